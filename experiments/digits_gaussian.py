@@ -1,0 +1,15 @@
+"""A 2-D Gaussian code of digits (8×8): global layout in the code, local statistics in the PixelCNN."""
+
+from ml_collections import ConfigDict
+
+from experiments import base
+
+
+def get_config() -> ConfigDict:
+    config = base.get_config()
+    config.prior.name = "gaussian"
+    config.model.encoder = "gaussian"
+    config.model.conditioning = "location_dependent"
+    config.model.layers = 1
+    config.train.steps = 2000
+    return config

@@ -1,0 +1,14 @@
+"""The semi-supervised adversarial autoencoder (Makhzani et al. 2015): content × style code, deconvolutional decoder."""
+
+from ml_collections import ConfigDict
+
+from experiments import mnist
+
+
+def get_config() -> ConfigDict:
+    config = mnist.get_config()
+    config.prior.name = "product"
+    config.prior.dimensions = 10
+    config.model.decoder = "deconv"
+    config.data.binarisation = "threshold"
+    return config

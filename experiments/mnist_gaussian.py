@@ -1,0 +1,16 @@
+"""A 2-D Gaussian code of MNIST before a decoder that sees 9 columns (figure 2a of Makhzani & Frey 2017)."""
+
+from ml_collections import ConfigDict
+
+from experiments import mnist
+
+
+def get_config() -> ConfigDict:
+    config = mnist.get_config()
+    config.data.labels = 0
+    config.prior.name = "gaussian"
+    config.model.encoder = "gaussian"
+    config.model.conditioning = "location_dependent"
+    config.model.first_kernel = 5  # reaches 2 pixels, the two layers 1 each: a 9-pixel field
+    config.model.layers = 2
+    return config

@@ -1,0 +1,12 @@
+"""A PixelCNN alone, with the receptive field of mnist_gaussian and no code (figure 2b of Makhzani & Frey 2017)."""
+
+from ml_collections import ConfigDict
+
+from experiments import mnist_gaussian
+
+
+def get_config() -> ConfigDict:
+    config = mnist_gaussian.get_config()
+    config.prior.name = "none"
+    config.model.encoder = "deterministic"
+    return config

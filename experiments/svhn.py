@@ -1,0 +1,23 @@
+"""Semi-supervised SVHN, 1,000 labels: RGB, 256 levels, gated decoder with a logistic mixture."""
+
+from ml_collections import ConfigDict
+
+from experiments import base
+
+
+def get_config() -> ConfigDict:
+    config = base.get_config()
+    config.data.name = "svhn_cropped"
+    config.data.labels = 1000
+    config.data.validation = 5000
+    config.data.levels = 256
+    config.model.encoder_channels = (64, 128, 256)
+    config.model.decoder = "gated_pixelcnn"
+    config.model.likelihood = "logistic_mixture"
+    config.model.mixtures = 5
+    config.model.channels = 32
+    config.model.layers = 3
+    config.train.steps = 50000
+    config.train.checkpoint_every = 1000
+    config.train.evaluate_every = 1000
+    return config

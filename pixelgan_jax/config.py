@@ -1,0 +1,231 @@
+"""A locked ConfigDict becomes frozen dataclasses; every field is checked here and nowhere else."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pixelgan_jax.errors import InputError
+
+# Fields that may differ between a checkpoint and the run that resumes it.
+FREE_ON_RESUME = (
+    "train.steps",
+    "train.checkpoint_every",
+    "train.evaluate_every",
+    "train.log_every",
+    "train.steps_per_call",
+    "train.replicates",
+    "sample.count",
+    "sample.seed",
+)
+
+
+def _checked(kind: type, allowed: str, check: Callable[[Any], bool]):
+    return dataclasses.field(metadata={"kind": kind, "allowed": allowed, "check": check})
+
+
+def _choice(*values: str):
+    return _checked(str, "one of " + ", ".join(values), lambda value: value in values)
+
+
+def _integer(low: int, high: int = 2**31 - 1):
+    return _checked(int, f"an integer from {low} to {high}", lambda value: low <= value <= high)
+
+
+def _odd(low: int, high: int):
+    return _checked(int, f"an odd integer from {low} to {high}", lambda v: low <= v <= high and v % 2 == 1)
+
+
+def _real(low: float, high: float = math.inf, above: bool = False, below: bool = False):
+    text = f"a number {'above' if above else 'from'} {low:g}"
+    if high < math.inf:
+        text += f" {'to below' if below else 'to'} {high:g}"
+
+    def check(value: float) -> bool:
+        return math.isfinite(value) and low <= value <= high and not (above and value == low or below and value == high)
+
+    return _checked(float, text, check)
+
+
+def _boolean():
+    return _checked(bool, "True or False", lambda value: True)
+
+
+def _text(allowed: str, empty: bool):
+    return _checked(str, allowed, lambda value: "\0" not in value and (empty or value != ""))
+
+
+def _widths():
+    text = "a tuple of 1 to 16 integers from 1 to 65536"
+    return _checked(tuple, text, lambda v: 1 <= len(v) <= 16 and all(type(i) is int and 1 <= i <= 65536 for i in v))
+
+
+@dataclass(frozen=True)
+class Data:
+    name: str = _text('"digits", a TFDS name, or a path', empty=False)
+    dir: str = _text("a folder, or empty", empty=True)
+    labels: int = _integer(0)
+    validation: int = _integer(1)
+    seed: int = _integer(0)
+    levels: int = _integer(2, 256)
+    binarisation: str = _choice("stochastic", "threshold")
+
+
+@dataclass(frozen=True)
+class Model:
+    encoder: str = _choice("deterministic", "gaussian", "noise")
+    encoder_channels: tuple[int, ...] = _widths()
+    encoder_units: int = _integer(1, 65536)
+    encoder_batch_norm: bool = _boolean()
+    logits_batch_norm: float = _real(0)
+    input_noise: float = _real(0)
+    noise_dimensions: int = _integer(1, 65536)
+    decoder: str = _choice("pixelcnn", "gated_pixelcnn", "deconv")
+    channels: int = _integer(1, 65536)
+    layers: int = _integer(0, 1000)
+    first_kernel: int = _odd(3, 99)
+    kernel: int = _odd(3, 99)
+    conditioning: str = _choice("location_invariant", "location_dependent")
+    likelihood: str = _choice("bernoulli", "categorical", "logistic_mixture")
+    mixtures: int = _integer(1, 1000)
+    discriminator_units: tuple[int, ...] = _widths()
+    discriminator_noise: float = _real(0)
+
+
+@dataclass(frozen=True)
+class Prior:
+    name: str = _choice("none", "gaussian", "categorical", "product")
+    categories: int = _integer(2, 65536)
+    dimensions: int = _integer(1, 65536)
+    adversarial: bool = _boolean()
+
+
+@dataclass(frozen=True)
+class Optim:
+    reconstruction_rate: float = _real(0, above=True)
+    discriminator_rate: float = _real(0, above=True)
+    generator_rate: float = _real(0, above=True)
+    supervised_rate: float = _real(0, above=True)
+    momentum: float = _real(0, 1, below=True)
+    adversarial_momentum: float = _real(0, 1, below=True)
+    schedule: str = _choice("cosine", "constant")
+    warmup: float = _real(0, 1, below=True)
+    clip: float = _real(0)
+    ema: float = _real(0, 1, below=True)
+
+
+@dataclass(frozen=True)
+class Train:
+    steps: int = _integer(1)
+    batch_size: int = _integer(1)
+    seed: int = _integer(0)
+    checkpoint_every: int = _integer(1)
+    evaluate_every: int = _integer(1)
+    log_every: int = _integer(1)
+    steps_per_call: int = _integer(1, 10000)
+    dtype: str = _choice("float32", "bfloat16")
+    replicates: int = _integer(1, 1000)
+
+
+@dataclass(frozen=True)
+class Sample:
+    count: int = _integer(1, 65536)
+    seed: int = _integer(0)
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole experiment; see experiments/base.py for what each field means."""
+
+    data: Data
+    model: Model
+    prior: Prior
+    optim: Optim
+    train: Train
+    sample: Sample
+
+
+GROUPS = {"data": Data, "model": Model, "prior": Prior, "optim": Optim, "train": Train, "sample": Sample}
+
+
+def _field(name: str, field: dataclasses.Field, value: Any) -> Any:
+    kind, allowed = field.metadata["kind"], field.metadata["allowed"]
+    if kind is float and type(value) is int:
+        value = float(value)
+    if kind is tuple and isinstance(value, list):
+        value = tuple(value)
+    if type(value) is not kind or not field.metadata["check"](value):
+        raise InputError(f"config.{name}: {value!r} is not allowed: must be {allowed}")
+    return value
+
+
+def _group(group: str, kind: type, values: Any) -> Any:
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    try:
+        values = dict(values)
+    except (TypeError, ValueError):
+        raise InputError(f"config.{group}: {values!r} is not allowed: must be a group of fields") from None
+    for name in values:
+        if name not in fields:
+            raise InputError(f"config.{group}.{name}: no such field; config.{group} has {', '.join(fields)}")
+    for name in fields:
+        if name not in values:
+            raise InputError(f"config.{group}.{name}: missing")
+    return kind(**{name: _field(f"{group}.{name}", field, values[name]) for name, field in fields.items()})
+
+
+def from_dict(values: Any) -> Config:
+    """Checks every field of a ConfigDict or nested dict and returns the frozen Config.
+
+    Raises InputError naming the first field that is unknown, missing, mistyped or out of range.
+    """
+    values = dict(values.items())
+    for name in values:
+        if name not in GROUPS:
+            raise InputError(f"config.{name}: no such group; a config has {', '.join(GROUPS)}")
+    for name in GROUPS:
+        if name not in values:
+            raise InputError(f"config.{name}: missing")
+    config = Config(**{name: _group(name, kind, values[name]) for name, kind in GROUPS.items()})
+    _check_together(config)
+    return config
+
+
+def to_dict(config: Config) -> dict[str, dict[str, Any]]:
+    """The nested dict that `from_dict` takes back, of JSON types (tuples become lists)."""
+    values = dataclasses.asdict(config)
+    return {
+        group: {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+        for group, fields in values.items()
+    }
+
+
+def _check_together(config: Config) -> None:
+    model, prior, data = config.model, config.prior, config.data
+    if model.likelihood == "bernoulli" and data.levels != 2:
+        raise InputError(f"config.data.levels: {data.levels} is not allowed: must be 2 with likelihood bernoulli")
+    if data.labels and prior.name not in ("categorical", "product"):
+        raise InputError(
+            f"config.data.labels: {data.labels} is not allowed: must be 0 with prior.name {prior.name};"
+            " labels need a categorical code"
+        )
+    if prior.name == "none" and model.decoder == "deconv":
+        raise InputError("config.prior.name: 'none' is not allowed: the deconv decoder must have a code")
+    if prior.name in ("none", "categorical") and model.encoder != "deterministic":
+        raise InputError(
+            f"config.model.encoder: {model.encoder!r} is not allowed: must be deterministic with prior.name"
+            f" {prior.name}, which has no continuous code"
+        )
+
+
+def first_difference(saved: Config, wanted: Config) -> str | None:
+    """Names the first field, with both values, that keeps `wanted` from resuming `saved`; None if nothing does."""
+    old, new = to_dict(saved), to_dict(wanted)
+    for group, fields in new.items():
+        for name, value in fields.items():
+            if f"{group}.{name}" not in FREE_ON_RESUME and old[group][name] != value:
+                return f"config.{group}.{name}: {value!r} differs from the checkpoint's {old[group][name]!r}"
+    return None

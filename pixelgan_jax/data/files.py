@@ -1,0 +1,224 @@
+"""Readers of IDX, .npz and SVHN's .mat files: untrusted bytes become checked arrays or an InputError.
+
+Each returns (images, labels), images uint8 [N, H, W, C] with C = 1 or 3 and labels integers [N]. What a header
+claims is compared with the size of its file before anything is allocated, and nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from pixelgan_jax.errors import InputError
+
+# Deflate never packs more than 1,032 bytes into one, so a file's size bounds what it can hold.
+DEFLATE_RATIO = 1032
+PIECE = 1 << 20
+
+# The numeric types of MAT 5 files, and the two that contain others.
+MAT_TYPES = {1: "i1", 2: "u1", 3: "<i2", 4: "<u2", 5: "<i4", 6: "<u4", 7: "<f4", 9: "<f8", 12: "<i8", 13: "<u8"}
+MAT_MATRIX, MAT_COMPRESSED = 14, 15
+
+# What zipfile, gzip, zlib, struct and NumPy's parser of .npy headers raise on damaged files.
+DAMAGED = (
+    EOFError,
+    LookupError,
+    MemoryError,  # of a header nested too deep for the parser
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+@contextmanager
+def _readable(path: Path):
+    """Turns whatever a reader raises on a damaged file into an InputError that names the file."""
+    if not os.path.isfile(path):
+        raise InputError(f"{path}: no such file")
+    try:
+        yield
+    except InputError:
+        raise
+    except DAMAGED as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: damaged or unreadable: {reason}") from error
+
+
+def _check(path: Path, images: tuple[tuple[int, ...], np.dtype], labels: tuple[tuple[int, ...], np.dtype]) -> None:
+    """Refuses a (shape, dtype) of images or labels that is not allowed."""
+    (shape, dtype), (label_shape, label_dtype) = images, labels
+    if dtype.hasobject or label_dtype.hasobject:
+        raise InputError(f"{path}: holds pickled objects; images must be uint8 and labels integers")
+    if dtype != np.uint8 or len(shape) not in (3, 4) or len(shape) == 4 and shape[3] not in (1, 3):
+        raise InputError(f"{path}: images are {dtype} {list(shape)}; must be uint8 [N, H, W] or [N, H, W, C], C 1 or 3")
+    if label_dtype.kind not in "iu" or len(label_shape) != 1:
+        raise InputError(f"{path}: labels are {label_dtype} {list(label_shape)}; must be integers [N]")
+    if shape[0] != label_shape[0]:
+        raise InputError(f"{path}: {shape[0]} images but {label_shape[0]} labels; must be one label an image")
+    if not math.prod(shape):
+        raise InputError(f"{path}: images are {list(shape)}; there must be at least one image of at least one pixel")
+
+
+def _channels(images: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(images if images.ndim == 4 else images[..., None])
+
+
+def _read_at_most(stream: BinaryIO, count: int) -> bytearray:
+    """Grows with what is there, so that a claim costs nothing until the bytes turn up."""
+    content = bytearray()
+    while len(content) < count and (piece := stream.read(min(count - len(content), PIECE))):
+        content += piece
+    return content
+
+
+def _read_idx_array(path: Path, rank: int) -> np.ndarray:
+    compressed = path.suffix == ".gz"
+    with _readable(path), (gzip.open if compressed else open)(path, "rb") as stream:
+        header = stream.read(4 + 4 * rank)
+        if header[:4] != bytes((0, 0, 8, rank))[: len(header)]:
+            magic = f"00 00 08 {rank:02x}"
+            raise InputError(f"{path}: begins {header[:4].hex(' ')}; an IDX file of bytes, rank {rank}, begins {magic}")
+        if len(header) < 4 + 4 * rank:
+            raise InputError(f"{path}: truncated in its IDX header; must be {4 + 4 * rank} bytes")
+        shape = struct.unpack(f">{rank}I", header[4:])
+        size, length = math.prod(shape), os.path.getsize(path)
+        room = length * DEFLATE_RATIO if compressed else length - len(header)
+        content = _read_at_most(stream, size + 1) if size <= room else b""
+    if len(content) < size:
+        raise InputError(f"{path}: truncated: its header claims {list(shape)} bytes")
+    if len(content) > size:
+        raise InputError(f"{path}: has bytes left over after the {list(shape)} its header claims")
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def read_idx(images: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Reads a pair of IDX files of unsigned bytes, gzipped if their names end in .gz.
+
+    Raises InputError naming the file that is missing, truncated, too long, damaged or of another kind.
+    """
+    pair = _read_idx_array(images, 3), _read_idx_array(labels, 1)
+    _check(images, *((array.shape, array.dtype) for array in pair))
+    return _channels(pair[0]), pair[1]
+
+
+def _npy_header(path: Path, archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and dtype of a member, once its size is known to be that of the array it claims to be."""
+    info = archive.getinfo(f"{name}.npy")
+    room = info.compress_size
+    if info.compress_type == zipfile.ZIP_DEFLATED:
+        room *= DEFLATE_RATIO
+    elif info.compress_type != zipfile.ZIP_STORED:
+        raise InputError(f"{path}: {name} is compressed in another way than numpy.savez_compressed does")
+    if info.compress_size > os.path.getsize(path) or info.file_size > room:
+        raise InputError(f"{path}: {name} claims more bytes than the file can hold")
+    with archive.open(info) as stream:
+        version = np.lib.format.read_magic(stream)
+        if version == (1, 0):
+            shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+        elif version == (2, 0):
+            shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
+        else:
+            raise InputError(f"{path}: {name} is in .npy format {version}; must be (1, 0) or (2, 0)")
+        held = info.file_size - stream.tell()
+    if min(shape, default=0) < 0 or not dtype.hasobject and held != math.prod(shape) * dtype.itemsize:
+        raise InputError(f"{path}: {name} holds {held} bytes, which is not {dtype} {list(shape)}")
+    return shape, dtype
+
+
+def _npy(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    with archive.open(f"{name}.npy") as stream:
+        array = np.lib.format.read_array(stream, allow_pickle=False)
+        stream.read(1)  # the end of the member, where its checksum is compared
+    return array
+
+
+def read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Reads `images` and `labels` of one .npz file.
+
+    Raises InputError naming the file that is missing or damaged, lacks an array, or holds one that is not allowed.
+    """
+    with _readable(path), zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        if "images.npy" not in names or "labels.npy" not in names:
+            raise InputError(f"{path}: holds {', '.join(names) or 'nothing'}; must hold arrays images and labels")
+        _check(path, _npy_header(path, archive, "images"), _npy_header(path, archive, "labels"))
+        return _channels(_npy(archive, "images")), _npy(archive, "labels")
+
+
+def _mat_elements(path: Path, content: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """(type, bytes) of the elements that a MAT 5 file, or one of its matrices, is a row of."""
+    at = 0
+    while at < len(content):
+        if at + 8 > len(content):
+            raise InputError(f"{path}: truncated in the tag of an element")
+        kind, size = struct.unpack_from("<II", content, at)
+        start, end = at + 8, at + 8 + size
+        padded = end if kind == MAT_COMPRESSED else end + -size % 8
+        if kind >> 16:  # a short element: size and type share a word, and up to 4 bytes share the next
+            kind, start, end, padded = kind & 0xFFFF, at + 4, at + 4 + (kind >> 16), at + 8
+        if end > min(padded, len(content)):
+            raise InputError(f"{path}: truncated: an element claims {end - start} bytes")
+        yield kind, content[start:end]
+        at = padded
+
+
+def _mat_arrays(path: Path, content: memoryview, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The wanted arrays of a MAT 5 file.
+
+    Not SciPy's reader: it indexes a table with a type code of the file, so a damaged file ends the whole process.
+    """
+    if len(content) < 128 or content[124:128] != b"\x00\x01IM":
+        raise InputError(f"{path}: must be a little-endian MATLAB 5 file")
+    arrays = {}
+    for kind, body in _mat_elements(path, content[128:]):
+        if kind == MAT_COMPRESSED:
+            kind, body = next(_mat_elements(path, memoryview(zlib.decompress(body))), (0, body))
+        parts = list(_mat_elements(path, body)) if kind == MAT_MATRIX else []
+        name = parts[2][1].tobytes().decode("latin-1") if len(parts) == 4 else ""
+        if name in wanted:
+            (_, dimensions), (code, data) = parts[1], parts[3]
+            if code not in MAT_TYPES:
+                raise InputError(f"{path}: {name} is of type {code}; must be numeric")
+            shape, dtype = struct.unpack(f"<{len(dimensions) // 4}i", dimensions), np.dtype(MAT_TYPES[code])
+            if math.prod(shape) * dtype.itemsize != len(data):
+                raise InputError(f"{path}: {name} holds {len(data)} bytes, which is not {dtype} {list(shape)}")
+            arrays[name] = np.frombuffer(data, dtype).reshape(shape, order="F")
+    return arrays
+
+
+def read_svhn_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Reads one of SVHN's published cropped-digit files: X uint8 [32, 32, 3, N], y [N, 1], where 10 stands for 0.
+
+    Raises InputError naming the file that is missing, damaged or of another kind.
+    """
+    with _readable(path):
+        arrays = _mat_arrays(path, memoryview(path.read_bytes()), ("X", "y"))
+    if set(arrays) != {"X", "y"}:
+        raise InputError(f"{path}: must hold numeric arrays X and y")
+    images, labels = arrays["X"], arrays["y"]
+    if images.shape[:3] != (32, 32, 3) or images.ndim != 4 or labels.shape != (images.shape[3], 1):
+        shapes = f"X is {list(images.shape)}, y {list(labels.shape)}"
+        raise InputError(f"{path}: {shapes}; must be [32, 32, 3, N] and [N, 1]")
+    images, labels = images.transpose(3, 0, 1, 2), labels[:, 0]
+    if not np.isin(labels, np.arange(11)).all():
+        raise InputError(f"{path}: y must lie in 1 to 10, 10 being the digit 0")
+    labels = labels.astype(np.int32) % 10  # MATLAB's numbers are doubles unless told otherwise
+    _check(path, (images.shape, images.dtype), (labels.shape, labels.dtype))
+    return _channels(images), labels

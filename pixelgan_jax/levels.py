@@ -1,0 +1,26 @@
+"""Pixels outside the model are uint8 0-255, inside they are levels 0 .. L-1, and networks see [-1, 1]."""
+
+import jax
+import jax.numpy as jnp
+
+Array = jax.Array
+
+
+def quantise(images: Array, levels: int) -> Array:
+    """uint8 [...] -> the nearest of L levels, int32 [...]: round(x / 255 · (L - 1)); there are no ties."""
+    return jnp.round(images.astype(jnp.float32) * ((levels - 1) / 255.0)).astype(jnp.int32)
+
+
+def binarise(images: Array, uniform: Array) -> Array:
+    """uint8 [...] and uniform [...] in [0, 1) -> level 1 with probability x / 255, int32 [...]."""
+    return (uniform < images.astype(jnp.float32) / 255.0).astype(jnp.int32)
+
+
+def scale(levels_of: Array, levels: int) -> Array:
+    """Levels int [...] -> float32 [...] in [-1, 1]."""
+    return levels_of.astype(jnp.float32) * (2.0 / (levels - 1)) - 1.0
+
+
+def to_uint8(levels_of: Array, levels: int) -> Array:
+    """Levels [...] (means between two levels too) -> uint8 [...]: round(level · 255 / (L - 1))."""
+    return jnp.round(levels_of.astype(jnp.float32) * 255.0 / (levels - 1)).astype(jnp.uint8)

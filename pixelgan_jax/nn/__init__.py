@@ -1,0 +1,1 @@
+"""Networks: encoder, discriminator and the three decoders."""

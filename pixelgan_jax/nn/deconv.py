@@ -1,0 +1,28 @@
+"""The adversarial autoencoder's decoder (Makhzani et al. 2015): pixels independent given the code."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+
+class Deconv(nn.Module):
+    """Dense layers to a quarter-size map, then two transposed convolutions of stride 2, then the likelihood's
+    parameters of every pixel. The image has no part in it, so there is nothing to mask."""
+
+    shape: tuple[int, int, int]
+    parameters: int
+    features: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, z: jax.Array) -> jax.Array:
+        """z [N, D] -> parameters [N, H, W, P]; x is ignored, it stands here for the decoders' common call."""
+        height, width, _ = self.shape
+        rows, columns = -(-height // 4), -(-width // 4)
+        h = nn.relu(nn.Dense(8 * self.features, dtype=self.dtype)(z))
+        h = nn.relu(nn.Dense(rows * columns * 2 * self.features, dtype=self.dtype)(h))
+        h = h.reshape(z.shape[0], rows, columns, 2 * self.features)
+        h = nn.relu(nn.ConvTranspose(2 * self.features, (4, 4), (2, 2), dtype=self.dtype)(h))
+        h = nn.relu(nn.ConvTranspose(self.features, (4, 4), (2, 2), dtype=self.dtype)(h))
+        h = h[:, :height, :width]  # sides that 4 does not divide
+        return nn.Conv(self.parameters, (3, 3), dtype=jnp.float32)(h)

@@ -1,0 +1,101 @@
+"""The two things every autoregressive layer is made of: a causal convolution and the code's adaptive bias.
+
+Letters: N images, H rows, W columns, C input and F output channels, k kernel side, p = k // 2.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax.linen.initializers import lecun_normal, zeros_init
+
+Array = jax.Array
+
+
+def convolve(x: Array, kernel: Array, padding: tuple[tuple[int, int], tuple[int, int]]) -> Array:
+    """A stride-1 convolution of x [N, H, W, C] with kernel [kh, kw, C, F] under explicit zero padding."""
+    return jax.lax.conv_general_dilated(x, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def shift(x: Array, bias: Array) -> Array:
+    """x [..., F] plus a bias [F], in x's type."""
+    return x + bias.astype(x.dtype).reshape((1,) * (x.ndim - 1) + (-1,))
+
+
+class CausalConv(nn.Module):
+    """A masked k×k convolution (van den Oord et al. 2016, PixelRNN, section 3.4).
+
+    A pixel sees the p rows above it, p columns to either side, and the p pixels to its left; with `centre` (mask B)
+    also itself, without (mask A) not. Only the p + 1 rows that can be seen have weights at all.
+
+    `full` computes whole images. `above` and `left` are its two halves for one row and for one pixel:
+    full = above + left, which lets a sampler do the first once per row and the second once per pixel.
+    """
+
+    inputs: int
+    features: int
+    side: int
+    centre: bool
+    dtype: jnp.dtype = jnp.float32
+
+    def setup(self):
+        p = self.side // 2
+        self.kernel = self.param("kernel", lecun_normal(), (p + 1, self.side, self.inputs, self.features))
+        self.bias = self.param("bias", zeros_init(), (self.features,))
+
+    @property
+    def reach(self) -> int:
+        """p: how many rows above and how many columns to the left are seen."""
+        return self.side // 2
+
+    def _own_row(self) -> Array:
+        """The weights of the pixel's own row [p + centre, C, F], leftmost pixel first."""
+        return self.kernel[-1, : self.reach + self.centre].astype(self.dtype)
+
+    def full(self, x: Array) -> Array:
+        """x [N, H, W, C] -> [N, H, W, F]."""
+        p = self.reach
+        unseen = jnp.zeros((self.side - p - self.centre, self.inputs, self.features), self.dtype)
+        last = jnp.concatenate([self._own_row(), unseen])[None]
+        kernel = jnp.concatenate([self.kernel[:-1].astype(self.dtype), last])
+        return shift(convolve(x.astype(self.dtype), kernel, ((p, 0), (p, p))), self.bias)
+
+    def above(self, rows: Array) -> Array:
+        """What a whole row gets from the p rows above it, and the bias: [N, p, W, C] -> [N, W, F]."""
+        p = self.reach
+        kernel = self.kernel[:-1].astype(self.dtype)
+        return shift(convolve(rows.astype(self.dtype), kernel, ((0, 0), (p, p)))[:, 0], self.bias)
+
+    def left(self, pixels: Array) -> Array:
+        """What a pixel gets from its own row: the last p (+ 1 with `centre`) pixels [N, p (+ 1), C] -> [N, F]."""
+        return jnp.einsum("npc,pcf->nf", pixels.astype(self.dtype), self._own_row())
+
+
+class AdaptiveBias(nn.Module):
+    """The code's bias in a decoder layer (Makhzani & Frey 2017, section 2): linear in z, no constant term.
+
+    location_invariant: one bias per channel, the same at every pixel, [N, 1, 1, F].
+    location_dependent: one bias per pixel and channel, [N, H, W, F].
+    A code of width 0 gives no bias: the decoder is then a plain PixelCNN.
+    """
+
+    height: int
+    width: int
+    features: int
+    location_dependent: bool
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, z: Array) -> Array:
+        """z [N, D] -> [N, H or 1, W or 1, F]."""
+        if z.shape[1] == 0:
+            return jnp.zeros((z.shape[0], 1, 1, self.features), self.dtype)
+        shape = (self.height, self.width) if self.location_dependent else (1, 1)
+        bias = nn.Dense(shape[0] * shape[1] * self.features, use_bias=False, dtype=self.dtype)(z)
+        return bias.reshape(z.shape[0], *shape, self.features)
+
+
+def bias_row(bias: Array, row: Array | int) -> Array:
+    """Row `row` of a bias [N, H or 1, W or 1, F] -> [N, W or 1, F]."""
+    if bias.shape[1] == 1:
+        return bias[:, 0]
+    return jax.lax.dynamic_index_in_dim(bias, row, axis=1, keepdims=False)

@@ -1,0 +1,29 @@
+"""The four losses: arrays in, one scalar out, means over the mini-batch."""
+
+import jax
+import jax.numpy as jnp
+
+Array = jax.Array
+
+
+def reconstruction_nats(log_prob: Array) -> Array:
+    """-log p(x | z), nats an image: log_prob [N, H, W] -> []."""
+    return -jnp.mean(jnp.sum(log_prob, axis=(1, 2)))
+
+
+def discriminator_loss(prior_logits: Array, code_logits: Array) -> Array:
+    """-E log D(z_prior) - E log(1 - D(z_code)) (Goodfellow et al. 2014), logits [N] each -> nats [].
+
+    ln 4 where D cannot tell the two apart.
+    """
+    return jnp.mean(jax.nn.softplus(-prior_logits)) + jnp.mean(jax.nn.softplus(code_logits))
+
+
+def generator_loss(code_logits: Array) -> Array:
+    """The non-saturating -E log D(z_code), logits [N] -> nats []; ln 2 where D cannot tell."""
+    return jnp.mean(jax.nn.softplus(-code_logits))
+
+
+def supervised_loss(log_probabilities: Array, labels: Array) -> Array:
+    """Cross-entropy of the softmax head, log_probabilities [N, K], labels int [N] -> nats []."""
+    return -jnp.mean(jnp.take_along_axis(log_probabilities, labels[:, None], axis=1))

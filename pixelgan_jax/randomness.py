@@ -1,0 +1,61 @@
+"""Every draw comes from a key folded with the step and with the example's index in the global batch or split.
+
+So a draw depends on neither the number of devices nor the size of an evaluation's batches.
+"""
+
+import enum
+
+import jax
+import jax.numpy as jnp
+
+Array = jax.Array
+
+
+class Stream(enum.IntEnum):
+    """What a draw is for. The numbers are part of a run's identity: append, never renumber."""
+
+    INITIALISATION = 0
+    TRAINING = 1
+    EVALUATION = 2
+    SAMPLING = 3
+    RECONSTRUCTION_PHASE = 4
+    ADVERSARIAL_PHASE = 5
+    SUPERVISED_PHASE = 6
+    PRIOR = 7
+    BINARISATION = 8
+    INPUT_NOISE = 9
+    ENCODER_NOISE = 10
+    GAUSSIAN = 11
+    ONE_HOT = 12
+    DISCRIMINATOR_NOISE = 13
+    PIXELS = 14
+    PERMUTATION = 15
+    MONTE_CARLO = 16
+
+
+def fold(key: Array, *numbers: int | Array) -> Array:
+    """One key from a key and any numbers, in their order."""
+    for number in numbers:
+        key = jax.random.fold_in(key, number)
+    return key
+
+
+def example_keys(key: Array, index: Array) -> Array:
+    """A key for each example: index int [N] -> keys [N]."""
+    return jax.vmap(lambda i: jax.random.fold_in(key, i))(index)
+
+
+def _draw(sampler, keys: Array, stream: Stream, shape: tuple[int, ...]) -> Array:
+    if 0 in shape:  # nothing to draw: spares the compiler a generator
+        return jnp.zeros((keys.shape[0], *shape))
+    return jax.vmap(lambda key: sampler(jax.random.fold_in(key, stream), shape))(keys)
+
+
+def normal(keys: Array, stream: Stream, shape: tuple[int, ...]) -> Array:
+    """Standard normal draws [N, *shape], each example's from its own key."""
+    return _draw(jax.random.normal, keys, stream, shape)
+
+
+def uniform(keys: Array, stream: Stream, shape: tuple[int, ...]) -> Array:
+    """Uniform draws in [0, 1), [N, *shape], each example's from its own key."""
+    return _draw(jax.random.uniform, keys, stream, shape)

@@ -8,5 +8,6 @@ from experiments import base
 def get_config() -> ConfigDict:
     config = base.get_config()
     config.data.labels = 100
-    config.train.steps = 1000
+    config.data.levels = 17
+    config.model.likelihood = "categorical"
     return config

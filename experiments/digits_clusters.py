@@ -7,7 +7,9 @@ from experiments import base
 
 def get_config() -> ConfigDict:
     config = base.get_config()
+    config.data.levels = 17
     config.prior.categories = 20
+    config.model.likelihood = "logistic_mixture"
+    config.model.mixtures = 3
     config.model.logits_batch_norm = 3.0  # plain logits let clusters empty
-    config.train.steps = 2000
     return config

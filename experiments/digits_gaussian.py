@@ -7,9 +7,11 @@ from experiments import base
 
 def get_config() -> ConfigDict:
     config = base.get_config()
+    config.data.levels = 17
     config.prior.name = "gaussian"
     config.model.encoder = "gaussian"
+    config.model.likelihood = "categorical"
     config.model.conditioning = "location_dependent"
     config.model.layers = 1
-    config.train.steps = 2000
+    config.train.steps = 1500
     return config

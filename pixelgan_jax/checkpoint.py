@@ -48,7 +48,9 @@ class Checkpoints:
         self.folder = Path(workdir).absolute() / "checkpoints"
         # its own account of every save and restore belongs in a debugger, not under a progress bar
         logging.getLogger("absl").setLevel(logging.ERROR)
-        best = BestN(get_metric_fn=lambda m: m["selection_error"], reverse=True, n=1, keep_checkpoints_without_metrics=False)
+        best = BestN(
+            get_metric_fn=lambda m: m["selection_error"], reverse=True, n=1, keep_checkpoints_without_metrics=False
+        )
         options = ocp.CheckpointManagerOptions(
             preservation_policy=AnyPreservationPolicy([LatestN(KEPT), best]),
             create=not read_only,
@@ -116,7 +118,9 @@ class Checkpoints:
             except Exception as error:
                 _skipped(step, error)
         if steps:
-            raise InputError(f"{self.folder}: none of the checkpoints {steps} can be restored; move them away to start over")
+            raise InputError(
+                f"{self.folder}: none of the checkpoints {steps} can be restored; move them away to start over"
+            )
         return None
 
 

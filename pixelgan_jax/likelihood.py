@@ -6,7 +6,7 @@ same parameters draws the same image.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import jax
@@ -36,7 +36,11 @@ class Likelihood(NamedTuple):
 
 def make(config: Config, channels: int) -> Likelihood:
     """The likelihood of `config` for images of C channels. Raises InputError where it has none for that C."""
-    name, levels, mixtures = config.model.likelihood, config.data.levels, config.model.mixtures
+    return _make(config.model.likelihood, config.data.levels, config.model.mixtures, channels)
+
+
+@lru_cache  # equal settings give the same object, so that a model built again is not compiled again
+def _make(name: str, levels: int, mixtures: int, channels: int) -> Likelihood:
     if name == "bernoulli" and channels == 1:
         return Likelihood(1, 1, bernoulli_log_prob, bernoulli_sample, jax.nn.sigmoid)
     if name == "categorical" and channels == 1:
@@ -99,8 +103,9 @@ def _mixture(parameters: Array, channels: int) -> _Mixture:
     """Splits parameters [..., M (1 + 2C) (+ 3M where C = 3)]."""
     per = 3 if channels == 1 else 10
     split = parameters.reshape(*parameters.shape[:-1], per, parameters.shape[-1] // per)
-    # below e^-7 a component lies within one of 256 levels: narrower ones only make gradients explode
-    log_scale = jnp.maximum(split[..., 1 + channels : 1 + 2 * channels, :], -7.0)
+    # at e^-7 a component lies within one of 256 levels, at e^7 it is flat: beyond, masses round to 0 and gradients
+    # cease to be finite
+    log_scale = jnp.clip(split[..., 1 + channels : 1 + 2 * channels, :], -7.0, 7.0)
     slope = jnp.tanh(split[..., 7:, :]) if channels == 3 else None
     return _Mixture(split[..., 0, :], split[..., 1 : 1 + channels, :], log_scale, slope)
 

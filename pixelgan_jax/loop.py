@@ -153,9 +153,7 @@ def train(
 
     def meta_now() -> Meta:
         trained = time.monotonic() - meter.begun - meter.paused - stepper.seconds
-        return meta._replace(
-            seconds=meta.seconds + trained, compile_seconds=meta.compile_seconds + stepper.seconds
-        )
+        return meta._replace(seconds=meta.seconds + trained, compile_seconds=meta.compile_seconds + stepper.seconds)
 
     with Signals() as signals, tqdm(total=settings.steps, initial=step, unit="step", dynamic_ncols=True) as bar:
         for count in calls(step, settings):

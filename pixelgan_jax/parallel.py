@@ -45,7 +45,5 @@ def compile_step(model: Model, over: Mesh) -> StepCall:
         return jax.lax.scan(lambda carry, one: step(carry, examples, one), state, batch)
 
     # check_vma=True would hand over gradients of the replicated state summed already: pmean would be wrong
-    mapped = jax.shard_map(
-        steps, mesh=over, in_specs=(P(), P(), P(None, AXIS)), out_specs=(P(), P()), check_vma=False
-    )
+    mapped = jax.shard_map(steps, mesh=over, in_specs=(P(), P(), P(None, AXIS)), out_specs=(P(), P()), check_vma=False)
     return jax.jit(mapped, donate_argnums=0)

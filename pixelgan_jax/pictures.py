@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
 from pixelgan_jax import logs, plots, workdir
@@ -67,7 +68,8 @@ def _with_names(images: np.ndarray, names: Sequence[str], group: int = 1_000_000
     picture = grid(images, group)
     rows, columns, height, width, channels = images.shape
     height *= _scale(columns, max(height, width))
-    font = ImageFont.load_default(size=13)
+    # Pillow's own font has few characters; this one comes with Matplotlib, and has arrows and other alphabets.
+    font = ImageFont.truetype(findfont("DejaVu Sans"), 12)
     margin = math.ceil(max(font.getlength(name) for name in names)) + 16
     strip = Image.new("L", (margin, picture.shape[0]), _GROUND)
     draw = ImageDraw.Draw(strip)

@@ -84,7 +84,7 @@ def code_map(codes: np.ndarray, labels: np.ndarray | None, names: tuple[str, str
 
 class _Panel(NamedTuple):
     title: str
-    labels: dict[str, str]  # of a key of metrics.jsonl: how its curve is called
+    labels: dict[str, str]  # of a key of metrics.jsonl: how its curve is called, unless the title says it all
     levels: dict[str, tuple[float, str]] = {}  # of a key: where it lies at equilibrium, and how that is written
     percent: bool = False
 
@@ -103,7 +103,7 @@ _PANELS = (
         {"discriminator_loss": "discriminator", "generator_loss": "generator"},
         {"discriminator_loss": (math.log(4), "ln 4"), "generator_loss": (math.log(2), "ln 2")},
     ),
-    _Panel("Supervised loss, nats", {"supervised_loss": "supervised"}),
+    _Panel("Supervised loss, nats", {"supervised_loss": ""}),
     _Panel(
         "Validation error",
         {
@@ -119,9 +119,13 @@ _PANELS = (
         "Validation: code, nats",
         {"validation_marginal_kl_nats": "KL(q(z)‖p(z))", "validation_mutual_information_nats": "I(z; x)"},
     ),
-    _Panel("Validation: clusters used", {"validation_clusters_used": "clusters"}),
-    _Panel("Validation: negative ELBO, nats per image", {"validation_negative_elbo_nats": "negative ELBO"}),
-    _Panel("Validation: bits per dimension", {"validation_bits_per_dim": "bits"}),
+    _Panel(
+        "Validation: code, largest deviation from the prior",
+        {"validation_code_mean_deviation": "mean", "validation_code_sd_ratio_deviation": "s.d., relative"},
+    ),
+    _Panel("Validation: clusters used", {"validation_clusters_used": ""}),
+    _Panel("Validation: negative ELBO, nats per image", {"validation_negative_elbo_nats": ""}),
+    _Panel("Validation: bits per dimension", {"validation_bits_per_dim": ""}),
 )
 
 
@@ -129,7 +133,7 @@ def _panels(rows: list[dict[str, Any]]) -> list[_Panel]:
     present = {key: None for row in rows for key, value in row.items() if isinstance(value, int | float)}
     known = {key for panel in _PANELS for key in panel.labels} | {"validation_examples"}
     others = [key for key in present if key.startswith("validation_") and key not in known]
-    panels = [*_PANELS, *(_Panel(key, {key: key}) for key in others)]
+    panels = [*_PANELS, *(_Panel(key, {key: ""}) for key in others)]
     panels = [
         panel._replace(labels={key: label for key, label in panel.labels.items() if key in present}) for panel in panels
     ]
@@ -148,7 +152,7 @@ def _draw_panel(axes: Axes, panel: _Panel, rows: list[dict[str, Any]]) -> None:
             axes.axhline(value, color=colour, linewidth=1, linestyle=(0, (4, 3)))
             axes.annotate(name, (1, value), (3, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
                           va="center", fontsize=8, color=colour)  # fmt: skip
-    if len(panel.labels) > 1:
+    if any(panel.labels.values()):
         _legend(axes, loc="best")
     if panel.percent:
         axes.yaxis.set_major_formatter(PercentFormatter(1))

@@ -52,6 +52,8 @@ _METRICS = {
     "bits_per_dim": _Metric(
         "Bits per dimension", "bits", "the negative ELBO, or −log p(x) without a code, over H·W·C·ln 2"
     ),
+    "code_mean": _Metric("Mean of the code", "index", "entry by entry, or the range of many entries; N(0, 1) has 0"),
+    "code_sd": _Metric("Standard deviation of the code", "index", "likewise; N(0, 1) has 1"),
     "discriminator_loss": _Metric("Discriminator loss", "nats", f"at equilibrium ln 4 = {math.log(4):.3f}"),
     "generator_loss": _Metric("Generator loss", "nats", f"at equilibrium ln 2 = {math.log(2):.3f}"),
     "supervised_loss": _Metric("Supervised loss", "nats", "cross-entropy on labelled images"),
@@ -72,26 +74,34 @@ def _kind(key: str) -> str:
 
 
 def _format(value: float, kind: str) -> str:
-    """A format for numbers of this kind that are about as large as `value`."""
+    """A format for numbers of this kind that are about as large as `value`; integers are exact, means are floats."""
     if kind == "count":
-        return ",.0f" if value == round(value) else ",.1f"
+        return ",d" if isinstance(value, int) else ",.1f"
     if kind == "nats":
-        return ",.2f" if abs(value) >= 10 else ".3f"
-    return {"percent": ".2f", "bits": ".4f", "index": ".3f"}.get(kind, "d" if isinstance(value, int) else ".4g")
+        return ",.2f" if abs(value) >= 10 else "z.3f"
+    default = "d" if isinstance(value, int) else ".4g"
+    return {"percent": ".2f", "bits": ".4f", "index": "z.3f"}.get(kind, default)
 
 
 def _text(value: Any, kind: str = "other", unit: bool = True, spread: float | None = None) -> str:
     """A value as the report prints it, with its standard deviation; what is not a number is printed as it is."""
     if value is None:
         return "–"
+    if isinstance(value, list) and value and all(type(entry) in (int, float) for entry in value):
+        few = value if len(value) <= 3 else [min(value), max(value)]
+        return (", " if few is value else " to ").join(_text(entry, kind) for entry in few)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    factor, form = 100 if kind == "percent" else 1, _format(value, kind)
+    if kind == "count" and spread is None and value == round(value):
+        value = round(value)  # the mean of equal counts
+    factor, form = 100 if kind == "percent" else 1, _format(value if spread is None else float(value), kind)
     text = f"{value * factor:{form}}" + ("" if spread is None else f" ± {spread * factor:{form}}")
     return text + (_UNITS.get(kind, "") if unit else "")
 
 
-def _table(columns: list[str], splits: list[dict[str, Any]], spread: dict[str, Any], long: bool = True):
+def _table(
+    columns: list[str], splits: list[dict[str, Any]], spread: dict[str, Any], long: bool = True
+) -> dict[str, Any]:
     """One row for every metric that any split has: the known ones in their order, then the others.
 
     `spread` is the standard deviation of the last split. `long` adds what a metric means, and every cell's unit.

@@ -73,7 +73,9 @@ def _check_workdir(experiment: str, workdir: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{workdir / 'config.json'}: cannot be read ({error}); must be one that a run wrote") from None
     if owner != experiment:
-        raise InputError(f"--workdir {workdir}: belongs to experiment {owner!r}; must be another folder for {experiment!r}")
+        raise InputError(
+            f"--workdir {workdir}: belongs to experiment {owner!r}; must be another folder for {experiment!r}"
+        )
 
 
 def train(run: Run) -> dict[str, Any]:
@@ -89,6 +91,7 @@ def train(run: Run) -> dict[str, Any]:
             print(f"resumed from step {int(state.step)}", flush=True)
         train_split, labelled = run.splits.train, run.splits.labelled
         examples = Examples(train_split.images, labelled.images, labelled.labels)
+        trained = int(state.step) < run.config.train.steps  # else this run is done, and its images are logged
         with Log(run.workdir, int(state.step)) as log:
             state, meta = loop.train(
                 run.model,
@@ -101,7 +104,8 @@ def train(run: Run) -> dict[str, Any]:
                 lambda state: _validate(run, state),
             )
             results = _finish(run, state, meta)
-            log.images(int(state.step), _written_pictures(run.workdir))
+            if trained:
+                log.images(int(state.step), _written_pictures(run.workdir))
     return results
 
 

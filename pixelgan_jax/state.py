@@ -67,7 +67,8 @@ def optimizers(config: Config) -> dict[str, optax.GradientTransformation]:
         adversarial = phase in ("discriminator", "generator")
         momentum = config.optim.adversarial_momentum if adversarial else config.optim.momentum
         clip = optax.clip_by_global_norm(config.optim.clip) if config.optim.clip else optax.identity()
-        made[phase] = optax.chain(clip, optax.adam(learning_rate(config, phase), b1=momentum))
+        # one vector for all leaves: one kernel where there would be dozens
+        made[phase] = optax.flatten(optax.chain(clip, optax.adam(learning_rate(config, phase), b1=momentum)))
     return made
 
 
@@ -79,9 +80,7 @@ def pick(tree: Tree, roles: tuple[str, ...]) -> Tree:
 def create(model: Model) -> TrainState:
     """The state before the first step; all of it follows from the configuration, `train.seed` included."""
     params, stats = initialise(model, model.config.train.seed)
-    opt = {
-        phase: optimizer.init(pick(params, ROLES[phase])) for phase, optimizer in optimizers(model.config).items()
-    }
+    opt = {phase: optimizer.init(pick(params, ROLES[phase])) for phase, optimizer in optimizers(model.config).items()}
     # copies: a donated state must not hold one buffer twice
     ema = jax.tree.map(jnp.copy, pick(params, EVALUATED))
     return TrainState(jnp.zeros((), jnp.int32), params, stats, opt, ema, jax.tree.map(jnp.copy, stats))

@@ -128,9 +128,7 @@ def oppose(
     return state, d_metrics | g_metrics | {"discriminator_loss": d_loss, "generator_loss": g_loss}
 
 
-def supervise(
-    model: Model, state: TrainState, images: Array, labels: Array, keys: Array
-) -> tuple[TrainState, Metrics]:
+def supervise(model: Model, state: TrainState, images: Array, labels: Array, keys: Array) -> tuple[TrainState, Metrics]:
     """The encoder's softmax learns the labels of a labelled mini-batch by cross-entropy."""
 
     def loss(params):

@@ -1,12 +1,20 @@
-"""Settings and compiled pieces that the tests share."""
+"""Settings that every test shares."""
 
+import os
 from pathlib import Path
 
-import jax
-import pytest
+# tests compile far longer than they compute; set before JAX starts
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+)
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
 
 # (B,) + (B, 1) is a bug, not a broadcast
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# eight virtual devices: what runs on all of them is compared with what runs on the first
+jax.config.update("jax_num_cpu_devices", 8)
 
 
 @pytest.fixture(scope="session")

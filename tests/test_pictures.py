@@ -83,7 +83,7 @@ def test_a_reconstruction_lies_below_its_original(tmp_path):
 
 def test_rows_have_names_on_their_left(tmp_path):
     rows = _random(2, 3, 8, 8, 1)
-    write_pictures(tmp_path, Pictures(rows=rows, row_kind="class", row_names=["eins", "W"]))
+    write_pictures(tmp_path, Pictures(rows=rows, row_kind="class", row_names=["8 → eins", "W"]))
     picture = _open(tmp_path, "classes.png")
     names, images = picture[:, : -(3 * 58 + LINE)], picture[:, -(3 * 58 + LINE) :]
     np.testing.assert_array_equal(images, grid(rows)[..., 0])
@@ -128,8 +128,15 @@ def _size(content):
     [
         ({"reconstruction_nats": 1.0}, (704, 432)),
         ({"discriminator_loss": 1.4, "generator_loss": None, "supervised_loss": 1}, (1408, 432)),
-        ({"reconstruction_nats": 1.0, "discriminator_loss": 1.0, "validation_error": 0.1}, (1408, 864)),
-        ({"validation_error": 0.1, "validation_cluster_error_majority": 0.1, "validation_new": 3.0}, (1408, 432)),
+        (
+            {
+                "validation_error": 0.1,
+                "validation_cluster_error_majority": 0.1,
+                "validation_new": 3.0,
+                "supervised_loss": 1,
+            },
+            (1408, 864),
+        ),
     ],
 )
 def test_curves_have_a_panel_for_what_there_is(values, size):

@@ -119,19 +119,27 @@ def test_an_empty_workdir_has_a_page_with_its_name(tmp_path):
 
 
 def test_unknown_metrics_are_shown_by_their_raw_name(tmp_path):
-    test = {"my_metric": 0.123456, "marginal_kl_estimator": "kernel", "none": None, "list": [1, 2], "many": 12345}
+    test = {"my_metric": 0.123456, "marginal_kl_estimator": "kernel", "none": None, "list": [1, "a"], "many": 12345}
     text = _text(_page(tmp_path, {"test": test}))
-    assert "my_metric 0.1235 marginal_kl_estimator kernel none – list [1, 2] many 12345" in text
+    assert 'my_metric 0.1235 marginal_kl_estimator kernel none – list [1, "a"] many 12345' in text
+
+
+def test_moments_of_many_entries_are_shown_as_a_range(tmp_path):
+    text = _text(_page(tmp_path, {"test": {"code_mean": [0.5, -0.25, -0.0001, 0.1], "code_sd": [1.0, 0.98765]}}))
+    assert "N(0, 1) has 0 -0.250 to 0.500 Standard" in text and "N(0, 1) has 1 1.000, 0.988" in text
 
 
 def test_replicates_have_a_table_with_mean_and_deviation(tmp_path):
     runs = [{"seed": seed, "validation": SPLIT, "test": {"examples": 360, "error": error, "clusters_used": used}}
             for seed, error, used in ((0, 0.02, 9), (1, 0.04, 10))]  # fmt: skip
-    mean, spread = {"examples": 360, "error": 0.03, "clusters_used": 9.5}, {"error": 0.0141, "clusters_used": 0.71}
+    mean, spread = (
+        {"examples": 360.0, "error": 0.03, "clusters_used": 10, "new": 3},
+        {"error": 0.0141, "clusters_used": 0.71, "new": 0.5},
+    )
     text = _text(_page(tmp_path, RESULTS | {"replicates": runs, "test": mean, "test_sd": spread}))
     assert "3.00 ± 1.41 % classification error on 360 test images, with 100 labels, mean of 2 seeds" in text
     assert "seed 0 seed 1 mean ± s.d. Images 360 360 360 Classification error 2.00 4.00 3.00 ± 1.41 %" in text
-    assert "Clusters used 9 10 9.5 ± 0.7" in text
+    assert "Clusters used 9 10 10.0 ± 0.7 new – – 3 ± 0.5" in text
 
 
 def test_warnings_stand_before_the_metrics(tmp_path):

@@ -155,14 +155,18 @@ def block_means(images: np.ndarray, side: int) -> np.ndarray:
     return np.rint(blocks.mean(axis=(2, 4), dtype=np.float32)).astype(np.uint8)
 
 
+def _missing_package(name: str, error: ImportError) -> InputError:
+    needs = "`pip install tensorflow-datasets array_record pillow`"
+    return InputError(
+        f"config.data.name: {name!r} is no file or folder here, and TFDS's needs {needs} ({_one_line(error)})"
+    )
+
+
 def _import_tfds(name: str) -> ModuleType:
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
-        raise InputError(
-            f"config.data.name: {name!r} is no file or folder here, and reading it with TFDS needs"
-            f" `pip install tensorflow-datasets array_record pillow` ({error})"
-        ) from error
+        raise _missing_package(name, error) from error
     return tfds
 
 
@@ -177,7 +181,7 @@ def _hide_gpus_from_tensorflow() -> None:
 
 
 def _one_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".:")
 
 
 def _from_tfds(data: Data) -> tuple[Split, Split]:
@@ -188,12 +192,13 @@ def _from_tfds(data: Data) -> tuple[Split, Split]:
     try:
         builder = tfds.builder(name, data_dir=folder or None)
     except Exception as error:  # a data set's own module runs here: it may raise anything
-        text = f"{name!r} cannot be opened by TFDS: {_one_line(error)}; must be {ALLOWED}"
+        text = f"{name!r} is not allowed: must be {ALLOWED}; TFDS says: {_one_line(error)}"
         raise InputError(f"config.data.name: {text}") from error
     _hide_gpus_from_tensorflow()
     where = f", data_dir={folder!r}" if folder else ""
     call = f"tfds.builder({name!r}{where}, file_format='array_record').download_and_prepare()"
-    prepare = f'`python -c "import tensorflow_datasets as tfds; {call}"`, which needs `pip install tensorflow-cpu`'
+    command = f'`python -c "import tensorflow_datasets as tfds; {call}"`'
+    prepare = f"{command}, which needs `pip install tensorflow-cpu importlib_resources`"
     if not builder.info.splits:
         place = repr(folder) if folder else "TFDS's default folder"
         raise InputError(f"config.data.dir: {name!r} is not prepared in {place}; prepare it with {prepare}")
@@ -201,6 +206,8 @@ def _from_tfds(data: Data) -> tuple[Split, Split]:
         return tuple(_tfds_split(tfds, builder, part) for part in ("train", "test"))
     except InputError as error:
         raise InputError(f"config.data.name: {name!r} is not allowed: {error}") from None
+    except ImportError as error:
+        raise _missing_package(name, error) from error
     except NotImplementedError as error:
         text = f"{builder.data_path} is not in array_record format; delete it and prepare it with {prepare}"
         raise InputError(f"config.data.dir: {text}") from error

@@ -1,0 +1,159 @@
+"""The training step: what each phase moves, and that it is the same on one device, on eight and under pmap."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from pixelgan_jax import parallel, state, step
+from pixelgan_jax.state import average, create, learning_rate, optimizers, phases
+from tests import tiny
+
+
+def leaves(tree):
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+
+
+def moved(old, new):
+    """Whether any leaf of a role's parameters differs, by role."""
+    return {
+        role: any(not np.array_equal(a, b) for a, b in zip(leaves(old[role]), leaves(new[role]), strict=True))
+        for role in old
+    }
+
+
+PHASES = {
+    "reconstruct": {"encoder", "decoder"},
+    "oppose": {"discriminator", "encoder"},
+    "supervise": {"encoder"},
+}
+
+
+@pytest.fixture(scope="module")
+def semi_supervised():
+    return tiny.build()
+
+
+@pytest.fixture(scope="module")
+def each_phase(semi_supervised):
+    """The state before and after each phase alone, in one compiled program."""
+    made, examples = semi_supervised, tiny.examples()
+    batch = jax.tree.map(lambda x: x[0], tiny.batch())
+
+    def every(before):
+        images = examples.images[batch.index]
+        keys, prior_keys = (jax.random.split(jax.random.key(i), tiny.BATCH) for i in (0, 1))
+        labelled, labels = examples.labelled_images[batch.labelled_index], examples.labels[batch.labelled_index]
+        return {
+            "reconstruct": step.reconstruct(made, before, images, keys)[0],
+            "oppose": step.oppose(made, before, images, keys, prior_keys)[0],
+            "supervise": step.supervise(made, before, labelled, labels, keys)[0],
+        }
+
+    over = parallel.mesh(jax.devices()[:1])
+    before = create(made)
+    mapped = jax.shard_map(every, mesh=over, in_specs=jax.P(), out_specs=jax.P(), check_vma=False)
+    return before, jax.jit(mapped)(before)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_phase_moves_its_own_roles_alone(each_phase, phase):
+    before, after = each_phase
+    changed = moved(before.params, after[phase].params)
+    assert {role for role, yes in changed.items() if yes} == PHASES[phase]
+    own = {"reconstruct": {"reconstruction"}, "oppose": {"discriminator", "generator"}, "supervise": {"supervised"}}
+    assert {name for name, yes in moved(before.opt, after[phase].opt).items() if yes} == own[phase]
+
+
+def test_running_statistics_move_in_the_reconstruction_phase_alone(each_phase):
+    before, after = each_phase
+    assert {phase: moved(before.stats, after[phase].stats)["encoder"] for phase in PHASES} == {
+        "reconstruct": True,
+        "oppose": False,
+        "supervise": False,
+    }
+
+
+def test_phases_follow_from_the_configuration():
+    config = tiny.build().config
+    assert phases(config) == ("reconstruction", "discriminator", "generator", "supervised")
+    assert phases(tiny.build(data={"labels": 0}).config) == ("reconstruction", "discriminator", "generator")
+    assert phases(tiny.build(data={"labels": 0}, prior={"adversarial": False}).config) == ("reconstruction",)
+    assert phases(tiny.build(data={"labels": 0}, prior={"name": "none"}).config) == ("reconstruction",)
+
+
+def record_gradients(config):
+    """In place of each phase's optimizer: moves nothing and keeps the gradient as its state."""
+
+    def update(gradients, _, params=None):
+        return jax.tree.map(jnp.zeros_like, gradients), gradients
+
+    return {
+        name: optax.GradientTransformation(lambda p: jax.tree.map(jnp.zeros_like, p), update) for name in phases(config)
+    }
+
+
+def test_gradients_agree_on_one_device_eight_devices_and_pmap(monkeypatch):
+    monkeypatch.setattr(step, "optimizers", record_gradients)
+    monkeypatch.setattr(state, "optimizers", record_gradients)
+    made = tiny.build()
+    results = []
+    for devices in (jax.devices()[:1], jax.devices()):
+        over, before, examples = tiny.ready(made, devices)
+        after, metrics = parallel.compile_step(made, over)(before, examples, parallel.split_batch(tiny.batch(), over))
+        results.append((after.opt, jax.tree.map(lambda x: x[0], metrics)))
+    share = jax.tree.map(lambda x: x.reshape(8, -1), tiny.batch())
+    mapped = jax.pmap(lambda s, e, b: step.train_step(made, s, e, b), step.AXIS, in_axes=(None, None, 0))
+    after, metrics = mapped(create(made), tiny.examples(), share)
+    results.append(jax.tree.map(lambda x: x[0], (after.opt, metrics)))
+    reference, *others = [dict(jax.tree_util.tree_leaves_with_path(result)) for result in results]
+    assert any(np.abs(value).max() > 0.1 for value in reference.values())
+    for other in others:
+        for path, value in reference.items():
+            # rounding is relative to a gradient's size, not to each of its entries
+            atol = 1e-5 * np.abs(value).max()
+            np.testing.assert_allclose(other[path], value, rtol=1e-5, atol=atol, err_msg=jax.tree_util.keystr(path))
+
+
+def test_steps_in_one_call_equal_steps_one_by_one(semi_supervised):
+    over, single, examples = tiny.ready(semi_supervised, jax.devices()[:1])
+    _, several, _ = tiny.ready(semi_supervised, jax.devices()[:1])
+    call = parallel.compile_step(semi_supervised, over)
+    for i in range(2):
+        single, last = call(single, examples, parallel.split_batch(tiny.batch(i), over))
+    both = jax.tree.map(lambda *x: np.concatenate(x), tiny.batch(0), tiny.batch(1))
+    several, metrics = call(several, examples, parallel.split_batch(both, over))
+    assert int(several.step) == 2
+    for name, value in last.items():
+        np.testing.assert_allclose(metrics[name][1], value[0], rtol=1e-4, err_msg=name)
+
+
+def test_average_warms_up_and_covers_statistics():
+    old, new = {"a": jnp.zeros(2)}, {"a": jnp.ones(2)}
+    np.testing.assert_allclose(average(0.999, 0, old, new)["a"], 0.9, rtol=1e-6)
+    np.testing.assert_allclose(average(0.999, 90, old, new)["a"], 0.09, rtol=1e-5)
+    np.testing.assert_allclose(average(0.999, 10**6, old, new)["a"], 0.001, rtol=1e-3)
+    assert set(create(tiny.build()).ema_stats) == {"encoder"}
+
+
+@pytest.mark.parametrize("steps", [1, 2, 10])
+def test_schedules_work_for_any_number_of_steps(steps):
+    for schedule in ("cosine", "constant"):
+        config = tiny.build(train={"steps": steps}, optim={"schedule": schedule, "warmup": 0.5}).config
+        rates = [float(learning_rate(config, "generator")(i)) for i in range(steps)]
+        assert all(0.0 <= rate <= 1.000001 * config.optim.generator_rate for rate in rates)
+        assert max(rates) > 0
+    config = tiny.build(train={"steps": 100}, optim={"warmup": 0.1}).config
+    rate = learning_rate(config, "supervised")
+    np.testing.assert_allclose([rate(0), rate(5), rate(10), rate(100)], [0.0, 5e-4, 1e-3, 0.0], atol=1e-9)
+
+
+def test_clipping_bounds_the_gradient_an_optimizer_sees():
+    config = tiny.build(optim={"clip": 1.0}).config
+    params = {"discriminator": {"a": jnp.zeros(2)}}
+    tight, loose = optimizers(config)["discriminator"], optimizers(tiny.build().config)["discriminator"]
+    gradients = {"discriminator": {"a": jnp.array([30.0, 40.0])}}
+    states = [optimizer.update(gradients, optimizer.init(params), params)[1] for optimizer in (tight, loose)]
+    first_moments = [optax.tree.get(s, "mu") for s in states]
+    np.testing.assert_allclose(first_moments[1] / first_moments[0], 50.0, rtol=1e-5)

@@ -7,7 +7,7 @@ does not notice a flipped byte.
 import logging
 import zlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np

@@ -59,7 +59,7 @@ def _text(allowed: str, empty: bool):
 
 
 def _widths():
-    text = "a tuple of 1 to 16 integers from 1 to 65536"
+    text = "a tuple of 1 to 16 integers from 1 to 65536, such as (32, 64)"
     return _checked(tuple, text, lambda v: 1 <= len(v) <= 16 and all(type(i) is int and 1 <= i <= 65536 for i in v))
 
 
@@ -151,29 +151,34 @@ class Config:
 GROUPS = {"data": Data, "model": Model, "prior": Prior, "optim": Optim, "train": Train, "sample": Sample}
 
 
+def _refused(name: str, value: Any, allowed: str) -> InputError:
+    shown = " ".join(repr(value).split())
+    shown = shown if len(shown) <= 80 else shown[:77] + "..."
+    return InputError(f"config.{name}: {shown} is not allowed: must be {allowed}")
+
+
 def _field(name: str, field: dataclasses.Field, value: Any) -> Any:
     kind, allowed = field.metadata["kind"], field.metadata["allowed"]
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) < 2**63:
         value = float(value)
     if kind is tuple and isinstance(value, list):
         value = tuple(value)
     if type(value) is not kind or not field.metadata["check"](value):
-        raise InputError(f"config.{name}: {value!r} is not allowed: must be {allowed}")
+        raise _refused(name, value, allowed)
     return value
 
 
 def _group(group: str, kind: type, values: Any) -> Any:
     fields = {field.name: field for field in dataclasses.fields(kind)}
-    try:
-        values = dict(values)
-    except (TypeError, ValueError):
-        raise InputError(f"config.{group}: {values!r} is not allowed: must be a group of fields") from None
+    if not hasattr(values, "items"):
+        raise _refused(group, values, "a group of fields")
+    values = dict(values.items())
     for name in values:
         if name not in fields:
             raise InputError(f"config.{group}.{name}: no such field; config.{group} has {', '.join(fields)}")
     for name in fields:
         if name not in values:
-            raise InputError(f"config.{group}.{name}: missing")
+            raise InputError(f"config.{group}.{name}: missing; must be {fields[name].metadata['allowed']}")
     return kind(**{name: _field(f"{group}.{name}", field, values[name]) for name, field in fields.items()})
 
 
@@ -188,10 +193,19 @@ def from_dict(values: Any) -> Config:
             raise InputError(f"config.{name}: no such group; a config has {', '.join(GROUPS)}")
     for name in GROUPS:
         if name not in values:
-            raise InputError(f"config.{name}: missing")
+            raise InputError(f"config.{name}: missing; a config has {', '.join(GROUPS)}")
     config = Config(**{name: _group(name, kind, values[name]) for name, kind in GROUPS.items()})
     _check_together(config)
     return config
+
+
+def describe() -> str:
+    """A line for each field: its name and what is allowed."""
+    return "\n".join(
+        f"  --config.{group}.{field.name}: {field.metadata['allowed']}"
+        for group, kind in GROUPS.items()
+        for field in dataclasses.fields(kind)
+    )
 
 
 def to_dict(config: Config) -> dict[str, dict[str, Any]]:
@@ -204,7 +218,12 @@ def to_dict(config: Config) -> dict[str, dict[str, Any]]:
 
 
 def _check_together(config: Config) -> None:
-    model, prior, data = config.model, config.prior, config.data
+    model, prior, data, train = config.model, config.prior, config.data, config.train
+    if train.seed + train.replicates > 2**31:
+        raise InputError(
+            f"config.train.seed: {train.seed} is not allowed: must be at most {2**31 - train.replicates} with"
+            f" {train.replicates} replicates"
+        )
     if model.likelihood == "bernoulli" and data.levels != 2:
         raise InputError(f"config.data.levels: {data.levels} is not allowed: must be 2 with likelihood bernoulli")
     if data.labels and prior.name not in ("categorical", "product"):

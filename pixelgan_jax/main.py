@@ -1,75 +1,150 @@
 """python -m pixelgan_jax.main --config experiments/NAME.py: flags and dispatch, nothing else."""
 
+import ast
+import os
+import runpy
 import sys
+import traceback
+import warnings
 from pathlib import Path
+from typing import Any
 
-from absl import flags
-from ml_collections import config_flags
+from ml_collections import ConfigDict
 
 from pixelgan_jax import loop, run
-from pixelgan_jax.config import Config, from_dict
+from pixelgan_jax.config import Config, describe, from_dict
 from pixelgan_jax.errors import InputError
 
 MODES = ("train", "evaluate", "sample")
+HELP = ("--help", "--helpfull", "-h")
+USAGE = f"""\
+usage: python -m pixelgan_jax.main --config experiments/NAME.py [--mode {"|".join(MODES)}] [--workdir DIR]
+                                   [--config.group.field=value ...]
+
+  --config    the experiment: a Python file whose get_config() returns a ConfigDict
+  --mode      train (the default): trains, going on from what the workdir holds, evaluates and writes the report
+              evaluate: rewrites results.json and the report; sample: rewrites samples/
+  --workdir   where everything is kept; runs/NAME unless given
+
+Fields, explained in experiments/base.py:
+"""
 
 
 def parse(arguments: list[str]) -> tuple[str, Config, str, Path]:
-    """(experiment, config, mode, workdir) of a command line; InputError for whatever is wrong with it."""
-    found = flags.FlagValues()
-    config_flags.DEFINE_config_file("config", None, "experiments/NAME.py", flag_values=found)
-    flags.DEFINE_enum("mode", "train", MODES, "what to do", flag_values=found)
-    flags.DEFINE_string("workdir", None, "where everything is kept; default runs/NAME", flag_values=found)
-    path = _config_path(arguments)
-    if not path.is_file():
-        raise InputError(f"--config {path}: no such file; must be experiments/NAME.py")
-    sys.path.insert(0, str(path.resolve().parent.parent))  # so that an experiment finds experiments.base
+    """(experiment, config, mode, workdir) of a command line. Raises InputError for whatever is wrong with it."""
+    flags, overrides = _split(arguments)
+    if "config" not in flags:
+        raise InputError("--config: missing; must be experiments/NAME.py")
+    mode = flags.get("mode", "train")
+    if mode not in MODES:
+        raise InputError(f"--mode {mode}: must be one of {', '.join(MODES)}")
+    values = _load(flags["config"])
+    for name, text in overrides.items():
+        _override(values, name, text)
+    experiment = Path(flags["config"]).stem
+    return experiment, from_dict(values), mode, Path(flags.get("workdir", os.path.join("runs", experiment)))
+
+
+def _split(arguments: list[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The flags by name, and the overrides by group.field, of `--name=value` and `--name value`; the last one wins."""
+    flags: dict[str, str] = {}
+    overrides: dict[str, str] = {}
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        name, equals, value = argument.removeprefix("--").partition("=")
+        override = name.startswith("config.")
+        if not argument.startswith("--") or not (override or name in ("config", "mode", "workdir")):
+            allowed = "must be --config, --mode, --workdir, --config.group.field=value or --help"
+            raise InputError(f"{argument}: no such flag; {allowed}")
+        if not equals and rest and not rest[0].startswith("--"):
+            value = rest.pop(0)
+        elif not equals or not (value or override):
+            raise InputError(f"--{name}: has no value; must be --{name}=value")
+        if override:
+            overrides[name.removeprefix("config.")] = value
+        else:
+            flags[name] = value
+    return flags, overrides
+
+
+def _load(path: str) -> ConfigDict:
+    """What get_config() of the experiment's file returns."""
+    if not os.path.isfile(path):
+        reason = "is a folder" if os.path.isdir(path) else "no such file"
+        raise InputError(f"--config {path}: {reason}; must be experiments/NAME.py")
+    root = str(Path(path).resolve().parent.parent)  # so that an experiment finds experiments.base
+    sys.path.insert(0, root)
     try:
-        rest = found(["pixelgan_jax.main", *arguments])[1:]
-        values = found.config
-    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(_one_line(error)) from None
+        values = runpy.run_path(path)["get_config"]()
+    except (Exception, SystemExit) as error:  # whatever a file that somebody else wrote does
+        reason = "it has no get_config" if _lacks_get_config(error) else _reason(path, error)
+        raise InputError(f"--config {path}: {reason}; must be a Python file whose get_config() works") from None
     finally:
-        sys.path.pop(0)
-    if rest:
-        raise InputError(f"{rest[0]!r}: not a flag; must be --config, --mode, --workdir or --config.group.field=value")
-    experiment = path.stem
-    workdir = Path(found.workdir if found.workdir is not None else Path("runs") / experiment)
-    return experiment, from_dict(values), found.mode, workdir
+        sys.path.remove(root)
+    if not isinstance(values, ConfigDict):
+        raise InputError(f"--config {path}: get_config() returns {type(values).__name__}; must be a ConfigDict")
+    return values
 
 
-def _config_path(arguments: list[str]) -> Path:
-    for index, argument in enumerate(arguments):
-        name, equals, value = argument.lstrip("-").partition("=")
-        if argument.startswith("-") and name == "config":
-            if not equals and index + 1 < len(arguments):
-                value = arguments[index + 1]
-            return Path(value)
-    raise InputError("--config: missing; must be experiments/NAME.py")
+def _lacks_get_config(error: BaseException) -> bool:
+    return isinstance(error, KeyError) and error.args == ("get_config",)
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error.args[0] if error.args else error).split())
+def _reason(path: str, error: BaseException) -> str:
+    """The error and the last line of the file that was under way."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    where = f"line {lines[-1]}: " if lines else ""
+    return f"{where}{type(error).__name__}: {error}"
+
+
+def _override(values: ConfigDict, name: str, text: str) -> None:
+    """Sets group.field to what `text` says; whether that is allowed, and the field there, is for the config to say."""
+    group, _, field = name.partition(".")
+    if not field or not isinstance(values.get(group), ConfigDict):
+        raise InputError(f"config.{name}: no such field; must be config.group.field, group one of {', '.join(values)}")
+    is_text = isinstance(values[group].get(field), str)
+    with values[group].unlocked(), values[group].ignore_type():
+        values[group][field] = text if is_text else _value(text)
+
+
+def _value(text: str) -> Any:
+    """A number, a truth value or a tuple; the text itself where it is none of these."""
+    try:
+        with warnings.catch_warnings(action="ignore"):  # "1or 2" is a matter of style to Python
+            return ast.literal_eval(text.title() if text in ("true", "false") else text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return text
+
+
+def _stop(number: int) -> None:
+    raise loop.Interrupted(number, "stopped")
 
 
 def main(arguments: list[str]) -> int:
     """Runs one command line and returns its exit status."""
+    if any(argument in HELP for argument in arguments):
+        print(USAGE + describe())
+        return 0
+    workdir = Path()
     try:
-        experiment, config, mode, workdir = parse(arguments)
-        try:
-            made = run.start(experiment, config, workdir)
-            getattr(run, mode)(made)
-        except loop.Interrupted as interrupted:
-            print(f"{interrupted}: saved; the same command resumes", file=sys.stderr)
-            return 128 + interrupted.number
-        except loop.Diverged as diverged:
-            print(f"stopped: {diverged}", file=sys.stderr)
-            return 1
+        with loop.signals(_stop):
+            experiment, config, mode, workdir = parse(arguments)
+            getattr(run, mode)(run.start(experiment, config, workdir))
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+        return _fail(2, f"error: {error}")
+    except loop.Interrupted as interrupted:
+        return _fail(128 + interrupted.number, f"{interrupted}; the same command goes on from the last checkpoint")
+    except loop.Diverged as diverged:
+        return _fail(1, f"stopped: {diverged}")
+    except OSError as error:  # a full disk, a folder that vanished: not a bug either
+        return _fail(1, f"error: {error.filename or workdir}: {error.strerror or error}")
     return 0
+
+
+def _fail(status: int, message: str) -> int:
+    print(" ".join(message.split()), file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":

@@ -1,36 +1,32 @@
 """What each mode of the command line does with one experiment and its workdir."""
 
+import dataclasses
 import json
-import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from PIL import Image
-from sklearn.decomposition import PCA
 from tqdm import tqdm
 
-from pixelgan_jax import evaluation, loop, parallel, provenance, report, sampling
+from pixelgan_jax import evaluation, loop, parallel, provenance, report
 from pixelgan_jax import prior as priors
 from pixelgan_jax.checkpoint import Checkpoints, Meta
 from pixelgan_jax.config import Config, first_difference, to_dict
 from pixelgan_jax.data import sources
 from pixelgan_jax.data.splits import Splits, split
 from pixelgan_jax.errors import InputError
+from pixelgan_jax.illustration import illustrate
 from pixelgan_jax.logs import Log
-from pixelgan_jax.model import Model, build, encode
-from pixelgan_jax.pictures import NAMES, Pictures, write_pictures
-from pixelgan_jax.randomness import Stream, example_keys, fold
+from pixelgan_jax.model import Model, build
+from pixelgan_jax.nn.pixelcnn import reach
+from pixelgan_jax.pictures import NAMES, write_pictures
 from pixelgan_jax.state import TrainState, create
 from pixelgan_jax.step import AXIS, Examples
 from pixelgan_jax.workdir import prepare, write_json
-
-SHOWN = 40  # reconstructions in the report
-ROW = 10  # samples of a cluster or class in the report
-MAPPED = 2000  # codes in the map
 
 
 class Run(NamedTuple):
@@ -78,12 +74,28 @@ def _check_workdir(experiment: str, workdir: Path) -> None:
         )
 
 
+def describe(run: Run) -> str:
+    """One line on the data, the decoder's receptive field and the devices."""
+    splits, settings = run.splits, run.config.model
+    parts = [
+        f"{len(splits.train.images):,} training images ({len(splits.labelled.images):,} labelled)",
+        f"{len(splits.validation.images):,} validation, {len(splits.test.images):,} test",
+    ]
+    if settings.decoder != "deconv":
+        seen = reach(settings.layers, settings.first_kernel, settings.kernel)
+        parts.append(f"receptive field {seen} rows above, {2 * seen + 1} columns")
+    kinds = sorted({device.device_kind for device in run.mesh.devices.flat})
+    parts.append(f"{run.mesh.devices.size} × {', '.join(kinds)}")
+    return f"{run.experiment}: {'; '.join(parts)}"
+
+
 def train(run: Run) -> dict[str, Any]:
     """Trains, resuming what the workdir holds, evaluates and writes the report; the results."""
     with _open(run) as checkpoints:
         found = _restore(run, checkpoints)
         prepare(run.workdir)
         write_json(run.workdir / "config.json", {"experiment": run.experiment, **to_dict(run.config)})
+        print(describe(run), flush=True)
         if found is None:
             state, meta = parallel.replicate(create(run.model), run.mesh), _fresh_meta(run)
         else:
@@ -120,7 +132,7 @@ def sample(run: Run) -> None:
     """Draws samples/ anew from the newest good checkpoint, and the report around them."""
     state, _ = _existing(run)
     prepare(run.workdir)
-    write_pictures(run.workdir, _pictures(run, state))
+    write_pictures(run.workdir, illustrate(run.model, state, run.splits.validation, run.mesh))
     if (run.workdir / "results.json").exists():
         report.write_html(run.workdir)
 
@@ -197,58 +209,9 @@ def _finish(run: Run, state: TrainState, meta: Meta) -> dict[str, Any]:
         "test": evaluation.summarise(run.model, outputs, test.labels, fitted, validation.labels),
     }
     write_json(run.workdir / "results.json", results)
-    write_pictures(run.workdir, _pictures(run, state))
+    write_pictures(run.workdir, illustrate(run.model, state, run.splits.validation, run.mesh))
     report.write_html(run.workdir)
     return results
-
-
-def _pictures(run: Run, state: TrainState) -> Pictures:
-    """Everything the report shows, drawn with `sample.seed`; real images come from the validation split."""
-    model, settings = run.model, run.config.sample
-    key = fold(jax.random.key(settings.seed), Stream.SAMPLING, Stream.PRIOR)
-    categories, dimensions = priors.sizes(run.config.prior)
-
-    def draw(code, seed=settings.seed):
-        return sampling.sample(model, state.ema["decoder"], code, seed)
-
-    def prior_codes(count):
-        return np.array(priors.sample(run.config.prior, example_keys(key, jnp.arange(count))))
-
-    samples = draw(prior_codes(settings.count))
-    if not model.width:
-        return Pictures(samples=samples)
-    originals = run.splits.validation.images[:SHOWN]
-    keys = example_keys(key, jnp.arange(len(originals)))
-    posterior, _ = encode(model, state.ema["encoder"], state.ema_stats["encoder"], originals, keys)
-    pictures = Pictures(
-        samples=samples,
-        originals=originals,
-        reconstructions=draw(np.asarray(priors.soft_code(posterior, keys))),
-        row_kind="class" if run.config.data.labels else "cluster",
-        gaussian_prior=dimensions > 0,
-        **_code_map(run, state),
-    )
-    if categories:
-        codes = prior_codes(categories * ROW)
-        codes[:, :categories] = np.repeat(np.eye(categories), ROW, axis=0)
-        pictures = pictures._replace(rows=draw(codes).reshape(categories, ROW, *model.shape))
-    return pictures
-
-
-def _code_map(run: Run, state: TrainState) -> dict[str, Any]:
-    """Codes of validation images in two dimensions: a 2-D Gaussian part itself, otherwise two principal components."""
-    shown = run.splits.validation
-    shown = sources.Split(shown.images[:MAPPED], shown.labels[:MAPPED])
-    outputs = evaluation.measure(run.model, state, shown, run.mesh, decode=False)
-    categories, dimensions = priors.sizes(run.config.prior)
-    continuous = outputs.code[:, categories:]
-    if dimensions == 2:
-        return {"codes": continuous, "code_labels": shown.labels}
-    what, values = ("z", continuous) if dimensions > 2 else ("log q(z | x)", outputs.log_probabilities)
-    if values.shape[1] < 2 or len(values) < 2:
-        return {}
-    axes = (f"first principal component of {what}", f"second principal component of {what}")
-    return {"codes": PCA(2).fit_transform(values), "code_labels": shown.labels, "code_axes": axes}
 
 
 def _written_pictures(workdir: Path) -> dict[str, np.ndarray]:
@@ -256,6 +219,50 @@ def _written_pictures(workdir: Path) -> dict[str, np.ndarray]:
     return {name: np.asarray(Image.open(path).convert("RGB")) for name, path in paths.items() if path.exists()}
 
 
-def replicate(experiment: str, config: Config, workdir: Path) -> dict[str, Any]:
-    """Trains `train.replicates` seeds one after another, each in `seed_<n>/` of the workdir, and gathers them."""
-    raise InputError(f"config.train.replicates: {math.inf}")
+def execute(mode: str, experiment: str, config: Config, workdir: Path) -> None:
+    """Does what `mode` says; with `train.replicates` N > 1 for N seeds one after another, each in `seed_<n>/`.
+
+    A replicate adds its number to `train.seed` and to `data.seed`: initialisation, data order, validation split and
+    labelled subset all differ.
+    """
+    count, do = config.train.replicates, {"train": train, "evaluate": evaluate, "sample": sample}[mode]
+    if count == 1:
+        do(start(experiment, config, workdir))
+        return
+    _check_workdir(experiment, workdir)
+    results = []
+    for number in range(count):
+        seed = config.train.seed + number
+        one = dataclasses.replace(
+            config,
+            train=dataclasses.replace(config.train, seed=seed, replicates=1),
+            data=dataclasses.replace(config.data, seed=config.data.seed + number),
+        )
+        print(f"replicate {number + 1} of {count}: seed {seed}", flush=True)
+        results.append(do(start(experiment, one, workdir / f"seed_{seed}")))
+    if mode != "sample":
+        write_json(workdir / "config.json", {"experiment": experiment, **to_dict(config)})
+        write_json(workdir / "results.json", gather(config, results))
+        report.write_html(workdir)
+
+
+def gather(config: Config, results: list[dict[str, Any]]) -> dict[str, Any]:
+    """The results.json of replicates: `test` and `validation` hold means, `test_sd` the sample standard deviations
+    of what every replicate has; training time is summed."""
+    first, runs = results[0], [{name: r[name] for name in ("seed", "validation", "test")} for r in results]
+
+    def each(part: str, function: Callable) -> dict[str, Any]:
+        shared = [name for name in first[part] if all(name in r[part] for r in results)]
+        return {name: function(np.array([r[part][name] for r in results]), axis=0).tolist() for name in shared}
+
+    spent = {name: sum(r["train"][name] for r in results) for name in ("seconds", "compile_seconds")}
+    rate = float(np.mean([r["train"]["images_per_second"] for r in results]))
+    return first | {
+        "seed": config.train.seed,
+        "config": to_dict(config),
+        "train": spent | {"images_per_second": rate},
+        "validation": each("validation", np.mean),
+        "test": each("test", np.mean),
+        "test_sd": each("test", partial(np.std, ddof=1)),
+        "replicates": runs,
+    }

@@ -36,7 +36,7 @@ def cached(model: Model, params: Params, code: Array, draws: Array) -> tuple[Arr
     code [N, D], draws [N, H, W, S] -> levels int32 [N, H, W, C] and the parameters they were drawn from
     [N, H, W, P].
     """
-    count, (height, width, channels) = code.shape[0], model.shape
+    count, (height, width, _) = code.shape[0], model.shape
     levels = model.config.data.levels
 
     def call(method: str, *arguments):

@@ -22,8 +22,8 @@ Cache = dict[str, Any]
 
 
 def reach(layers: int, first: int, side: int) -> int:
-    """How many rows above, and columns to the left, a decoder of `layers` residual layers sees: the receptive
-    field is `reach` rows above by at most 2 · reach + 1 columns."""
+    """How many rows above and columns to either side a decoder of `layers` residual layers sees at most: its
+    receptive field is 2 · reach + 1 columns wide, of which the pixel's own row has the `reach` to its left."""
     return first // 2 + layers * (side // 2)
 
 
@@ -141,7 +141,7 @@ class RowConv(nn.Module):
 
 
 def gate(x: Array) -> Array:
-    """tanh(a) · sigmoid(b) of the two halves of the channels (van den Oord et al. 2016, Conditional PixelCNN, eq. 2)."""
+    """tanh(a) · sigmoid(b) of the two halves of the channels (van den Oord et al. 2016, Gated PixelCNN, eq. 2)."""
     a, b = jnp.split(x, 2, axis=-1)
     return jnp.tanh(a) * nn.sigmoid(b)
 

@@ -1,0 +1,133 @@
+"""pg.load and what a trained model offers, on a real workdir."""
+
+import json
+
+import numpy as np
+import pytest
+
+import pixelgan_jax as pg
+from pixelgan_jax import config, run
+from pixelgan_jax.errors import InputError
+from tests import tiny
+
+TINY = dict(
+    data={"validation": 20, "labels": 100, "levels": 17},
+    model={"likelihood": "categorical", "input_noise": 0.1},
+    train={"steps": 2, "log_every": 1},
+)
+
+
+def train(folder, **groups):
+    """Two steps of a tiny model on the digits; the run."""
+    merged = {name: TINY.get(name, {}) | groups.get(name, {}) for name in {*TINY, *groups}}
+    run.execute("train", "tiny", config.from_dict(tiny.fields(**merged)), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("api") / "run")
+
+
+@pytest.fixture(scope="module")
+def model(workdir):
+    return pg.load(workdir)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.RandomState(0).randint(0, 256, (6, 8, 8, 1)).astype(np.uint8)
+
+
+def test_load_says_what_it_loaded(model):
+    assert model.step == 2 and model.shape == (8, 8, 1) and model.config.data.labels == 100
+
+
+def test_codes_are_probabilities(model, images):
+    code = model.encode(images)
+    assert code.shape == (6, 10) and code.dtype == np.float32
+    np.testing.assert_allclose(code.sum(axis=1), 1.0, rtol=1e-5)
+    assert np.array_equal(model.classify(images), code.argmax(axis=1))
+    # an image's code is its own, whatever else is asked for
+    np.testing.assert_allclose(model.encode(images[:1]), code[:1], rtol=1e-5)
+    assert model.encode(images[:0]).shape == (0, 10)
+
+
+def test_log_prob_is_of_levels_and_normalised(model, images):
+    code = np.eye(10)[:6]
+    logp = model.log_prob(images, code)
+    assert logp.shape == (6, 8, 8) and np.all(logp < 0)
+    # 0 and 7 are both level 0 of 17: the same image to the model
+    low = np.where(images < 8, 7, images).astype(np.uint8)
+    assert np.array_equal(model.log_prob(low, code), model.log_prob(np.where(images < 8, 0, images).astype(np.uint8), code))
+    # the last pixel over all 17 levels
+    levels = np.repeat(images[:1], 17, axis=0)
+    levels[:, 7, 7, 0] = np.round(np.arange(17) * 255 / 16)
+    last = model.log_prob(levels, np.repeat(code[:1], 17, axis=0))[:, 7, 7]
+    assert np.exp(last.astype(np.float64)).sum() == pytest.approx(1.0, rel=1e-5)
+
+
+def test_samples_are_those_of_the_oracle(model):
+    code = np.eye(10)[:3]
+    drawn = model.sample(code, seed=3)
+    assert drawn.shape == (3, 8, 8, 1) and drawn.dtype == np.uint8
+    assert np.array_equal(drawn, model.sample(code, seed=3, method="oracle"))
+    assert set(np.unique(drawn)) <= set(np.round(np.arange(17) * 255 / 16).astype(np.uint8))
+
+
+def test_generate_follows_from_the_seed(model):
+    one, again, other = model.generate(4, seed=1), model.generate(4, seed=1), model.generate(4, seed=2)
+    assert one.shape == (4, 8, 8, 1)
+    assert np.array_equal(one, again) and not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m, x: m.encode(x.astype(np.float32)), r"images: float32 .*uint8 \[N, 8, 8, 1\]"),
+        (lambda m, x: m.encode(x[:, :4]), r"images: .*uint8 \[N, 8, 8, 1\]"),
+        (lambda m, x: m.log_prob(x, np.eye(10)[:2]), "code: 2 rows for 6 images"),
+        (lambda m, x: m.sample(np.zeros((2, 9))), r"code: .*\[N, 10\]"),
+        (lambda m, x: m.sample(np.full((1, 10), np.nan)), "code: must be finite"),
+        (lambda m, x: m.sample(np.eye(10), method="fast"), "method: 'fast'.*cached, oracle"),
+        (lambda m, x: m.generate(0), "count: 0.*integer from 1"),
+    ],
+)
+def test_wrong_arguments_are_refused_by_name(model, images, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(model, images)
+
+
+def test_a_folder_without_checkpoints_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no checkpoint"):
+        pg.load(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_continuous_codes_are_drawn_by_seed_and_have_no_classes(tmp_path, images):
+    gaussian = {"name": "gaussian", "dimensions": 2}
+    groups = dict(prior=gaussian, data={"labels": 0}, model={"encoder": "gaussian"}, train={"steps": 1})
+    model = pg.load(train(tmp_path / "run", **groups))
+    code = model.encode(images, seed=1)
+    assert code.shape == (6, 2)
+    assert np.array_equal(code, model.encode(images, seed=1)) and not np.array_equal(code, model.encode(images, seed=2))
+    with pytest.raises(ValueError, match="trained without labels"):
+        model.classify(images)
+
+
+def test_replicates_are_gathered(tmp_path):
+    """Two seeds, each a run of its own; the numbers are their means and standard deviations."""
+    groups = dict(train={"steps": 1, "replicates": 2, "seed": 5})
+    folder = train(tmp_path / "run", **groups)
+    results = results_of(folder)
+    seeds = [results_of(folder / f"seed_{seed}") for seed in (5, 6)]
+    assert [r["seed"] for r in results["replicates"]] == [5, 6] == [r["seed"] for r in seeds]
+    assert [r["config"]["data"]["seed"] for r in seeds] == [0, 1]
+    errors = [r["test"]["error"] for r in seeds]
+    assert results["test"]["error"] == pytest.approx(np.mean(errors))
+    assert results["test_sd"]["error"] == pytest.approx(np.std(errors, ddof=1))
+    assert "replicate" in (folder / "report.html").read_text().lower()
+
+
+def results_of(folder):
+    return json.loads((folder / "results.json").read_text())

@@ -1,0 +1,69 @@
+"""Every experiment of experiments/ builds its real networks and trains a step, on a few images of the right shape."""
+
+import importlib
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from pixelgan_jax import config, parallel, run
+from pixelgan_jax.state import create, phases
+from pixelgan_jax.step import Batch, Examples
+
+NAMES = sorted(path.stem for path in Path(__file__).resolve().parents[1].glob("experiments/*.py"))
+CHANNELS = {"svhn": (32, 32, 3), "norb": (32, 32, 1)}
+NAMED = [
+    "base",
+    "digits",
+    "digits_clusters",
+    "digits_gaussian",
+    "mnist",
+    "mnist_aae",
+    "mnist_clusters",
+    "mnist_gaussian",
+    "mnist_pixelcnn",
+    "norb",
+    "svhn",
+]
+
+
+def stand_in(folder, shape, classes):
+    """A folder of .npz files with 40 random training and 10 test images."""
+    random = np.random.RandomState(0)
+    for part, count in (("train", 40), ("test", 10)):
+        images = random.randint(0, 256, (count, *shape)).astype(np.uint8)
+        np.savez(folder / f"{part}.npz", images=images, labels=np.arange(count) % classes)
+    return str(folder)
+
+
+def test_the_experiments_are_those_the_readme_names():
+    assert NAMES == NAMED
+    readme = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+    assert all(f"`{name}`" in readme for name in NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_experiment_trains_a_step(name, tmp_path):
+    fields = importlib.import_module(f"experiments.{name}").get_config()
+    if fields.data.name != "digits":
+        shape, classes = CHANNELS.get(name, (28, 28, 1)), 5 if name == "norb" else 10
+        fields.data.name = stand_in(tmp_path, shape, classes)
+        fields.data.validation = 10
+        fields.data.labels = min(fields.data.labels, classes)
+    fields.train.update(batch_size=8, steps=1)
+    made = run.start(name, config.from_dict(fields), tmp_path / "run")
+    over = parallel.mesh(jax.devices()[:1])
+    train, labelled = made.splits.train, made.splits.labelled
+    examples = parallel.replicate(Examples(train.images, labelled.images, labelled.labels), over)
+    batch = Batch(np.arange(8, dtype=np.int32)[None], np.zeros((1, 8), np.int32))
+    state = parallel.replicate(create(made.model), over)
+    before = jax.device_get(state.params)
+    state, metrics = parallel.compile_step(made.model, over)(state, examples, parallel.split_batch(batch, over))
+    assert int(state.step) == 1
+    assert all(np.all(np.isfinite(value)) for value in metrics.values())
+    assert {f"{phase}_gradient_norm" for phase in phases(made.config)} <= set(metrics)
+    for role, old in before.items():
+        pairs = zip(jax.tree.leaves(old), jax.tree.leaves(state.params[role]), strict=True)
+        assert any(not np.array_equal(a, b) for a, b in pairs) == bool(jax.tree.leaves(old)), role
+    assert not (tmp_path / "run").exists()

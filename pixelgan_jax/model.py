@@ -3,7 +3,6 @@
 Letters: N images, H rows, W columns, C channels, K categories, d Gaussian dimensions, D = K + d code width.
 """
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -85,9 +84,14 @@ def _decoder(config: Config, shape: tuple[int, int, int], parameters: int, dtype
     )
 
 
-@partial(jax.jit, static_argnames="model")
-def initialise(model: Model, seed: int | Array) -> tuple[dict[str, Params], dict[str, Params]]:
+def initialise(model: Model, seed: int) -> tuple[dict[str, Params], dict[str, Params]]:
     """(params by role, batch statistics by role) of a seed. A model without code has no encoder parameters."""
+    # run once: on CPU, optimising the generators' code takes ten times longer than running it unoptimised
+    options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
+    return jax.jit(_initialise, static_argnames="model", compiler_options=options)(model, seed)
+
+
+def _initialise(model: Model, seed: Array) -> tuple[dict[str, Params], dict[str, Params]]:
     key = fold(jax.random.key(seed), Stream.INITIALISATION)
     image = jnp.zeros((1, *model.shape))
     code = jnp.zeros((1, model.width))

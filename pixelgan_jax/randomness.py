@@ -30,7 +30,6 @@ class Stream(enum.IntEnum):
     DISCRIMINATOR_NOISE = 13
     PIXELS = 14
     PERMUTATION = 15
-    MONTE_CARLO = 16
 
 
 def fold(key: Array, *numbers: int | Array) -> Array:

@@ -4,15 +4,20 @@ Which one is read: the newest that is whole and whose arrays have the checksums 
 does not notice a flipped byte.
 """
 
+import errno
+import json
 import logging
+import math
 import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
-from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, LatestN
+from orbax.checkpoint.checkpoint_managers import PreservationContext, PreservationPolicy
 
 from pixelgan_jax.config import Config, from_dict, to_dict
 from pixelgan_jax.errors import InputError
@@ -41,53 +46,103 @@ def checksums(state: TrainState) -> dict[str, int]:
     }
 
 
+def _checksum(described: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(described, sort_keys=True).encode())
+
+
+class _NewestAndBest(PreservationPolicy):
+    """Keeps the newest KEPT checkpoints, and the one with the smallest of `errors`, by step."""
+
+    # orbax's own BestN does not know the errors of an earlier process
+    def __init__(self):
+        self.errors: dict[int, float | None] = {}
+
+    def should_preserve(self, checkpoints: Sequence, *, context: PreservationContext) -> Sequence[bool]:
+        steps = [checkpoint.step for checkpoint in checkpoints]
+        known = [step for step in steps if self.errors.get(step) is not None]
+        best = min(known, key=self.errors.get, default=None)
+        newest = sorted(steps)[-KEPT:]
+        return [step == best or step in newest for step in steps]
+
+
 class Checkpoints:
     """The checkpoints of one workdir; a context manager that waits for saves under way when it is left."""
 
     def __init__(self, workdir: Path, read_only: bool = False):
         self.folder = Path(workdir).absolute() / "checkpoints"
-        # its own account of every save and restore belongs in a debugger, not under a progress bar
-        logging.getLogger("absl").setLevel(logging.ERROR)
-        best = BestN(
-            get_metric_fn=lambda m: m["selection_error"], reverse=True, n=1, keep_checkpoints_without_metrics=False
-        )
+        for name in ("absl", "asyncio"):  # orbax's account of every save, restore and failure; failures are raised too
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        self._policy = _NewestAndBest()
         options = ocp.CheckpointManagerOptions(
-            preservation_policy=AnyPreservationPolicy([LatestN(KEPT), best]),
+            preservation_policy=self._policy,
             create=not read_only,
             read_only=read_only,
+            cleanup_tmp_directories=not read_only,  # what a killed process left half-written
         )
-        items = ("state", "meta")
-        self.manager = ocp.CheckpointManager(self.folder, options=options, item_names=items)
+        self.manager = ocp.CheckpointManager(self.folder, options=options, item_names=("state", "meta"))
+        self._skipped: list[int] = []  # newer than the one restored, and damaged
+        for step in self.steps():
+            with suppress(Exception):  # newest_good says what is wrong with a damaged one
+                self._policy.errors[step] = self._document(step)["selection_error"]
 
     def __enter__(self) -> "Checkpoints":
         return self
 
     def __exit__(self, *_) -> None:
-        self.manager.close()
+        with self._writing():
+            self.manager.close()
 
     def steps(self) -> list[int]:
         """Steps that have a finished checkpoint, oldest first."""
         return sorted(self.manager.all_steps())
 
     def save(self, state: TrainState, meta: Meta, selection_error: float | None = None) -> None:
-        """Saves under the state's own step, in the background; nothing where that step is saved already."""
-        step = int(state.step)
-        if step in self.manager.all_steps():
-            return
-        described = meta._asdict() | {"config": to_dict(meta.config), "checksums": checksums(state)}
-        arguments = ocp.args.Composite(state=ocp.args.StandardSave(state), meta=ocp.args.JsonSave(described))
-        metrics = None if selection_error is None else {"selection_error": selection_error}
-        self.manager.save(step, args=arguments, metrics=metrics)
+        """Saves under the state's own step, in the background; nothing where that step is saved already.
+
+        The state may be donated as soon as this returns. Damaged checkpoints that were skipped are removed first.
+        Raises OSError where this save, or the one before, cannot be written.
+        """
+        with self._writing():
+            for damaged in self._skipped:  # orbax saves nothing older than its newest
+                self.manager.delete(damaged)
+            self._skipped.clear()
+            step = int(state.step)
+            if step in self.manager.all_steps():
+                return
+            finite = selection_error is not None and math.isfinite(selection_error)
+            self._policy.errors[step] = selection_error if finite else None
+            document = meta._asdict() | {"config": to_dict(meta.config), "checksums": checksums(state)}
+            document |= {"selection_error": self._policy.errors[step]}
+            document |= {"checksum": _checksum(document)}
+            arguments = ocp.args.Composite(state=ocp.args.StandardSave(state), meta=ocp.args.JsonSave(document))
+            self.manager.save(step, args=arguments)
 
     def wait(self) -> None:
-        """Returns when everything saved so far is on disk."""
-        self.manager.wait_until_finished()
+        """Returns when everything saved so far is on disk. Raises OSError where it cannot be written."""
+        with self._writing():
+            self.manager.wait_until_finished()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError) as error:  # orbax passes on what tensorstore makes of a full disk
+            number, path = getattr(error, "errno", None), getattr(error, "filename", None)
+            reason = getattr(error, "strerror", None) or _first_line(error)
+            raise OSError(number or errno.EIO, reason, str(path or self.folder)) from error
+
+    def _document(self, step: int) -> dict[str, Any]:
+        document = self.manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
+        if document.pop("checksum") != _checksum(document):
+            raise ValueError("checksum of its description differs from the one saved")
+        return document
 
     def meta(self, step: int) -> tuple[Meta, dict[str, int]]:
-        """What the checkpoint says of itself, and its arrays' checksums."""
-        saved = self.manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
-        sums = saved.pop("checksums")
-        return Meta(**saved | {"config": from_dict(saved["config"]), "shape": tuple(saved["shape"])}), sums
+        """What the checkpoint says of itself, and its arrays' checksums. Raises ValueError where that is damaged."""
+        document = self._document(step)
+        told = {name: document[name] for name in Meta._fields}
+        told |= {"config": from_dict(told["config"]), "shape": tuple(told["shape"])}
+        return Meta(**told), document["checksums"]
 
     def restore(self, step: int, like: TrainState, sums: dict[str, int]) -> TrainState:
         """The state saved at `step`, in the shapes, types and placement of `like`. Raises ValueError where an array
@@ -99,7 +154,7 @@ class Checkpoints:
             raise ValueError(f"checksum of {damaged[0]} differs from the one saved")
         return state
 
-    def newest_good(self, make_target) -> tuple[TrainState, Meta] | None:
+    def newest_good(self, make_target: Callable[[Meta], TrainState]) -> tuple[TrainState, Meta] | None:
         """The newest checkpoint that restores whole; None where there is no checkpoint at all.
 
         `make_target(meta)` gives the state to restore into; an InputError it raises is passed on. A checkpoint that
@@ -110,20 +165,23 @@ class Checkpoints:
             try:
                 meta, sums = self.meta(step)
             except Exception as error:  # whatever orbax raises on a damaged file
-                _skipped(step, error)
+                self._skip(step, error)
                 continue
             target = make_target(meta)
             try:
                 return self.restore(step, target, sums), meta
             except Exception as error:
-                _skipped(step, error)
+                self._skip(step, error)
         if steps:
             raise InputError(
                 f"{self.folder}: none of the checkpoints {steps} can be restored; move them away to start over"
             )
         return None
 
+    def _skip(self, step: int, error: Exception) -> None:
+        print(f"checkpoint {step} skipped: {_first_line(error)}", flush=True)
+        self._skipped.append(step)
 
-def _skipped(step: int, error: Exception) -> None:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    print(f"checkpoint {step} skipped: {reason}", flush=True)
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

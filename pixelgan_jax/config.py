@@ -151,10 +151,13 @@ class Config:
 GROUPS = {"data": Data, "model": Model, "prior": Prior, "optim": Optim, "train": Train, "sample": Sample}
 
 
+def _shown(what: Any) -> str:
+    text = " ".join(str(what).split())  # on one line
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
 def _refused(name: str, value: Any, allowed: str) -> InputError:
-    shown = " ".join(repr(value).split())
-    shown = shown if len(shown) <= 80 else shown[:77] + "..."
-    return InputError(f"config.{name}: {shown} is not allowed: must be {allowed}")
+    return InputError(f"config.{name}: {_shown(repr(value))} is not allowed: must be {allowed}")
 
 
 def _field(name: str, field: dataclasses.Field, value: Any) -> Any:
@@ -175,7 +178,7 @@ def _group(group: str, kind: type, values: Any) -> Any:
     values = dict(values.items())
     for name in values:
         if name not in fields:
-            raise InputError(f"config.{group}.{name}: no such field; config.{group} has {', '.join(fields)}")
+            raise InputError(f"config.{group}.{_shown(name)}: no such field; config.{group} has {', '.join(fields)}")
     for name in fields:
         if name not in values:
             raise InputError(f"config.{group}.{name}: missing; must be {fields[name].metadata['allowed']}")
@@ -187,10 +190,9 @@ def from_dict(values: Any) -> Config:
 
     Raises InputError naming the first field that is unknown, missing, mistyped or out of range.
     """
-    values = dict(values.items())
     for name in values:
         if name not in GROUPS:
-            raise InputError(f"config.{name}: no such group; a config has {', '.join(GROUPS)}")
+            raise InputError(f"config.{_shown(name)}: no such group; a config has {', '.join(GROUPS)}")
     for name in GROUPS:
         if name not in values:
             raise InputError(f"config.{name}: missing; a config has {', '.join(GROUPS)}")
@@ -219,11 +221,9 @@ def to_dict(config: Config) -> dict[str, dict[str, Any]]:
 
 def _check_together(config: Config) -> None:
     model, prior, data, train = config.model, config.prior, config.data, config.train
-    if train.seed + train.replicates > 2**31:
-        raise InputError(
-            f"config.train.seed: {train.seed} is not allowed: must be at most {2**31 - train.replicates} with"
-            f" {train.replicates} replicates"
-        )
+    for name, seed in (("train.seed", train.seed), ("data.seed", data.seed)):
+        if seed + train.replicates > 2**31:  # a replicate adds its number to both
+            raise _refused(name, seed, f"at most {2**31 - train.replicates} with {train.replicates} replicates")
     if model.likelihood == "bernoulli" and data.levels != 2:
         raise InputError(f"config.data.levels: {data.levels} is not allowed: must be 2 with likelihood bernoulli")
     if data.labels and prior.name not in ("categorical", "product"):

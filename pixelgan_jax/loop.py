@@ -3,8 +3,8 @@
 import math
 import signal
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import jax
 import numpy as np
@@ -22,11 +22,11 @@ from pixelgan_jax.step import Batch, Examples
 LOSSES = ("reconstruction_nats", "discriminator_loss", "generator_loss", "supervised_loss")
 
 
-class Interrupted(Exception):
-    """A signal ended the run after its checkpoint was saved."""
+class Interrupted(KeyboardInterrupt):
+    """Signal `number` ended the run; like Ctrl-C itself, nothing but the command line is to catch it."""
 
-    def __init__(self, number: int):
-        super().__init__(signal.Signals(number).name)
+    def __init__(self, number: int, done: str):
+        super().__init__(f"{signal.Signals(number).name}: {done}")
         self.number = number
 
 
@@ -34,21 +34,22 @@ class Diverged(Exception):
     """A loss or a gradient stopped being finite; the message names step and phase."""
 
 
-class Signals:
-    """Notes the first Ctrl-C or SIGTERM in `received`; a second one ends the process at once."""
+@contextmanager
+def signals(handle: Callable[[int], None]) -> Iterator[None]:
+    """Calls `handle` with the number of the first Ctrl-C or SIGTERM; a second one ends the process at once."""
 
-    def __enter__(self) -> "Signals":
-        self.received: int | None = None
-        self._previous = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def _note(self, number: int, frame: Any) -> None:
-        self.received = number
-        for each in self._previous:
+    def first(number: int, frame) -> None:
+        for each in previous:
             signal.signal(each, signal.SIG_DFL)
+        handle(number)
 
-    def __exit__(self, *_) -> None:
-        for number, handler in self._previous.items():
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for number in previous:
+            signal.signal(number, first)
+        yield
+    finally:
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
@@ -57,7 +58,8 @@ def check_finite(step: int, metrics: dict[str, float]) -> None:
     for name, value in metrics.items():
         if not math.isfinite(value):
             phase = name.split("_")[0]
-            raise Diverged(f"step {step}: {phase} phase: {name} is {value}")
+            advice = f"a lower config.optim.{phase}_rate or config.optim.clip, in another --workdir, may help"
+            raise Diverged(f"step {step}: {phase} phase: {name} is {value}; {advice}")
 
 
 def calls(start: int, train: Train) -> list[int]:
@@ -74,63 +76,74 @@ def calls(start: int, train: Train) -> list[int]:
     return sizes
 
 
-class _Stepper:
-    """Compiled calls of the step by their number of steps, and the seconds that compiling took."""
+class _Clock:
+    """Seconds since it was made, less those that went into compiling and evaluating."""
 
-    def __init__(self, model: Model, over: jax.sharding.Mesh, examples: Examples):
-        self.model, self.over, self.examples = model, over, examples
-        self.step = compile_step(model, over)
+    def __init__(self):
+        self.begun, self.compiling, self.evaluating = time.monotonic(), 0.0, 0.0
+
+    def training(self) -> float:
+        return time.monotonic() - self.begun - self.compiling - self.evaluating
+
+    @contextmanager
+    def apart(self, what: str) -> Iterator[None]:
+        """What happens inside counts as `what`, "compiling" or "evaluating"."""
+        begun = time.monotonic()
+        yield
+        setattr(self, what, getattr(self, what) + time.monotonic() - begun)
+
+
+class _Stepper:
+    """Compiled calls of the step, by their number of steps."""
+
+    def __init__(self, model: Model, over: jax.sharding.Mesh, examples: Examples, clock: _Clock):
+        self.train, self.over, self.examples, self.clock = model.config.train, over, examples, clock
+        self.call = compile_step(model, over)
         self.compiled: dict[int, Callable] = {}
-        self.seconds = 0.0
 
     def __call__(self, state: TrainState, step: int, count: int) -> tuple[TrainState, dict]:
         batch = split_batch(self._batch(step, count), self.over)
         if count not in self.compiled:
-            begun = time.monotonic()
-            self.compiled[count] = self.step.lower(state, self.examples, batch).compile()
-            self.seconds += time.monotonic() - begun
+            with self.clock.apart("compiling"):
+                self.compiled[count] = self.call.lower(state, self.examples, batch).compile()
         return self.compiled[count](state, self.examples, batch)
 
     def _batch(self, step: int, count: int) -> Batch:
-        train, sizes = self.model.config.train, (len(self.examples.images), len(self.examples.labels))
-        rows = [
-            np.stack([indices(size, train.batch_size, train.seed, stream, s) for s in range(step, step + count)])
-            if size
-            else np.zeros((count, train.batch_size), np.int32)
-            for stream, size in enumerate(sizes)
-        ]
-        return Batch(*rows)
+        def rows(size: int, stream: int) -> np.ndarray:
+            if not size:  # no labels
+                return np.zeros((count, self.train.batch_size), np.int32)
+            each = range(step, step + count)
+            return np.stack([indices(size, self.train.batch_size, self.train.seed, stream, i) for i in each])
+
+        return Batch(rows(len(self.examples.images), 0), rows(len(self.examples.labels), 1))
 
 
 class _Meter:
-    """The metrics of steps under way, checked as they are fetched, and the time that goes by."""
+    """The metrics of the calls under way, checked as they are fetched, and the rate since they were last shown."""
 
-    def __init__(self, step: int, batch_size: int):
+    def __init__(self, step: int, batch_size: int, clock: _Clock):
+        self.batch_size, self.clock = batch_size, clock
         self.pending: list[tuple[int, dict]] = []
-        self.batch_size = batch_size
-        self.paused = 0.0
-        self.begun = time.monotonic()
-        self.mark(step)
-
-    def mark(self, step: int) -> None:
-        """Starts the interval that the next rate is of."""
-        self.marked_step, self.marked = step, time.monotonic()
+        self.shown = step, clock.training()
 
     def settle(self) -> dict[str, float]:
         """Fetches and checks what is pending; the metrics of the last step."""
         row: dict[str, float] = {}
-        for last, metrics in self.pending:
+        for end, metrics in self.pending:
             values = jax.device_get(metrics)
             count = len(next(iter(values.values())))
-            for offset in range(count):
-                row = {name: float(value[offset]) for name, value in values.items()}
-                check_finite(last - count + 1 + offset, row)
+            for i in range(count):
+                row = {name: float(value[i]) for name, value in values.items()}
+                check_finite(end - count + 1 + i, row)
         self.pending.clear()
         return row
 
-    def rate(self, step: int) -> float:
-        """Images a second since the mark."""
-        return self.batch_size * (step - self.marked_step) / (time.monotonic() - self.marked)
+    def row(self, step: int) -> dict[str, float]:
+        """The metrics of the last step and the images a second since the row before."""
+        row = self.settle()  # first: the rate is of steps that have ended
+        (step_before, seconds_before), self.shown = self.shown, (step, self.clock.training())
+        rate = self.batch_size * (step - step_before) / (self.shown[1] - seconds_before)
+        return row | {"images_per_second": rate}
 
 
 def train(
@@ -149,46 +162,43 @@ def train(
     Raises Interrupted after saving on a signal, Diverged without saving.
     """
     settings, step = model.config.train, int(state.step)
-    stepper, meter = _Stepper(model, over, examples), _Meter(step, settings.batch_size)
+    plan, received, clock = calls(step, settings), [], _Clock()
+    if not plan:
+        return state, meta
+    stepper = _Stepper(model, over, examples, clock)
+    meter = _Meter(step, settings.batch_size, clock)
 
-    def meta_now() -> Meta:
-        trained = time.monotonic() - meter.begun - meter.paused - stepper.seconds
-        return meta._replace(seconds=meta.seconds + trained, compile_seconds=meta.compile_seconds + stepper.seconds)
+    def described() -> Meta:
+        seconds, compile_seconds = meta.seconds + clock.training(), meta.compile_seconds + clock.compiling
+        return meta._replace(seconds=seconds, compile_seconds=compile_seconds)
 
-    with Signals() as signals, tqdm(total=settings.steps, initial=step, unit="step", dynamic_ncols=True) as bar:
-        for count in calls(step, settings):
+    with signals(received.append), tqdm(total=settings.steps, initial=step, unit="step", dynamic_ncols=True) as bar:
+        for count in plan:
             state, metrics = stepper(state, step, count)
             meter.settle()  # of the call before, which has ended by now: nothing waits for it
             step += count
             meter.pending.append((step, metrics))
             bar.update(count)
-            final = step == settings.steps
+            final, selection = step == settings.steps, None
             validates = final or step % settings.evaluate_every == 0
-            saves = final or step % settings.checkpoint_every == 0 or signals.received
-            selection = None
             if validates or step % settings.log_every == 0 or step == 1:
-                row = meter.settle() | {"images_per_second": meter.rate(step)}
+                row = meter.row(step)
                 bar.set_postfix_str(_progress(row))
                 if validates:
-                    validation, selection = _timed(meter, validate, state)
+                    with clock.apart("evaluating"):
+                        validation, selection = validate(state)
                     row |= validation
                 log.scalars(step, row)
-                meter.mark(step)
-            if saves:
+            stopping = bool(received)  # asked once: whoever stops has saved
+            if final or stopping or step % settings.checkpoint_every == 0:
                 meter.settle()  # never save what has diverged
-                checkpoints.save(state, meta_now(), selection)
-            if signals.received:
-                checkpoints.wait()
-                raise Interrupted(signals.received)
+                checkpoints.save(state, described(), selection)
+            if stopping:
+                break
         checkpoints.wait()
-    return state, meta_now()
-
-
-def _timed(meter: _Meter, validate: Callable, state: TrainState) -> tuple[dict[str, float], float]:
-    begun = time.monotonic()
-    result = validate(state)
-    meter.paused += time.monotonic() - begun
-    return result
+    if received:
+        raise Interrupted(received[0], f"saved at step {step}")
+    return state, described()
 
 
 def _progress(row: dict[str, float]) -> str:

@@ -101,7 +101,7 @@ def _reason(path: str, error: BaseException) -> str:
 def _override(values: ConfigDict, name: str, text: str) -> None:
     """Sets group.field to what `text` says; whether that is allowed, and the field there, is for the config to say."""
     group, _, field = name.partition(".")
-    if not field or not isinstance(values.get(group), ConfigDict):
+    if not field or "." in field or not isinstance(values.get(group), ConfigDict):
         raise InputError(f"config.{name}: no such field; must be config.group.field, group one of {', '.join(values)}")
     is_text = isinstance(values[group].get(field), str)
     with values[group].unlocked(), values[group].ignore_type():
@@ -130,15 +130,15 @@ def main(arguments: list[str]) -> int:
     try:
         with loop.signals(_stop):
             experiment, config, mode, workdir = parse(arguments)
-            getattr(run, mode)(run.start(experiment, config, workdir))
+            run.execute(mode, experiment, config, workdir)
     except InputError as error:
         return _fail(2, f"error: {error}")
     except loop.Interrupted as interrupted:
-        return _fail(128 + interrupted.number, f"{interrupted}; the same command goes on from the last checkpoint")
+        return _fail(128 + interrupted.number, f"{interrupted}; run the same command to go on")
     except loop.Diverged as diverged:
         return _fail(1, f"stopped: {diverged}")
     except OSError as error:  # a full disk, a folder that vanished: not a bug either
-        return _fail(1, f"error: {error.filename or workdir}: {error.strerror or error}")
+        return _fail(1, f"error: {error.filename2 or error.filename or workdir}: {error.strerror or error}")
     return 0
 
 
@@ -147,5 +147,12 @@ def _fail(status: int, message: str) -> int:
     return status
 
 
+def _unraisable(event: Any) -> None:
+    # without an object: tensorstore's threads, after a write on a full disk failed, which orbax raises as well
+    if event.object is not None:
+        sys.__unraisablehook__(event)
+
+
 if __name__ == "__main__":
+    sys.unraisablehook = _unraisable
     sys.exit(main(sys.argv[1:]))

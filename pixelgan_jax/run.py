@@ -64,7 +64,7 @@ def start(experiment: str, config: Config, workdir: Path) -> Run:
 def _check_workdir(experiment: str, workdir: Path) -> None:
     try:
         owner = json.loads((workdir / "config.json").read_text())["experiment"]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the latter prepare() refuses
         return
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{workdir / 'config.json'}: cannot be read ({error}); must be one that a run wrote") from None

@@ -59,7 +59,9 @@ def test_log_prob_is_of_levels_and_normalised(model, images):
     assert logp.shape == (6, 8, 8) and np.all(logp < 0)
     # 0 and 7 are both level 0 of 17: the same image to the model
     low = np.where(images < 8, 7, images).astype(np.uint8)
-    assert np.array_equal(model.log_prob(low, code), model.log_prob(np.where(images < 8, 0, images).astype(np.uint8), code))
+    assert np.array_equal(
+        model.log_prob(low, code), model.log_prob(np.where(images < 8, 0, images).astype(np.uint8), code)
+    )
     # the last pixel over all 17 levels
     levels = np.repeat(images[:1], 17, axis=0)
     levels[:, 7, 7, 0] = np.round(np.arange(17) * 255 / 16)

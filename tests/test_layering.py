@@ -69,7 +69,9 @@ def test_imports_point_upwards_only(path):
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
 def test_only_public_interfaces_and_no_pickle(path):
     _, foreign = imports(path)
-    assert not [name for name in foreign if any(part.startswith("_") for part in name.split(".") if part != "__future__")]
+    assert not [
+        name for name in foreign if any(part.startswith("_") for part in name.split(".") if part != "__future__")
+    ]
     assert not {"pickle", "dill", "cloudpickle", "joblib"} & {name.split(".")[0] for name in foreign}
 
 

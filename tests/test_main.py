@@ -1,0 +1,242 @@
+"""The command line: every mode does its work, and a mistake costs one line, status 2 and nothing on disk."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pixelgan_jax import main
+from pixelgan_jax.config import from_dict
+from pixelgan_jax.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[1]
+DIGITS = str(ROOT / "experiments" / "digits.py")
+# a decoder alone: little to compile
+SMALL = [
+    *("--config.prior.name=none", "--config.data.labels=0", "--config.model.channels=4", "--config.model.layers=0"),
+    *("--config.train.batch_size=16", "--config.train.steps=3", "--config.train.log_every=2"),
+    "--config.sample.count=4",
+]
+
+
+def contents(folder):
+    """Every file below the folder, with what is in it."""
+    return {path: path.read_bytes() for path in sorted(Path(folder).rglob("*")) if path.is_file()}
+
+
+def run(capsys, *arguments):
+    """(status, stdout, stderr) of a command line."""
+    status = main.main([str(argument) for argument in arguments])
+    return status, *capsys.readouterr()
+
+
+def refused(capsys, *arguments, status=2):
+    """The one line on stderr of a command line that fails; it leaves the current folder as it was."""
+    before = contents(".")
+    result, out, err = run(capsys, *arguments)
+    assert (result, out) == (status, "")
+    assert err.startswith("error: ") and err.endswith("\n") and err.count("\n") == 1, err
+    assert contents(".") == before
+    return err.strip()
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Commands run in an empty folder."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--config: missing; must be experiments/NAME.py"),
+        (["--mode=train"], "--config: missing; must be experiments/NAME.py"),
+        (["--config"], "--config: has no value; must be --config=value"),
+        (["--config", "--mode=train"], "--config: has no value; must be --config=value"),
+        (["--config="], "--config: has no value; must be --config=value"),
+        (["--config=nosuch.py"], "--config nosuch.py: no such file; must be experiments/NAME.py"),
+        ([f"--config={'x' * 5000}"], f"--config {'x' * 5000}: no such file; must be experiments/NAME.py"),
+        ([f"--config={ROOT}"], f"--config {ROOT}: is a folder; must be experiments/NAME.py"),
+    ],
+)
+def test_an_experiment_has_to_be_named(capsys, arguments, message):
+    assert refused(capsys, *arguments) == f"error: {message}"
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("def get_config():\n    return 1 / 0\n", "line 2: ZeroDivisionError: division by zero"),
+        ("import nosuchmodule\n", "line 1: ModuleNotFoundError: No module named 'nosuchmodule'"),
+        ("import sys\nsys.exit(0)\n", "line 2: SystemExit: 0"),
+        ("what is this?\n", "SyntaxError: invalid syntax (mine.py, line 1)"),
+        ("def get_config(a):\n    pass\n", "TypeError: get_config() missing 1 required positional argument: 'a'"),
+        ("raise ValueError('two\\nlines')\n", "line 1: ValueError: two lines"),
+        ("x = 1\n", "it has no get_config"),
+        ("\0", "SyntaxError: source code string cannot contain null bytes"),
+        ("def get_config():\n    return 3\n", "get_config() returns int; must be a ConfigDict"),
+        ("def get_config():\n    pass\n", "get_config() returns NoneType; must be a ConfigDict"),
+    ],
+)
+def test_an_experiment_that_does_not_work_is_refused(capsys, program, message):
+    Path("mine.py").write_text(program)
+    said = refused(capsys, "--config=mine.py")
+    if "returns" not in message:
+        message += "; must be a Python file whose get_config() works"
+    assert said == f"error: --config mine.py: {message}"
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--config.model.layrs=2", "config.model.layrs: no such field; config.model has encoder, "),
+        ("--config.nosuch.x=1", "config.nosuch.x: no such field; must be config.group.field, group one of data, model"),
+        ("--config.nosuch=1", "config.nosuch: no such field; must be config.group.field, group one of data, model"),
+        ("--config.train=3", "config.train: no such field; must be config.group.field, group one of data, model"),
+        ("--config.train.steps.x=3", "config.train.steps.x: no such field; must be config.group.field, group one of"),
+        ("--config.train.steps", "--config.train.steps: has no value; must be --config.train.steps=value"),
+        ("--config.train.steps=", "config.train.steps: '' is not allowed: must be an integer from 1"),
+        ("--config.train.steps=abc", "config.train.steps: 'abc' is not allowed: must be an integer from 1"),
+        ("--config.train.steps=1.5", "config.train.steps: 1.5 is not allowed: must be an integer from 1"),
+        ("--config.train.steps=1or 2", "config.train.steps: '1or 2' is not allowed: must be an integer from 1"),
+        ("--config.train.steps=true", "config.train.steps: True is not allowed: must be an integer from 1"),
+        ("--config.train.steps=0", "config.train.steps: 0 is not allowed: must be an integer from 1"),
+        ("--config.train.steps=" + "9" * 5000, "config.train.steps: '999"),
+        ("--config.train.steps=" + "(" * 5000, "config.train.steps: '((("),
+        ("--config.optim.ema=nan", "config.optim.ema: 'nan' is not allowed: must be a number from 0 to below 1"),
+        ("--config.model.encoder_batch_norm=1", "config.model.encoder_batch_norm: 1 is not allowed: must be True or"),
+        ("--config.prior.name=foo", "config.prior.name: 'foo' is not allowed: must be one of none, gaussian, "),
+        ("--config.model.encoder_channels=3", "config.model.encoder_channels: 3 is not allowed: must be a tuple of 1"),
+        ("--config.model.encoder_channels=(a,)", "config.model.encoder_channels: '(a,)' is not allowed: must be a tup"),
+        ("--config.data.labels=2000", "config.data.labels: 2000 is not allowed: must be 0 or a multiple of 10, at mo"),
+        ("--config.data.validation=1397", "config.data.validation: 1397 is not allowed: must be from 1 to 1396"),
+        ("--config.data.name=./nosuch", "config.data.name: './nosuch': no such file or folder; must be "),
+        ("--config.train.batch_size=9", "config.train.batch_size: 9 is not allowed: must be a multiple of the 8 devi"),
+        ("--nosuch=1", "--nosuch=1: no such flag; must be --config, --mode, --workdir, --config.group.field=value or"),
+        ("stray", "stray: no such flag; must be --config, --mode, --workdir, --config.group.field=value or --help"),
+        ("--mode=table", "--mode table: must be one of train, evaluate, sample"),
+        ("--mode", "--mode: has no value; must be --mode=value"),
+        ("--workdir=", "--workdir: has no value; must be --workdir=value"),
+        ("--mode=evaluate", "--workdir runs/digits: holds no checkpoint; must be the workdir of a training run"),
+        ("--mode=sample", "--workdir runs/digits: holds no checkpoint; must be the workdir of a training run"),
+        (f"--workdir={DIGITS}", f"--workdir {DIGITS}: File exists; must be a writable folder"),
+        (f"--workdir={DIGITS}/x/y", f"--workdir {DIGITS}/x/y: Not a directory; must be a writable folder"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_it(capsys, argument, message):
+    said = refused(capsys, "--config", DIGITS, argument)
+    assert said.startswith(f"error: {message}") and len(said) < 400
+
+
+def test_what_is_given_arrives():
+    arguments = ["--config", DIGITS, "--config.train.steps", "7", "--config.optim.clip=1", "--config.data.dir=5"]
+    arguments += ["--config.model.encoder_channels=(16, 32)", "--config.model.encoder_batch_norm=false"]
+    arguments += ["--config.train.steps=8", "--mode", "sample", "--config.optim.momentum=.5"]
+    experiment, config, mode, workdir = main.parse(arguments)
+    assert (experiment, mode, workdir) == ("digits", "sample", Path("runs/digits"))
+    assert (config.train.steps, config.optim.clip, config.optim.momentum) == (8, 1.0, 0.5)
+    assert config.data.dir == "5"
+    assert config.model.encoder_channels == (16, 32)
+    assert config.model.encoder_batch_norm is False
+    assert main.parse([f"--config={DIGITS}", "--workdir=a/b"])[2:] == ("train", Path("a/b"))
+    with pytest.raises(InputError, match="^config.train.seed: -1 is not allowed"):
+        main.parse([f"--config={DIGITS}", "--config.train.seed", "-1"])
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--helpfull"], ["-h"], ["--config=nosuch.py", "--help"]])
+def test_help_explains_the_flags(capsys, arguments):
+    status, out, err = run(capsys, *arguments)
+    assert (status, err) == (0, "")
+    assert out.startswith("usage: python -m pixelgan_jax.main --config experiments/NAME.py")
+    assert "--config.train.steps: an integer from 1" in out
+
+
+def test_a_run_that_diverges_says_where_and_ends_with_status_1(capsys, tmp_path):
+    arguments = ["--config", DIGITS, *SMALL, "--config.optim.reconstruction_rate=1e30", "--config.train.steps=9"]
+    status, _, err = run(capsys, *arguments, f"--workdir={tmp_path / 'run'}")
+    assert status == 1
+    last = err.splitlines()[-1]
+    assert last.startswith("stopped: step 2: reconstruction phase: reconstruction_"), last
+    assert not list((tmp_path / "run" / "checkpoints").iterdir())
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The workdir of a run that is done."""
+    folder = tmp_path_factory.mktemp("main") / "run"
+    assert main.main(["--config", DIGITS, *SMALL, f"--workdir={folder}"]) == 0
+    return folder
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy of it to work on, and the command line for it."""
+    shutil.copytree(finished, tmp_path / "run")
+    return tmp_path / "run", ["--config", DIGITS, *SMALL, f"--workdir={tmp_path / 'run'}"]
+
+
+def test_training_leaves_everything_behind(finished):
+    names = {path.name for path in finished.iterdir()}
+    assert names == {
+        *("checkpoints", "config.json", "metrics.jsonl", "results.json", "report.html", "samples", "tensorboard")
+    }
+    saved = json.loads((finished / "config.json").read_text())
+    assert saved.pop("experiment") == "digits"
+    assert from_dict(saved).train.steps == 3
+    assert json.loads((finished / "results.json").read_text())["step"] == 3
+
+
+def test_a_finished_run_resumes_at_its_end_and_shows_no_empty_bar(capsys, copied):
+    folder, arguments = copied
+    logged = (folder / "metrics.jsonl").read_bytes()
+    status, out, err = run(capsys, *arguments)
+    assert (status, err) == (0, "")
+    assert "resumed from step 3\n" in out
+    assert (folder / "metrics.jsonl").read_bytes() == logged
+
+
+def test_evaluate_and_sample_rewrite_what_is_theirs(capsys, copied):
+    folder, arguments = copied
+    results = json.loads((folder / "results.json").read_text())
+    pictures = contents(folder / "samples")
+    (folder / "results.json").unlink()
+    shutil.rmtree(folder / "samples")
+    assert run(capsys, *arguments, "--mode=sample")[::2] == (0, "")
+    assert contents(folder / "samples") == {path: pictures[path] for path in contents(folder / "samples")}
+    assert folder / "samples" / "prior.png" in contents(folder / "samples")
+    assert run(capsys, *arguments, "--mode=evaluate")[::2] == (0, "")
+    again = json.loads((folder / "results.json").read_text())
+    assert (again["test"], again["validation"]) == (results["test"], results["validation"])
+
+
+@pytest.mark.parametrize("mode", main.MODES)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("--config.model.layers=1", "config.model.layers: 1 differs from the checkpoint's 0; must be the same"),
+        ("--config.optim.ema=0.5", "config.optim.ema: 0.5 differs from the checkpoint's 0.999; must be the same"),
+        ("--config.data.seed=1", "config.data.seed: 1 differs from the checkpoint's 0; must be the same"),
+        (f"--config={ROOT / 'experiments' / 'mnist.py'}", "--workdir ../run: belongs to experiment 'digits'; must be"),
+    ],
+)
+def test_a_workdir_of_something_else_is_refused_and_left_alone(capsys, copied, mode, change, message):
+    folder, arguments = copied
+    before = contents(folder)
+    said = refused(capsys, *arguments, "--workdir=../run", change, f"--mode={mode}")
+    assert said.startswith(f"error: {message}")
+    assert contents(folder) == before
+
+
+def test_what_cannot_be_written_is_one_line_that_names_the_path_and_status_1(capsys, copied):
+    folder, arguments = copied
+    (folder / "results.json").unlink()
+    (folder / "results.json").mkdir()
+    status, _, err = run(capsys, *arguments, "--mode=evaluate")
+    assert (status, err.count("\n")) == (1, 1)
+    assert err == f"error: {folder / 'results.json'}: Is a directory\n"
+    assert os.listdir(folder / "results.json") == []

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
 
 from pixelgan_jax import prior as priors
 from pixelgan_jax import sampling
@@ -56,15 +56,16 @@ def illustrate(model: Model, state: TrainState, validation: Split, over: Mesh) -
 
 
 def _code_map(model: Model, state: TrainState, validation: Split, over: Mesh) -> dict[str, Any]:
-    """Codes of validation images in two dimensions: a 2-D Gaussian part itself, otherwise two principal components."""
+    """Codes of validation images in two dimensions: a 2-D Gaussian part itself, otherwise their t-SNE embedding."""
     shown = Split(validation.images[:MAPPED], validation.labels[:MAPPED])
     outputs = measure(model, state, shown, over, decode=False)
     categories, dimensions = priors.sizes(model.config.prior)
     continuous = outputs.code[:, categories:]
     if dimensions == 2:
         return {"codes": continuous, "code_labels": shown.labels}
-    what, values = ("z", continuous) if dimensions > 2 else ("log q(z | x)", outputs.log_probabilities)
-    if values.shape[1] < 2 or len(values) < 2:
+    what, values = ("z", continuous) if dimensions else ("log q(z | x)", outputs.log_probabilities)
+    if len(values) < 5:  # too few for an embedding
         return {}
-    axes = (f"first principal component of {what}", f"second principal component of {what}")
-    return {"codes": PCA(2).fit_transform(values), "code_labels": shown.labels, "code_axes": axes}
+    embedding = TSNE(perplexity=min(30.0, (len(values) - 1) / 3), init="random", random_state=0)
+    axes = (f"t-SNE of {what}: first coordinate", f"t-SNE of {what}: second coordinate")
+    return {"codes": embedding.fit_transform(values), "code_labels": shown.labels, "code_axes": axes}

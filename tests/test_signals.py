@@ -1,4 +1,5 @@
-"""Ctrl-C and SIGTERM: a real process saves, says so, and the same command ends as if it had never been stopped."""
+"""Real processes. Ctrl-C and SIGTERM: saves, says so, and the same command ends as if it had never been stopped; and a
+full disk."""
 
 import os
 import signal
@@ -93,3 +94,12 @@ def test_a_signal_outside_the_loop_ends_the_command_without_a_traceback(capsys, 
     assert (status, out) == (128 + number, "")
     assert err == f"{number.name}: stopped; run the same command to go on\n"
     assert signal.getsignal(number) is before
+
+
+def test_a_full_disk_is_one_line_that_names_the_folder_and_status_1(tmp_path):
+    limited = ["sh", "-c", 'ulimit -f 8 && exec "$@"', "sh", *command(tmp_path / "run"), "--config.train.steps=1"]
+    done = subprocess.run(limited, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.rsplit("\r")[-1].strip() == f"error: {tmp_path / 'run' / 'checkpoints'}: File too large"
+    assert not list((tmp_path / "run" / "checkpoints").glob("*[0-9]"))

@@ -59,7 +59,7 @@ def test_parameters_depend_on_earlier_pixels_and_the_code_alone(decoder, likelih
 
     x = jax.random.uniform(jax.random.key(2), (count, *made.shape), minval=-1.0)
     by_pixel, by_code = jax.jit(jax.jacrev(output, argnums=(0, 1)))(x, z)
-    by_pixel = np.moveaxis(by_pixel, 1, 2).reshape(HEIGHT * WIDTH, HEIGHT * WIDTH, count * channels)
+    by_pixel = np.moveaxis(by_pixel, 1, 3).reshape(HEIGHT * WIDTH, HEIGHT * WIDTH, count * channels)
     later = np.triu(np.ones((HEIGHT * WIDTH, HEIGHT * WIDTH), bool))  # itself or later in raster order
     assert np.all(by_pixel[later] == 0.0)
     assert np.all(np.any(np.asarray(by_code) != 0.0, axis=1))

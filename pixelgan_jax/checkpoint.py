@@ -8,6 +8,7 @@ import errno
 import json
 import logging
 import math
+import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -109,6 +110,7 @@ class Checkpoints:
             step = int(state.step)
             if step in self.manager.all_steps():
                 return
+            self._probe()
             finite = selection_error is not None and math.isfinite(selection_error)
             self._policy.errors[step] = selection_error if finite else None
             document = meta._asdict() | {"config": to_dict(meta.config), "checksums": checksums(state)}
@@ -121,6 +123,12 @@ class Checkpoints:
         """Returns when everything saved so far is on disk. Raises OSError where it cannot be written."""
         with self._writing():
             self.manager.wait_until_finished()
+
+    def _probe(self) -> None:
+        # where orbax cannot make a folder of its own, its threads wait ten minutes for it before the process can end
+        probe = self.folder / f".{os.getpid()}.probe"
+        probe.mkdir()
+        probe.rmdir()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

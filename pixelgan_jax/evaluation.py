@@ -214,10 +214,11 @@ def _log_mixture(code: np.ndarray, log_q: np.ndarray, mean: np.ndarray, log_sd: 
     return np.concatenate(rows)
 
 
-def selection_error(metrics: dict[str, Any]) -> float:
-    """What the best checkpoint is chosen by, on validation: the classification error, or the clusters' majority
-    error, or the reconstruction where there is no categorical code. Smaller is better."""
+def headline(metrics: dict[str, Any]) -> tuple[str, float]:
+    """Name and value of the one metric that runs are compared by, and on validation the best checkpoint chosen: the
+    classification error, or the clusters' majority error, or the reconstruction where there is no categorical code.
+    Smaller is better."""
     for name in ("error", "cluster_error_majority", "reconstruction_nats"):
         if name in metrics:
-            return metrics[name]
-    raise ValueError(f"none of the metrics {sorted(metrics)} selects a checkpoint")
+            return name, metrics[name]
+    raise ValueError(f"none of the metrics {sorted(metrics)} is one to compare runs by")

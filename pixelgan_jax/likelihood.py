@@ -90,7 +90,7 @@ def categorical_mean(parameters: Array) -> Array:
     return (jax.nn.softmax(parameters) @ levels_of)[..., None]
 
 
-class _Mixture(NamedTuple):
+class Mixture(NamedTuple):
     """logits [..., M]; mean, log_scale [..., C, M]; slope [..., 3, M]: green on red, blue on red, blue on green."""
 
     logits: Array
@@ -99,7 +99,7 @@ class _Mixture(NamedTuple):
     slope: Array | None
 
 
-def _mixture(parameters: Array, channels: int) -> _Mixture:
+def split_mixture(parameters: Array, channels: int) -> Mixture:
     """Splits parameters [..., M (1 + 2C) (+ 3M where C = 3)]."""
     per = 3 if channels == 1 else 10
     split = parameters.reshape(*parameters.shape[:-1], per, parameters.shape[-1] // per)
@@ -107,10 +107,10 @@ def _mixture(parameters: Array, channels: int) -> _Mixture:
     # cease to be finite
     log_scale = jnp.clip(split[..., 1 + channels : 1 + 2 * channels, :], -7.0, 7.0)
     slope = jnp.tanh(split[..., 7:, :]) if channels == 3 else None
-    return _Mixture(split[..., 0, :], split[..., 1 : 1 + channels, :], log_scale, slope)
+    return Mixture(split[..., 0, :], split[..., 1 : 1 + channels, :], log_scale, slope)
 
 
-def _channel_means(mixture: _Mixture, x: Array) -> Array:
+def channel_means(mixture: Mixture, x: Array) -> Array:
     """Means given the earlier channels (Salimans et al. 2017, eq. 3): x [..., C] in [-1, 1] -> [..., C, M]."""
     if mixture.slope is None:
         return mixture.mean
@@ -141,24 +141,24 @@ def mixture_log_prob(parameters: Array, levels_of: Array, *, levels: int, channe
 
     parameters [..., 3M] (C = 1) or [..., 10M] (C = 3), levels [..., C] -> nats [...] of all channels together.
     """
-    mixture = _mixture(parameters, channels)
+    mixture = split_mixture(parameters, channels)
     x = scale(levels_of, levels)
-    mass = _logistic_mass(x[..., None], _channel_means(mixture, x), mixture.log_scale, levels)
+    mass = _logistic_mass(x[..., None], channel_means(mixture, x), mixture.log_scale, levels)
     return jax.nn.logsumexp(jax.nn.log_softmax(mixture.logits) + jnp.sum(mass, axis=-2), axis=-1)
 
 
 def mixture_sample(parameters: Array, uniform: Array, *, levels: int, channels: int) -> Array:
     """parameters [..., P], uniform [..., 1 + C] -> levels [..., C]: one uniform selects the component, the others
     place the channels, each given the levels already drawn."""
-    mixture = _mixture(parameters, channels)
+    mixture = split_mixture(parameters, channels)
     chosen = _inverse_cdf(mixture.logits, uniform[..., :1])[..., None, None]
     picked = [None if a is None else jnp.take_along_axis(a, chosen, axis=-1) for a in mixture[1:]]
-    picked = _Mixture(mixture.logits, *picked)
+    picked = Mixture(mixture.logits, *picked)
     u = jnp.clip(uniform[..., 1:], 1e-6, 1.0 - 1e-6)
     spread = jnp.exp(picked.log_scale[..., 0]) * (jnp.log(u) - jnp.log1p(-u))
     drawn = jnp.zeros(uniform.shape[:-1] + (channels,), jnp.int32)
     for channel in range(channels):
-        mean = _channel_means(picked, scale(drawn, levels))[..., channel, 0]
+        mean = channel_means(picked, scale(drawn, levels))[..., channel, 0]
         x = jnp.clip(mean + spread[..., channel], -1.0, 1.0)
         level = jnp.round((x + 1.0) * ((levels - 1) / 2.0)).astype(jnp.int32)
         drawn = drawn.at[..., channel].set(level)
@@ -170,10 +170,10 @@ def mixture_mean(parameters: Array, *, levels: int, channels: int) -> Array:
 
     It leaves aside what the open outermost bins and the rounding move, less than half a level for narrow components.
     """
-    mixture = _mixture(parameters, channels)
+    mixture = split_mixture(parameters, channels)
     weight = jax.nn.softmax(mixture.logits)
     x = jnp.zeros(parameters.shape[:-1] + (channels,), jnp.float32)
     for channel in range(channels):
-        mean = jnp.clip(_channel_means(mixture, x)[..., channel, :], -1.0, 1.0)
+        mean = jnp.clip(channel_means(mixture, x)[..., channel, :], -1.0, 1.0)
         x = x.at[..., channel].set(jnp.sum(weight * mean, axis=-1))
     return (x + 1.0) * ((levels - 1) / 2.0)

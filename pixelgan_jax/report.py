@@ -52,8 +52,12 @@ _METRICS = {
     "bits_per_dim": _Metric(
         "Bits per dimension", "bits", "the negative ELBO, or −log p(x) without a code, over H·W·C·ln 2"
     ),
-    "code_mean": _Metric("Mean of the code", "index", "entry by entry, or their range; the prior has 0, or 1/K for a category"),
-    "code_sd": _Metric("Standard deviation of the code", "index", "likewise; the prior has 1, or √(K − 1)/K for a category"),
+    "code_mean": _Metric(
+        "Mean of the code", "index", "entry by entry, or their range; the prior has 0, or 1/K for a category"
+    ),
+    "code_sd": _Metric(
+        "Standard deviation of the code", "index", "likewise; the prior has 1, or √(K − 1)/K for a category"
+    ),
     "discriminator_loss": _Metric("Discriminator loss", "nats", f"at equilibrium ln 4 = {math.log(4):.3f}"),
     "generator_loss": _Metric("Generator loss", "nats", f"at equilibrium ln 2 = {math.log(2):.3f}"),
     "supervised_loss": _Metric("Supervised loss", "nats", "cross-entropy on labelled images"),

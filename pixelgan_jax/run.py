@@ -176,13 +176,12 @@ def _validate(run: Run, state: TrainState) -> tuple[dict[str, float], float]:
     categories, _ = priors.sizes(run.config.prior)
     outputs = evaluation.measure(run.model, state, validation, run.mesh, decode=not categories)
     metrics = evaluation.summarise(run.model, outputs, validation.labels, outputs, validation.labels)
-    error = evaluation.selection_error(metrics)
+    name, error = evaluation.headline(metrics)
     scalars = {name: value for name, value in metrics.items() if name != "examples" and np.isscalar(value)}
     if "code_mean" in metrics:
         mean, sd = evaluation.prior_moments(run.model)
         scalars["code_mean_deviation"] = float(np.max(np.abs(np.array(metrics["code_mean"]) - mean)))
         scalars["code_sd_ratio_deviation"] = float(np.max(np.abs(np.array(metrics["code_sd"]) / sd - 1.0)))
-    name = next(name for name, value in metrics.items() if value == error and name != "examples")
     tqdm.write(f"step {int(state.step)}: validation {name} {error:.4f}")
     return {f"validation_{name}": value for name, value in scalars.items()}, error
 
@@ -211,6 +210,8 @@ def _finish(run: Run, state: TrainState, meta: Meta) -> dict[str, Any]:
     write_json(run.workdir / "results.json", results)
     write_pictures(run.workdir, illustrate(run.model, state, run.splits.validation, run.mesh))
     report.write_html(run.workdir)
+    name, value = evaluation.headline(results["test"])
+    print(f"test {name} {value:.4f}; report: {run.workdir / 'report.html'}", flush=True)
     return results
 
 

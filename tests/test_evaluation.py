@@ -159,7 +159,13 @@ def test_metrics_do_not_depend_on_the_batch_size_or_the_devices():
             np.testing.assert_allclose(other[name], value, rtol=1e-5, err_msg=name)
 
 
-def test_validation_error_that_selects_checkpoints():
-    assert evaluation.selection_error({"error": 0.1, "cluster_error_majority": 0.2, "reconstruction_nats": 3}) == 0.1
-    assert evaluation.selection_error({"cluster_error_majority": 0.2, "reconstruction_nats": 3}) == 0.2
-    assert evaluation.selection_error({"reconstruction_nats": 3}) == 3
+def test_the_metric_that_runs_are_compared_by():
+    every = {"reconstruction_nats": 3.0, "cluster_error_majority": 0.2, "error": 0.1}
+    assert evaluation.headline(every) == ("error", 0.1)
+    assert evaluation.headline(every | {"error": 0.1, "cluster_error_majority": 0.1}) == ("error", 0.1)
+    del every["error"]
+    assert evaluation.headline(every) == ("cluster_error_majority", 0.2)
+    del every["cluster_error_majority"]
+    assert evaluation.headline(every) == ("reconstruction_nats", 3.0)
+    with pytest.raises(ValueError, match="none of the metrics"):
+        evaluation.headline({"nmi": 0.5})

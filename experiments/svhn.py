@@ -17,6 +17,7 @@ def get_config() -> ConfigDict:
     config.model.mixtures = 5
     config.model.channels = 32
     config.model.layers = 3
+    config.optim.warmup = 0.01  # the mixture's first gradients are large
     config.train.steps = 50000
     config.train.checkpoint_every = 1000
     config.train.evaluate_every = 1000

@@ -1,5 +1,6 @@
 """Checkpoints bring back every bit of a run, the newest and the best are kept, and damage is noticed."""
 
+import gc
 import os
 import shutil
 from pathlib import Path
@@ -33,6 +34,15 @@ def same(one, other):
 
 # tensorstore's threads report to an event loop that is closed by then, after a read that fails
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def collected():
+    """What a failed read leaves behind is collected here, not in the midst of another module's tests."""
+    yield
+    gc.collect()
+
+
 MADE = brief.plain()
 ABOUT = brief.meta(MADE)._replace(seconds=1.25, compile_seconds=0.5)
 

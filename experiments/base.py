@@ -69,5 +69,7 @@ def get_config() -> ConfigDict:
     sample = config.sample = ConfigDict()
     sample.count = 64  # images of a grid
     sample.seed = 0
+    sample.method = "auto"  # or "cached", "fixed_point", "oracle": the same images, at different speeds
+    sample.temperature = 1.0  # below 1 the likelier pixels become likelier still
 
     return config

@@ -71,7 +71,7 @@ class TrainedModel:
         images = self._images(images)
         if not len(images) or not self.model.width:
             return np.zeros((len(images), self.model.width), np.float32)
-        keys = example_keys(fold(jax.random.key(seed), Stream.EVALUATION), jnp.arange(len(images)))
+        keys = example_keys(fold(jax.random.key(self._seed(seed)), Stream.EVALUATION), jnp.arange(len(images)))
         return self._over(_soft_code, (images, keys))
 
     def classify(self, images: np.ndarray) -> np.ndarray:
@@ -92,19 +92,39 @@ class TrainedModel:
             return np.zeros((0, *self.shape[:2]), np.float32)
         return self._over(_pixel_log_prob, (images, code))
 
-    def sample(self, code: np.ndarray, seed: int = 0, method: str = "cached") -> np.ndarray:
-        """x ~ p(x | z): uint8 [N, H, W, C] for codes [N, D]. method "oracle" runs the whole network for every pixel
-        and draws the same images, slowly. Raises ValueError for a code of another width or an unknown method."""
+    def sample(
+        self,
+        code: np.ndarray,
+        seed: int = 0,
+        method: str = "auto",
+        temperature: float = 1.0,
+        prefix: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """x ~ p(x | z): uint8 [N, H, W, C] for codes [N, D].
+
+        method: "cached", "fixed_point" and "oracle" draw the same images, the last slowly; "auto" takes the fastest.
+        temperature: below 1 likelier pixels become likelier still. prefix: the images' beginnings, which are kept and
+        completed: uint8, their first rows [N, R, W, C] or their first pixels in raster order [N, P, C].
+        Raises ValueError for an argument of the wrong shape, type or range.
+        """
+        code = self._code(code)
         if method not in sampling.METHODS:
             raise ValueError(f"method: {method!r} is not allowed: must be one of {', '.join(sampling.METHODS)}")
-        return sampling.sample(self.model, self.params["decoder"], self._code(code), seed, method)
+        if not _is_number(temperature) or not 0 < temperature < np.inf:
+            raise ValueError(f"temperature: {temperature!r} is not allowed: must be a finite number above 0")
+        given, known = (None, None) if prefix is None else self._prefix(prefix, len(code))
+        decoder = self.params["decoder"]
+        images, _ = sampling.sample(
+            self.model, decoder, code, self.mesh, self._seed(seed), method, temperature, given, known
+        )
+        return images
 
-    def generate(self, count: int, seed: int = 0) -> np.ndarray:
-        """z ~ p(z), then x ~ p(x | z): uint8 [count, H, W, C]. Raises ValueError for a count below 1."""
-        if not isinstance(count, int | np.integer) or count < 1:
+    def generate(self, count: int, seed: int = 0, method: str = "auto", temperature: float = 1.0) -> np.ndarray:
+        """z ~ p(z), then x ~ p(x | z): uint8 [count, H, W, C]. ValueError for a count below 1, and as `sample`."""
+        if not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 1:
             raise ValueError(f"count: {count!r} is not allowed: must be an integer from 1")
-        keys = example_keys(fold(jax.random.key(seed), Stream.SAMPLING, Stream.PRIOR), jnp.arange(count))
-        return self.sample(np.asarray(priors.sample(self.config.prior, keys)), seed)
+        keys = example_keys(fold(jax.random.key(self._seed(seed)), Stream.SAMPLING, Stream.PRIOR), jnp.arange(count))
+        return self.sample(np.asarray(priors.sample(self.config.prior, keys)), seed, method, temperature)
 
     def _over(self, function, arrays: tuple) -> np.ndarray:
         return over_examples(function, self.model, (self.params, self.stats), self.mesh, arrays)
@@ -116,6 +136,31 @@ class TrainedModel:
             raise ValueError(f"images: {images.dtype} {list(images.shape)} is not allowed: must be {expected}")
         return images
 
+    def _prefix(self, prefix: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """(images [N, H, W, C] that begin with the prefix, how many pixels of them it covers [N])."""
+        height, width, channels = self.shape
+        prefix = np.asarray(prefix)
+        rows = prefix.shape[2:] == (width, channels)
+        pixels = prefix.reshape(len(prefix), prefix.shape[1] * width, channels) if rows else prefix
+        if prefix.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != channels:
+            raise ValueError(
+                f"prefix: {prefix.dtype} {list(prefix.shape)} is not allowed: must be rows uint8"
+                f" [N, R, {width}, {channels}] or pixels uint8 [N, P, {channels}]"
+            )
+        if len(pixels) != count or pixels.shape[1] > height * width:
+            raise ValueError(
+                f"prefix: {len(pixels)} images of {pixels.shape[1]} pixels are not allowed: must be {count}, as the"
+                f" codes, of at most {height * width}"
+            )
+        given = np.zeros((count, height * width, channels), np.uint8)
+        given[:, : pixels.shape[1]] = pixels
+        return given.reshape(count, *self.shape), np.full(count, pixels.shape[1], np.int32)
+
+    def _seed(self, seed: int) -> int:
+        if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed < 2**31:
+            raise ValueError(f"seed: {seed!r} is not allowed: must be an integer from 0 to {2**31 - 1}")
+        return int(seed)
+
     def _code(self, code: np.ndarray) -> np.ndarray:
         code = np.asarray(code)
         if code.ndim != 2 or code.shape[1] != self.model.width or code.dtype.kind not in "fiub":
@@ -124,6 +169,10 @@ class TrainedModel:
         if not np.all(np.isfinite(code)):
             raise ValueError("code: must be finite")
         return code.astype(np.float32)
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def _soft_code(model: Model, params: dict, stats: dict, images, keys):

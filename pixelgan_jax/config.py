@@ -20,6 +20,8 @@ FREE_ON_RESUME = (
     "train.replicates",
     "sample.count",
     "sample.seed",
+    "sample.method",
+    "sample.temperature",
 )
 
 
@@ -134,6 +136,8 @@ class Train:
 class Sample:
     count: int = _integer(1, 65536)
     seed: int = _integer(0)
+    method: str = _choice("auto", "cached", "fixed_point", "oracle")
+    temperature: float = _real(0, above=True)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Sampling is a function of the parameters and of uniform draws: with the draws fi
 same parameters draws the same image.
 """
 
+import math
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -18,19 +19,24 @@ from pixelgan_jax.levels import scale
 
 Array = jax.Array
 
+# of a logistic: at e^-7 it lies within one of 256 levels, at e^7 it is flat; beyond, masses round to 0 and gradients
+# cease to be finite
+LOG_SCALES = (-7.0, 7.0)
+
 
 class Likelihood(NamedTuple):
     """A pixel's distribution over levels.
 
     parameters: P. uniforms: S. log_prob(parameters [..., P], levels int [..., C]) -> nats [...].
-    sample(parameters [..., P], uniform [..., S]) -> levels int32 [..., C].
+    sample(parameters [..., P], uniform [..., S], temperature=1) -> levels int32 [..., C]: at a temperature T every
+    logit is divided by T, and a mixture's logistics have T times their scale as well.
     mean(parameters [..., P]) -> levels float32 [..., C].
     """
 
     parameters: int
     uniforms: int
     log_prob: Callable[[Array, Array], Array]
-    sample: Callable[[Array, Array], Array]
+    sample: Callable[..., Array]
     mean: Callable[[Array], Array]
 
 
@@ -62,9 +68,9 @@ def bernoulli_log_prob(parameters: Array, levels_of: Array) -> Array:
     return jax.nn.log_sigmoid(sign * parameters[..., 0])
 
 
-def bernoulli_sample(parameters: Array, uniform: Array) -> Array:
+def bernoulli_sample(parameters: Array, uniform: Array, temperature: float | Array = 1.0) -> Array:
     """Level 1 where the uniform lies below its probability: [..., 1]."""
-    return (uniform < jax.nn.sigmoid(parameters)).astype(jnp.int32)
+    return (uniform < jax.nn.sigmoid(parameters / temperature)).astype(jnp.int32)
 
 
 def categorical_log_prob(parameters: Array, levels_of: Array) -> Array:
@@ -73,15 +79,27 @@ def categorical_log_prob(parameters: Array, levels_of: Array) -> Array:
 
 
 def _inverse_cdf(logits: Array, uniform: Array) -> Array:
-    """The index [...] that uniform [..., 1] selects of the probabilities softmax(logits [..., K])."""
-    cdf = jnp.cumsum(jax.nn.softmax(logits), axis=-1)
-    # cdf ends at 1 up to rounding: leaving its last entry out keeps the index below K
-    return jnp.sum(uniform >= cdf[..., :-1], axis=-1, dtype=jnp.int32)
+    """The index [...] that uniform [..., 1] selects of the probabilities softmax(logits [..., K]).
+
+    The K weights are cut into about √K blocks: sums over whole blocks find the block, sums within it the index, so
+    that K cumulative sums are never formed.
+    """
+    options = logits.shape[-1]
+    block = next(size for size in range(math.isqrt(options), 0, -1) if options % size == 0)
+    weights = jnp.exp(logits - jnp.max(logits, axis=-1, keepdims=True))
+    weights = weights.reshape(*logits.shape[:-1], options // block, block)
+    ends = jnp.cumsum(jnp.sum(weights, axis=-1), axis=-1)
+    target = uniform * ends[..., -1:]
+    # a last sum is the total up to rounding: leaving it out keeps an index below the count
+    whole = jnp.sum(target >= ends[..., :-1], axis=-1, keepdims=True, dtype=jnp.int32)
+    before = jnp.where(whole > 0, jnp.take_along_axis(ends, jnp.maximum(whole - 1, 0), axis=-1), 0.0)
+    inside = jnp.cumsum(jnp.take_along_axis(weights, whole[..., None], axis=-2)[..., 0, :], axis=-1)
+    return whole[..., 0] * block + jnp.sum(target - before >= inside[..., :-1], axis=-1, dtype=jnp.int32)
 
 
-def categorical_sample(parameters: Array, uniform: Array) -> Array:
+def categorical_sample(parameters: Array, uniform: Array, temperature: float | Array = 1.0) -> Array:
     """parameters [..., L], uniform [..., 1] -> levels [..., 1], by inverse CDF."""
-    return _inverse_cdf(parameters, uniform)[..., None]
+    return _inverse_cdf(parameters / temperature, uniform)[..., None]
 
 
 def categorical_mean(parameters: Array) -> Array:
@@ -103,9 +121,7 @@ def split_mixture(parameters: Array, channels: int) -> Mixture:
     """Splits parameters [..., M (1 + 2C) (+ 3M where C = 3)]."""
     per = 3 if channels == 1 else 10
     split = parameters.reshape(*parameters.shape[:-1], per, parameters.shape[-1] // per)
-    # at e^-7 a component lies within one of 256 levels, at e^7 it is flat: beyond, masses round to 0 and gradients
-    # cease to be finite
-    log_scale = jnp.clip(split[..., 1 + channels : 1 + 2 * channels, :], -7.0, 7.0)
+    log_scale = jnp.clip(split[..., 1 + channels : 1 + 2 * channels, :], *LOG_SCALES)
     slope = jnp.tanh(split[..., 7:, :]) if channels == 3 else None
     return Mixture(split[..., 0, :], split[..., 1 : 1 + channels, :], log_scale, slope)
 
@@ -147,22 +163,23 @@ def mixture_log_prob(parameters: Array, levels_of: Array, *, levels: int, channe
     return jax.nn.logsumexp(jax.nn.log_softmax(mixture.logits) + jnp.sum(mass, axis=-2), axis=-1)
 
 
-def mixture_sample(parameters: Array, uniform: Array, *, levels: int, channels: int) -> Array:
+def mixture_sample(
+    parameters: Array, uniform: Array, temperature: float | Array = 1.0, *, levels: int, channels: int
+) -> Array:
     """parameters [..., P], uniform [..., 1 + C] -> levels [..., C]: one uniform selects the component, the others
     place the channels, each given the levels already drawn."""
     mixture = split_mixture(parameters, channels)
-    chosen = _inverse_cdf(mixture.logits, uniform[..., :1])[..., None, None]
+    chosen = _inverse_cdf(mixture.logits / temperature, uniform[..., :1])[..., None, None]
     picked = [None if a is None else jnp.take_along_axis(a, chosen, axis=-1) for a in mixture[1:]]
     picked = Mixture(mixture.logits, *picked)
     u = jnp.clip(uniform[..., 1:], 1e-6, 1.0 - 1e-6)
-    spread = jnp.exp(picked.log_scale[..., 0]) * (jnp.log(u) - jnp.log1p(-u))
-    drawn = jnp.zeros(uniform.shape[:-1] + (channels,), jnp.int32)
+    spread = temperature * jnp.exp(picked.log_scale[..., 0]) * (jnp.log(u) - jnp.log1p(-u))
+    drawn = [jnp.zeros(uniform.shape[:-1], jnp.int32)] * channels
     for channel in range(channels):
-        mean = channel_means(picked, scale(drawn, levels))[..., channel, 0]
+        mean = channel_means(picked, scale(jnp.stack(drawn, axis=-1), levels))[..., channel, 0]
         x = jnp.clip(mean + spread[..., channel], -1.0, 1.0)
-        level = jnp.round((x + 1.0) * ((levels - 1) / 2.0)).astype(jnp.int32)
-        drawn = drawn.at[..., channel].set(level)
-    return drawn
+        drawn[channel] = jnp.round((x + 1.0) * ((levels - 1) / 2.0)).astype(jnp.int32)
+    return jnp.stack(drawn, axis=-1)
 
 
 def mixture_mean(parameters: Array, *, levels: int, channels: int) -> Array:

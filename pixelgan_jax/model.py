@@ -17,7 +17,8 @@ from pixelgan_jax.likelihood import Likelihood
 from pixelgan_jax.nn.deconv import Deconv
 from pixelgan_jax.nn.discriminator import Discriminator
 from pixelgan_jax.nn.encoder import Encoder, Posterior
-from pixelgan_jax.nn.pixelcnn import GatedPixelCNN, PixelCNN
+from pixelgan_jax.nn.gated import GatedPixelCNN
+from pixelgan_jax.nn.pixelcnn import PixelCNN
 from pixelgan_jax.randomness import Stream, fold, normal, uniform
 
 Array = jax.Array

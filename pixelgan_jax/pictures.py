@@ -14,11 +14,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pixelgan_jax import logs, plots, workdir
 
-NAMES = ("prior", "reconstructions", "classes", "clusters", "code", "curves")
+NAMES = ("prior", "reconstructions", "completions", "classes", "clusters", "code", "curves")
+GROUND = 44  # grey level between images: apart from black and from white
 
 _LINE = 2  # pixels between two images
 _BAND = 12  # pixels between two groups of rows
-_GROUND = 44  # grey level between images: apart from black and from white
 _CELL, _WIDEST = 56, 2400  # pixels: the side of an image that is aimed at, and of a whole grid that is accepted
 
 
@@ -28,6 +28,7 @@ class Pictures(NamedTuple):
     samples: np.ndarray | None = None  # [N, H, W, C], from the prior
     originals: np.ndarray | None = None  # [N, H, W, C]
     reconstructions: np.ndarray | None = None  # [N, H, W, C], of the originals
+    completions: np.ndarray | None = None  # [M, 2 + E, H, W, C], a row each: an image, its beginning, its endings
     rows: np.ndarray | None = None  # [K, R, H, W, C], one row per class or cluster
     row_kind: str = "cluster"  # or "class"
     row_names: Sequence[str] | None = None  # K names; None: 0 to K - 1
@@ -54,10 +55,10 @@ def grid(images: np.ndarray, group: int = 1_000_000) -> np.ndarray:
     rows, columns, height, width, channels = images.shape
     scale = _scale(columns, max(height, width))
     cells = images.repeat(scale, axis=2).repeat(scale, axis=3)
-    cells = np.pad(cells, ((0, 0), (0, 0), (0, 0), (_LINE, 0), (0, 0)), constant_values=_GROUND)
+    cells = np.pad(cells, ((0, 0), (0, 0), (0, 0), (_LINE, 0), (0, 0)), constant_values=GROUND)
     tops = _tops(rows, height * scale, group)
     across = columns * (width * scale + _LINE)
-    picture = np.full((tops[-1] + height * scale + _LINE, across + _LINE, channels), _GROUND, np.uint8)
+    picture = np.full((tops[-1] + height * scale + _LINE, across + _LINE, channels), GROUND, np.uint8)
     for top, row in zip(tops, cells, strict=True):
         picture[top : top + height * scale, :across] = row.swapaxes(0, 1).reshape(height * scale, across, channels)
     return picture
@@ -71,7 +72,7 @@ def _with_names(images: np.ndarray, names: Sequence[str], group: int = 1_000_000
     # Pillow's own font has few characters; this one comes with Matplotlib, and has arrows and other alphabets.
     font = ImageFont.truetype(findfont("DejaVu Sans"), 12)
     margin = math.ceil(max(font.getlength(name) for name in names)) + 16
-    strip = Image.new("L", (margin, picture.shape[0]), _GROUND)
+    strip = Image.new("L", (margin, picture.shape[0]), GROUND)
     draw = ImageDraw.Draw(strip)
     for top, name in zip(_tops(rows, height, group), names, strict=True):
         draw.text((margin - 8, top + height // 2), name, fill=215, font=font, anchor="rm")
@@ -81,7 +82,7 @@ def _with_names(images: np.ndarray, names: Sequence[str], group: int = 1_000_000
 def _folded(images: np.ndarray, columns: int) -> np.ndarray:
     """[N, H, W, C] as [R, columns, H, W, C]; places that are left over have the colour of the lines."""
     short = -len(images) % columns
-    images = np.pad(images, ((0, short), (0, 0), (0, 0), (0, 0)), constant_values=_GROUND)
+    images = np.pad(images, ((0, short), (0, 0), (0, 0), (0, 0)), constant_values=GROUND)
     return images.reshape(-1, columns, *images.shape[1:])
 
 
@@ -105,6 +106,8 @@ def _contents(folder: Path, pictures: Pictures) -> dict[str, bytes | None]:
         found["prior"] = _png(grid(_folded(pictures.samples, math.ceil(math.sqrt(len(pictures.samples))))))
     if pictures.originals is not None and pictures.reconstructions is not None:
         found["reconstructions"] = _png(_pairs(pictures.originals, pictures.reconstructions))
+    if pictures.completions is not None:
+        found["completions"] = _png(grid(pictures.completions))
     if pictures.rows is not None:
         names = pictures.row_names or [str(row) for row in range(len(pictures.rows))]
         found["classes" if pictures.row_kind == "class" else "clusters"] = _png(_with_names(pictures.rows, names))

@@ -1,115 +1,182 @@
-"""Drawing images from p(x | z): the cached sampler, and the slow oracle that it must equal sample for sample.
+"""Drawing images from p(x | z): the cached sampler, the fixed-point one, and the slow oracle that both must equal.
 
-Both are one compiled program and both take their uniform draws from outside, so they differ in nothing but how the
-likelihood's parameters of a pixel are computed. Letters: N images, H rows, W columns, C channels, D code width,
-S uniforms and P parameters of a pixel.
+All take their uniform draws from outside, so they differ in nothing but how the likelihood's parameters of a pixel are
+computed. Letters: N images, H rows, W columns, C channels, D code width, S uniforms of a pixel. Pixels are numbered in
+raster order, 0 to H·W - 1.
 """
 
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+from tqdm import tqdm
 
-from pixelgan_jax.levels import scale, to_uint8
+from pixelgan_jax.levels import quantise, scale, to_uint8
 from pixelgan_jax.model import Model, Params
+from pixelgan_jax.nn.pixelcnn import put
 from pixelgan_jax.randomness import Stream, example_keys, fold, uniform
+from pixelgan_jax.step import AXIS
 
 Array = jax.Array
 
-METHODS = ("cached", "oracle")
+METHODS = ("auto", "cached", "fixed_point", "oracle")
 CHUNK = 256  # images of one compiled call: bounds the memory of a large request
 
 
-def pixel_uniforms(model: Model, seed: int, index: Array) -> Array:
+class Request(NamedTuple):
+    """What to draw. code [N, D]; draws [N, H, W, S] uniforms; given int32 [N, H, W, C], of which the first `known` [N]
+    pixels are kept; temperature []."""
+
+    code: Array
+    draws: Array
+    given: Array
+    known: Array
+    temperature: Array
+
+
+def pixel_uniforms(model: Model, seed: int | Array, index: Array) -> Array:
     """The uniforms of images number `index` [N] under `seed`: [N, H, W, S]."""
     keys = example_keys(fold(jax.random.key(seed), Stream.SAMPLING), index)
     return uniform(keys, Stream.PIXELS, (*model.shape[:2], model.likelihood.uniforms))
 
 
-def cached(model: Model, params: Params, code: Array, draws: Array) -> tuple[Array, Array]:
+def cached(model: Model, params: Params, request: Request) -> tuple[Array, Array]:
     """Rows are scanned, and in each row its pixels; a pixel costs one pixel's work.
 
-    What the rows above and the code contribute is computed once per row for all its pixels; per pixel there are only
-    matrix products with the few pixels to its left. Memory: the p last rows of every layer's input, p = side // 2.
-
-    code [N, D], draws [N, H, W, S] -> levels int32 [N, H, W, C] and the parameters they were drawn from
-    [N, H, W, P].
+    Returns levels int32 [N, H, W, C] and the likelihood's parameters they were drawn from [N, H, W, P]. What the rows
+    above and the code contribute is computed once per row for all its pixels; per pixel there are only matrix products
+    with the few pixels to its left. Memory: the p last rows of every layer's input, p = side // 2.
     """
-    count, (height, width, _) = code.shape[0], model.shape
-    levels = model.config.data.levels
+    (count, height, width, _), levels = request.given.shape, model.config.data.levels
+    pad = model.config.model.first_kernel // 2
 
     def call(method: str, *arguments):
         return model.decoder.apply({"params": params}, *arguments, method=method)
 
-    def columns_first(tree):
-        return jax.tree.map(lambda x: jnp.swapaxes(jnp.broadcast_to(x, (count, width, x.shape[2])), 0, 1), tree)
+    def one_row(cache, row):
+        draws, given = (jax.lax.dynamic_index_in_dim(a, row, 1, False) for a in (request.draws, request.given))
+        cache, context, line = call("row", cache, request.code, row)
 
-    def one_pixel(registers, given):
-        context, draw = given
-        parameters, registers, inputs = call("pixel", context, registers)
-        drawn = model.likelihood.sample(parameters, draw)
-        seen = scale(drawn, levels).astype(registers[0].dtype)
-        first = jnp.concatenate([registers[0][:, 1:], seen[:, None]], axis=1)
-        return [first, *registers[1:]], (drawn, parameters, inputs)
+        def one_pixel(line, column):
+            parameters, line = call("pixel", context, line, column)
+            draw, kept = (jax.lax.dynamic_index_in_dim(a, column, 1, False) for a in (draws, given))
+            level = model.likelihood.sample(parameters, draw, request.temperature)
+            level = jnp.where((row * width + column < request.known)[:, None], kept, level)
+            return [put(line[0], column + pad, scale(level, levels)), *line[1:]], (level, parameters)
 
-    def one_row(cache, given):
-        row, draw = given
-        cache, context = call("row", cache, row)
-        registers = call("registers", count)
-        pixels = (columns_first(context), jnp.swapaxes(draw, 0, 1))
-        _, (drawn, parameters, inputs) = jax.lax.scan(one_pixel, registers, pixels)
-        drawn, parameters, inputs = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), (drawn, parameters, inputs))
-        return call("end_row", cache, scale(drawn, levels), inputs), (drawn, parameters)
+        line, drawn = jax.lax.scan(one_pixel, line, jnp.arange(width))
+        return call("end_row", cache, line), drawn
 
-    rows = (jnp.arange(height), jnp.swapaxes(draws, 0, 1))
-    _, (drawn, parameters) = jax.lax.scan(one_row, call("start", code), rows)
-    return jnp.swapaxes(drawn, 0, 1), jnp.swapaxes(parameters, 0, 1)
+    _, drawn = jax.lax.scan(one_row, call("start", count), jnp.arange(height))
+    return jax.tree.map(lambda x: jnp.transpose(x, (2, 0, 1, 3)), drawn)
 
 
-def oracle(model: Model, params: Params, code: Array, draws: Array) -> tuple[Array, Array]:
-    """The definition: the whole network for every pixel, its parameters used for that pixel alone.
+def update(model: Model, params: Params, request: Request, drawn: Array, first: Array, last: Array) -> Array:
+    """Draws the pixels `first` <= number < `last` anew, given the image `drawn` int32 [N, H, W, C] as it is; the
+    others, and those that the request keeps, stay. One pass of the whole network."""
+    _, height, width, _ = drawn.shape
+    parameters = model.decoder.apply({"params": params}, scale(drawn, model.config.data.levels), request.code)
+    anew = model.likelihood.sample(parameters, request.draws, request.temperature)
+    number = jnp.arange(height * width).reshape(1, height, width, 1)
+    known = request.known.reshape(-1, 1, 1, 1)
+    return jnp.where((number >= jnp.maximum(first, known)) & (number < last), anew, drawn)
 
-    Arguments and results as `cached`.
+
+def iterated(model: Model, params: Params, request: Request, block: Array) -> tuple[Array, Array]:
+    """The whole network again and again: (levels int32 [N, H, W, C], how many passes of it that took).
+
+    Pixels are taken in blocks of `block`. A block is drawn, all its pixels at once, from the image as it is, until
+    nothing changes: its first pixel is right after one pass, its second after two at the latest, so that `block` passes
+    always do (Song et al. 2021, Accelerating Feedforward Computation via Parallel Nonlinear Equation Solving). With
+    block = 1 this is the oracle, the definition of sampling; with block = H·W it is the fixed-point (Jacobi) sampler;
+    with whole rows, Gauss-Seidel over rows. All three are one compiled program and draw the same image exactly.
     """
-    count, (height, width, channels) = code.shape[0], model.shape
+    count, height, width, channels = request.given.shape
+    number = jnp.arange(height * width).reshape(1, height, width, 1)
+    blank = jnp.where(number < request.known.reshape(-1, 1, 1, 1), request.given, 0)
 
-    def one_pixel(drawn, position):
-        row, column = position // width, position % width
-        x = scale(drawn, model.config.data.levels)
-        parameters = model.decoder.apply({"params": params}, x, code)[:, row, column]
-        drawn = drawn.at[:, row, column].set(model.likelihood.sample(parameters, draws[:, row, column]))
-        return drawn, parameters
+    def one_pass(state):
+        drawn, first, tries, passes = state
+        anew = update(model, params, request, drawn, first, first + block)
+        done = jnp.all(anew == drawn) | (tries + 1 >= block)
+        return anew, jnp.where(done, first + block, first), jnp.where(done, 0, tries + 1), passes + 1
 
-    blank = jnp.zeros((count, height, width, channels), jnp.int32)
-    drawn, parameters = jax.lax.scan(one_pixel, blank, jnp.arange(height * width))
-    return drawn, jnp.swapaxes(parameters, 0, 1).reshape(count, height, width, -1)
-
-
-@partial(jax.jit, static_argnames=("model", "method"))
-def _draw(model: Model, params: Params, code: Array, seed: Array, index: Array, method: str) -> Array:
-    """uint8 images [N, H, W, C] number `index` [N] of the stream `seed`."""
-    levels = model.config.data.levels
-    if model.config.model.decoder == "deconv":
-        blank = jnp.zeros((code.shape[0], *model.shape))
-        parameters = model.decoder.apply({"params": params}, blank, code)
-        return to_uint8(model.likelihood.mean(parameters), levels)
-    sampler = {"cached": cached, "oracle": oracle}[method]
-    drawn, _ = sampler(model, params, code, pixel_uniforms(model, seed, index))
-    return to_uint8(drawn, levels)
+    start = (blank, jnp.min(request.known), 0, 0)
+    drawn, _, _, passes = jax.lax.while_loop(lambda state: state[1] < height * width, one_pass, start)
+    return drawn, passes
 
 
-def sample(model: Model, params: Params, code: Array, seed: int = 0, method: str = "cached") -> np.ndarray:
-    """x ~ p(x | z) for codes [N, D]: uint8 [N, H, W, C]; `params` are the decoder's.
+def _deterministic(model: Model, params: Params, code: Array) -> Array:
+    parameters = model.decoder.apply({"params": params}, jnp.zeros((code.shape[0], *model.shape)), code)
+    return to_uint8(model.likelihood.mean(parameters), model.config.data.levels)
 
-    Image i depends on seed, i and its code alone, whatever N is. The adversarial autoencoder's deconvolutional
-    decoder is deterministic: its image is the mean of its pixels' distributions, and neither seed nor method count.
+
+@partial(jax.jit, static_argnames=("model", "over", "scanned"))
+def _draw(model: Model, over: Mesh, scanned: bool, params: Params, rows: tuple, scalars: tuple) -> tuple[Array, Array]:
+    """(uint8 images [N, H, W, C], passes of the network [devices]); rows: code, index, given and known of N images,
+    split over the devices; scalars: seed, temperature and block."""
+
+    def one_device(params, rows, scalars):
+        (code, index, given, known), (seed, temperature, block) = rows, scalars
+        passes = jnp.ones((), jnp.int32)
+        if model.config.model.decoder == "deconv":
+            return _deterministic(model, params, code), passes[None]
+        levels = model.config.data.levels
+        draws = pixel_uniforms(model, seed, index)
+        request = Request(code, draws, quantise(given, levels), known, temperature)
+        if scanned:
+            drawn, _ = cached(model, params, request)
+        else:
+            drawn, passes = iterated(model, params, request, block)
+        return to_uint8(drawn, levels), passes[None]
+
+    specs = dict(in_specs=(P(), P(AXIS), P()), out_specs=P(AXIS))
+    return jax.shard_map(one_device, mesh=over, check_vma=False, **specs)(params, rows, scalars)
+
+
+def sample(
+    model: Model,
+    params: Params,
+    code: np.ndarray,
+    over: Mesh,
+    seed: int = 0,
+    method: str = "auto",
+    temperature: float = 1.0,
+    given: np.ndarray | None = None,
+    known: np.ndarray | None = None,
+) -> tuple[np.ndarray, int]:
+    """x ~ p(x | z) for codes [N, D]: (uint8 [N, H, W, C], passes of the network); `params` are the decoder's.
+
+    Image i depends on seed, i and its code alone, whatever N is; of `given` uint8 [N, H, W, C] it keeps the first
+    known[i] pixels. Large requests go in chunks, under a progress bar. Only the methods that run the whole network
+    count its passes; the cached one does one pass's work. The adversarial autoencoder's deconvolutional decoder is
+    deterministic: its image is the mean of its pixels' distributions, and the other arguments do not count.
     """
-    count, chunks = code.shape[0], []
-    size = min(CHUNK, max(count, 1))
-    code = np.asarray(code, np.float32)
-    for start in range(0, count, size):
-        index = np.minimum(np.arange(start, start + size), count - 1)  # the last chunk is filled up
-        drawn = _draw(model, params, code[index], seed, index, method)
-        chunks.append(np.asarray(drawn)[: count - start])
-    return np.concatenate(chunks) if chunks else np.zeros((0, *model.shape), np.uint8)
+    count, (height, width, _) = code.shape[0], model.shape
+    given = np.zeros((count, *model.shape), np.uint8) if given is None else given
+    known = np.zeros(count, np.int32) if known is None else known
+    images, passes = np.empty((count, *model.shape), np.uint8), 0
+    devices = over.devices.size
+    size = -(-min(CHUNK, max(count, 1)) // devices) * devices
+    params = jax.device_put(params, NamedSharding(over, P()))
+    scalars = (np.int32(seed), np.float32(temperature), np.int32(1 if method == "oracle" else height * width))
+    with tqdm(total=count, unit="image", disable=True if count <= size else None) as bar:
+        for start in range(0, count, size):
+            index = np.minimum(np.arange(start, start + size), count - 1)  # the last chunk is filled up
+            rows = (np.asarray(code[index], np.float32), index.astype(np.int32), given[index], known[index])
+            rows = jax.device_put(rows, NamedSharding(over, P(AXIS)))
+            drawn, used = _draw(model, over, resolve(method) == "cached", params, rows, scalars)
+            images[start : start + size] = np.asarray(drawn)[: count - start]
+            passes += int(np.max(used))
+            bar.update(min(size, count - start))
+    kept = np.arange(height * width).reshape(height, width) < known.reshape(-1, 1, 1)
+    return np.where(kept[..., None], given, images), passes
+
+
+def resolve(method: str) -> str:
+    """The method that "auto" stands for: the cached one."""
+    return "cached" if method == "auto" else method

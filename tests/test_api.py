@@ -77,6 +77,26 @@ def test_samples_are_those_of_the_oracle(model):
     assert set(np.unique(drawn)) <= set(np.round(np.arange(17) * 255 / 16).astype(np.uint8))
 
 
+def test_beginnings_are_completed(model, images):
+    """Given as rows or as pixels; no beginning at all is a sample."""
+    code = np.eye(10)[:6]
+    drawn = model.sample(code, seed=3, prefix=images[:, :3])
+    assert np.array_equal(drawn[:, :3], images[:, :3]) and drawn.shape == images.shape
+    assert not np.array_equal(drawn[:, 3:], images[:, 3:])
+    assert np.array_equal(drawn, model.sample(code, seed=3, prefix=images.reshape(6, 64, 1)[:, :24]))
+    assert np.array_equal(model.sample(code, seed=3, prefix=images[:, :0]), model.sample(code, seed=3))
+    assert np.array_equal(model.sample(code, seed=3, prefix=images), images)
+
+
+def test_low_temperatures_take_the_likeliest_levels(model):
+    code = np.repeat(np.eye(10)[:1], 3, axis=0)
+    cold = model.sample(code, temperature=1e-4)
+    assert np.array_equal(cold[0], cold[1]) and np.array_equal(cold[0], cold[2])
+    warm = model.sample(code)
+    assert not np.array_equal(warm[0], warm[1])
+    assert model.log_prob(cold, code).sum() > model.log_prob(warm, code).sum()
+
+
 def test_generate_follows_from_the_seed(model):
     one, again, other = model.generate(4, seed=1), model.generate(4, seed=1), model.generate(4, seed=2)
     assert one.shape == (4, 8, 8, 1)
@@ -91,8 +111,21 @@ def test_generate_follows_from_the_seed(model):
         (lambda m, x: m.log_prob(x, np.eye(10)[:2]), "code: 2 rows for 6 images"),
         (lambda m, x: m.sample(np.zeros((2, 9))), r"code: .*\[N, 10\]"),
         (lambda m, x: m.sample(np.full((1, 10), np.nan)), "code: must be finite"),
-        (lambda m, x: m.sample(np.eye(10), method="fast"), "method: 'fast'.*cached, oracle"),
+        (lambda m, x: m.sample(np.eye(10), method="fast"), "method: 'fast'.*auto, cached, fixed_point, oracle"),
+        (lambda m, x: m.sample(np.eye(10), temperature=0.0), "temperature: 0.0 .*above 0"),
+        (lambda m, x: m.sample(np.eye(10), temperature=-1), "temperature: -1 .*above 0"),
+        (lambda m, x: m.sample(np.eye(10), temperature=np.nan), "temperature: nan .*above 0"),
+        (lambda m, x: m.sample(np.eye(10), temperature="1"), "temperature: '1' .*number above 0"),
+        (lambda m, x: m.sample(np.eye(10), seed=-1), "seed: -1 .*from 0 to 2147483647"),
+        (lambda m, x: m.sample(np.eye(10), seed=1.5), "seed: 1.5 .*an integer"),
+        (lambda m, x: m.sample(np.eye(10)[:6], prefix=x[:, :4] / 255), r"prefix: float64 .*uint8 \[N, R, 8, 1\]"),
+        (lambda m, x: m.sample(np.eye(10)[:6], prefix=x[:, :4, :7]), r"prefix: uint8 \[6, 4, 7, 1\] .*\[N, P, 1\]"),
+        (lambda m, x: m.sample(np.eye(10)[:6], prefix=x[0, 0, 0]), r"prefix: uint8 \[1\] "),
+        (lambda m, x: m.sample(np.eye(10)[:6], prefix=np.uint8(3)), r"prefix: uint8 \[\] "),
+        (lambda m, x: m.sample(np.eye(10)[:5], prefix=x), "prefix: 6 images of 64 pixels .*must be 5"),
+        (lambda m, x: m.sample(np.eye(10)[:6], prefix=np.tile(x, (1, 2, 1, 1))), "prefix: .*128 pixels .*at most 64"),
         (lambda m, x: m.generate(0), "count: 0.*integer from 1"),
+        (lambda m, x: m.generate(-3), "count: -3.*integer from 1"),
     ],
 )
 def test_wrong_arguments_are_refused_by_name(model, images, call, message):

@@ -95,3 +95,23 @@ def test_means_by_hand():
 def test_a_likelihood_that_images_do_not_have_is_refused_by_name(name, channels):
     with pytest.raises(InputError, match=r"config\.model\.likelihood"):
         likelihood.make(config.from_dict(tiny.fields(model={"likelihood": name})), channels)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_temperature_divides_logits_and_widens_logistics(case):
+    """At temperature T a sample is that of parameters so changed."""
+    made, channels, _ = make(case)
+    count, temperature = 500, 0.4
+    parameters = jax.random.normal(jax.random.key(2), (count, made.parameters))
+    uniform = jax.random.uniform(jax.random.key(3), (count, made.uniforms))
+    drawn = made.sample(parameters, uniform, temperature)
+    if case in ("bernoulli", "categorical"):
+        changed = parameters / temperature
+    else:
+        by_kind = np.array(parameters).reshape(count, -1, 3)  # three components
+        by_kind[:, 0] /= temperature
+        by_kind[:, 1 + channels : 1 + 2 * channels] += np.log(temperature)
+        changed = jnp.asarray(by_kind.reshape(count, -1))
+    expected = made.sample(changed, uniform)
+    assert np.mean(drawn != expected) < 1e-3  # rounding may move a draw at the edge of a level
+    assert np.mean(made.sample(parameters, uniform) != expected) > 0.05

@@ -169,13 +169,13 @@ def test_the_page_needs_no_other_file_and_no_network(tmp_path):
     with logs.Log(tmp_path, 0) as log:
         log.scalars(1, {"reconstruction_nats": 43.0, "discriminator_loss": 1.4})
     images = np.zeros((4, 8, 8, 1), np.uint8)
-    write_pictures(tmp_path, Pictures(images, images, images, images[None], codes=np.zeros((4, 2))))
+    write_pictures(tmp_path, Pictures(images, images, images, images[None], images[None], codes=np.zeros((4, 2))))
     page = _page(tmp_path, RESULTS)
     assert not re.search(r"https?:|//|@import|url\(", re.sub(r"base64,[A-Za-z0-9+/=]*", "", page))
     sources = [value for _, attributes in _parsed(page).tags for name, value in attributes.items()
                if name in ("src", "href")]  # fmt: skip
     assert all(source.startswith("data:") for source in sources)
-    order = ("prior", "clusters", "reconstructions", "code", "curves")
+    order = ("prior", "clusters", "reconstructions", "completions", "code", "curves")
     inlined = [base64.b64decode(source.split(",")[1]) for source in sources if "image/png" in source]
     assert inlined == [(tmp_path / "samples" / f"{name}.png").read_bytes() for name in order]
     assert "43.00 nats" in _text(page) and "at equilibrium ln 4 = 1.386" in _text(page)

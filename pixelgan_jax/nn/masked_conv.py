@@ -28,7 +28,7 @@ class CausalConv(nn.Module):
     also itself, without (mask A) not. Only the p + 1 rows that can be seen have weights at all.
 
     `full` computes whole images. `above` and `left` are its two halves for one row and for one pixel:
-    full = above + left, which lets a sampler do the first once per row and the second once per pixel.
+    full = above + pixels @ left, which lets a sampler do the first once per row and the second once per pixel.
     """
 
     inputs: int
@@ -47,27 +47,24 @@ class CausalConv(nn.Module):
         """p: how many rows above and how many columns to the left are seen."""
         return self.side // 2
 
-    def _own_row(self) -> Array:
-        """The weights of the pixel's own row [p + centre, C, F], leftmost pixel first."""
-        return self.kernel[-1, : self.reach + self.centre].astype(self.dtype)
-
     def full(self, x: Array) -> Array:
         """x [N, H, W, C] -> [N, H, W, F]."""
         p = self.reach
         unseen = jnp.zeros((self.side - p - self.centre, self.inputs, self.features), self.dtype)
-        last = jnp.concatenate([self._own_row(), unseen])[None]
+        last = jnp.concatenate([self.left().reshape(-1, self.inputs, self.features), unseen])[None]
         kernel = jnp.concatenate([self.kernel[:-1].astype(self.dtype), last])
         return shift(convolve(x.astype(self.dtype), kernel, ((p, 0), (p, p))), self.bias)
 
     def above(self, rows: Array) -> Array:
-        """What a whole row gets from the p rows above it, and the bias: [N, p, W, C] -> [N, W, F]."""
-        p = self.reach
+        """What a whole row gets from the p rows above it, and the bias: rows [N, p, p + W + p, C], padded with zeros on
+        either side, -> [N, W, F]."""
         kernel = self.kernel[:-1].astype(self.dtype)
-        return shift(convolve(rows.astype(self.dtype), kernel, ((0, 0), (p, p)))[:, 0], self.bias)
+        return shift(convolve(rows.astype(self.dtype), kernel, ((0, 0), (0, 0)))[:, 0], self.bias)
 
-    def left(self, pixels: Array) -> Array:
-        """What a pixel gets from its own row: the last p (+ 1 with `centre`) pixels [N, p (+ 1), C] -> [N, F]."""
-        return jnp.einsum("npc,pcf->nf", pixels.astype(self.dtype), self._own_row())
+    def left(self) -> Array:
+        """The weights of the pixel's own row [(p + centre) · C, F], leftmost pixel first: what a pixel gets from its
+        row's last p (+ 1 with `centre`) pixels is their product with these."""
+        return self.kernel[-1, : self.reach + self.centre].reshape(-1, self.features).astype(self.dtype)
 
 
 class AdaptiveBias(nn.Module):
@@ -85,17 +82,14 @@ class AdaptiveBias(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, z: Array) -> Array:
-        """z [N, D] -> [N, H or 1, W or 1, F]."""
+    def __call__(self, z: Array, row: Array | None = None) -> Array:
+        """z [N, D] -> [N, H or 1, W or 1, F]; or of row number `row` alone, computed alone, [N, W or 1, F]."""
         if z.shape[1] == 0:
-            return jnp.zeros((z.shape[0], 1, 1, self.features), self.dtype)
-        shape = (self.height, self.width) if self.location_dependent else (1, 1)
-        bias = nn.Dense(shape[0] * shape[1] * self.features, use_bias=False, dtype=self.dtype)(z)
-        return bias.reshape(z.shape[0], *shape, self.features)
-
-
-def bias_row(bias: Array, row: Array | int) -> Array:
-    """Row `row` of a bias [N, H or 1, W or 1, F] -> [N, W or 1, F]."""
-    if bias.shape[1] == 1:
-        return bias[:, 0]
-    return jax.lax.dynamic_index_in_dim(bias, row, axis=1, keepdims=False)
+            return jnp.zeros((z.shape[0], *(1, 1)[row is not None :], self.features), self.dtype)
+        height, width = (self.height, self.width) if self.location_dependent else (1, 1)
+        dense = nn.Dense(height * width * self.features, use_bias=False, dtype=self.dtype)
+        if row is None:
+            return dense(z).reshape(z.shape[0], height, width, self.features)
+        kernel = dense.variables["params"]["kernel"].reshape(z.shape[1], height, width * self.features)
+        kernel = jax.lax.dynamic_index_in_dim(kernel, jnp.minimum(row, height - 1), axis=1, keepdims=False)
+        return (z.astype(self.dtype) @ kernel.astype(self.dtype)).reshape(z.shape[0], width, self.features)

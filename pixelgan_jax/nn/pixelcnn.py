@@ -1,24 +1,28 @@
-"""Conditional PixelCNN decoders p(x | z): the plain residual stack and the gated two-stack one.
+"""The conditional PixelCNN decoder p(x | z), and what the gated one (nn/gated.py) shares with it.
 
-Each has two faces with the same parameters. `__call__` runs whole images (training, likelihood). `start`, `row`,
-`pixel` and `end_row` run the same arithmetic for one row and one pixel at a time from cached activations, so that
-a sampler (sampling.py) does one pixel's work per pixel.
+Both have two faces with the same parameters. `__call__` runs whole images (training, likelihood). `start`, `row`,
+`pixel` and `end_row` run the same arithmetic for one row and one pixel at a time, so that a sampler (sampling.py) does
+one pixel's work per pixel:
+
+- the cache is the last p rows of every layer's input;
+- `row` turns it into the context of a row: for every layer the weights of the pixel's own row [(p + 1) · C, F] (sliced
+  here, since XLA would slice them for every pixel), and what the rows above and the code give its pixels [N, W, F];
+- the line is the inputs of the row in the making, a buffer [N, p + W + p, C] a layer with p zeros on either side, the
+  image's own first. `pixel` reads the p pixels to the left from it and writes its own; the sampler writes the image's.
 
 Letters: N images, H rows, W columns, C image channels, D code width, F layer channels, P parameters per pixel of the
-likelihood, L layers. Images come in scaled to [-1, 1].
+likelihood, L layers, p the reach of a kernel. Images come in scaled to [-1, 1].
 """
-
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax.linen.initializers import lecun_normal, zeros_init
 
-from pixelgan_jax.nn.masked_conv import AdaptiveBias, CausalConv, bias_row, convolve, shift
+from pixelgan_jax.nn.masked_conv import AdaptiveBias, CausalConv
 
 Array = jax.Array
-Cache = dict[str, Any]
+Arrays = list[Array]
+Context = list[tuple[Array, Array]]
 
 
 def reach(layers: int, first: int, side: int) -> int:
@@ -27,9 +31,26 @@ def reach(layers: int, first: int, side: int) -> int:
     return first // 2 + layers * (side // 2)
 
 
-def push(rows: Array, row: Array) -> Array:
-    """Appends row [N, W, F] to the cached rows [N, p, W, F] and drops the oldest."""
-    return jnp.concatenate([rows[:, 1:], row[:, None].astype(rows.dtype)], axis=1)
+def push(rows: Array, line: Array) -> Array:
+    """Appends a line [N, p + W + p, C] to the cached rows [N, p, p + W + p, C] and drops the oldest."""
+    return jnp.concatenate([rows[:, 1:], line[:, None]], axis=1)
+
+
+def put(line: Array, column: Array, pixel: Array) -> Array:
+    """Writes a pixel [N, C] at a column of a line [N, p + W + p, C], counted with its padding."""
+    return jax.lax.dynamic_update_slice_in_dim(line, pixel[:, None].astype(line.dtype), column, axis=1)
+
+
+def window(line: Array, column: Array, reach: int, own: Array | None = None) -> Array:
+    """The `reach` pixels left of a column of a line, counted without its padding of `reach`, and after them the
+    pixel's `own` [N, C] where given, in one row: [N, reach (+ 1) · C]."""
+    left = jax.lax.dynamic_slice_in_dim(line, column, reach, axis=1).reshape(line.shape[0], -1)
+    return left if own is None else jnp.concatenate([left, own], axis=1)
+
+
+def at(context: Array, column: Array) -> Array:
+    """One pixel's part [N, F] of a row's context [N, W, F]."""
+    return jax.lax.dynamic_index_in_dim(context, column, axis=1, keepdims=False)
 
 
 class Head(nn.Module):
@@ -50,7 +71,7 @@ class PixelCNN(nn.Module):
     """A mask-A convolution, then residual mask-B ones, with the code's adaptive bias in every layer.
 
     Like every stack of square masked kernels it has the blind spot to the upper right that
-    van den Oord et al. (2016, Conditional PixelCNN) describe; GatedPixelCNN has not.
+    van den Oord et al. (2016, Conditional PixelCNN) describe; the gated one has not.
     """
 
     shape: tuple[int, int, int]
@@ -80,192 +101,29 @@ class PixelCNN(nn.Module):
             h = h + conv.full(nn.relu(h)) + bias(z)
         return self.head(h)
 
-    def start(self, z: Array) -> Cache:
-        """The cache before the first row: every layer's bias, and its input's last p rows, all zero."""
+    def start(self, count: int) -> Arrays:
+        """The cache of N images before their first row, all zero: L + 1 arrays [N, p, p + W + p, C]."""
         width = self.shape[1]
-        rows = [jnp.zeros((z.shape[0], conv.reach, width, conv.inputs), self.dtype) for conv in self.convs]
-        return {"biases": [bias(z) for bias in self.biases], "rows": rows}
+        return [jnp.zeros((count, c.reach, width + 2 * c.reach, c.inputs), self.dtype) for c in self.convs]
 
-    def row(self, cache: Cache, row: Array) -> tuple[Cache, list[Array]]:
-        """What the rows above and the code give every pixel of row `row`: L + 1 arrays [N, W, F]."""
-        context = [
-            conv.above(rows) + bias_row(bias, row)
-            for conv, rows, bias in zip(self.convs, cache["rows"], cache["biases"], strict=True)
-        ]
-        return cache, context
+    def row(self, cache: Arrays, z: Array, row: Array) -> tuple[Arrays, Context, Arrays]:
+        """Row `row`: (cache, context, line)."""
+        layers = zip(self.convs, cache, self.biases, strict=True)
+        context = [(conv.left(), conv.above(rows) + bias(z, row)) for conv, rows, bias in layers]
+        return cache, context, [jnp.zeros_like(rows[:, 0]) for rows in cache]
 
-    def registers(self, count: int) -> list[Array]:
-        """Each layer's input at the last p pixels of the row, all zero as left of the image: L + 1 [N, p, F]."""
-        return [jnp.zeros((count, conv.reach, conv.inputs), self.dtype) for conv in self.convs]
-
-    def pixel(self, context: list[Array], registers: list[Array]) -> tuple[Array, list[Array], list[Array]]:
-        """One pixel: context L + 1 arrays [N, F] and the registers -> (parameters [N, P], registers of all layers
-        but the first moved on by a pixel, those layers' inputs [N, F], which `end_row` wants)."""
-        h = context[0] + self.convs[0].left(registers[0])
-        moved, inputs = [], []
-        for conv, own, register in zip(self.convs[1:], context[1:], registers[1:], strict=True):
+    def pixel(self, context: Context, line: Arrays, column: Array) -> tuple[Array, Arrays]:
+        """The pixel at `column`: its parameters [N, P], and the line with every layer's input but the image."""
+        weights, rest = context[0]
+        h = window(line[0], column, self.convs[0].reach) @ weights + at(rest, column)
+        written = [line[0]]
+        for conv, (weights, rest), old in zip(self.convs[1:], context[1:], line[1:], strict=True):
             a = nn.relu(h)
-            window = jnp.concatenate([register, a[:, None]], axis=1)
-            h = h + conv.left(window) + own
-            moved.append(window[:, 1:])
-            inputs.append(a)
-        return self.head(h), [registers[0], *moved], inputs
+            written.append(put(old, column + conv.reach, a))
+            # read after the write: the other way round XLA copies the whole line for every pixel
+            h = h + window(written[-1], column, conv.reach, a) @ weights + at(rest, column)
+        return self.head(h), written
 
-    def end_row(self, cache: Cache, image_row: Array, inputs: list[Array]) -> Cache:
-        """Stores a finished row: image_row [N, W, C] and the layers' inputs [N, W, F] that `pixel` gave."""
-        rows = [push(old, new) for old, new in zip(cache["rows"], [image_row, *inputs], strict=True)]
-        return {**cache, "rows": rows}
-
-
-class RowConv(nn.Module):
-    """A convolution over a kernel of [kh, kw] whose weights `full`, `rows` and `pixel` share; no mask, only padding."""
-
-    inputs: int
-    features: int
-    height: int
-    width: int
-    dtype: jnp.dtype = jnp.float32
-
-    def setup(self):
-        self.kernel = self.param("kernel", lecun_normal(), (self.height, self.width, self.inputs, self.features))
-        self.bias = self.param("bias", zeros_init(), (self.features,))
-
-    def __call__(self, x: Array, padding: tuple[tuple[int, int], tuple[int, int]]) -> Array:
-        """x [N, H, W, C], zero-padded by ((top, bottom), (left, right)) -> [N, H', W', F]."""
-        return shift(convolve(x.astype(self.dtype), self.kernel.astype(self.dtype), padding), self.bias)
-
-    def pixel(self, window: Array) -> Array:
-        """A kernel one row high at one pixel: window [N, kw, C] -> [N, F]."""
-        kernel = self.kernel[0].astype(self.dtype)
-        return shift(jnp.einsum("npc,pcf->nf", window.astype(self.dtype), kernel), self.bias)
-
-
-def gate(x: Array) -> Array:
-    """tanh(a) · sigmoid(b) of the two halves of the channels (van den Oord et al. 2016, Gated PixelCNN, eq. 2)."""
-    a, b = jnp.split(x, 2, axis=-1)
-    return jnp.tanh(a) * nn.sigmoid(b)
-
-
-class GatedLayer(nn.Module):
-    """One layer of both stacks. The vertical stack sees the rows above (from the second layer on: of its own, which
-    are already shifted, also the current one); the horizontal stack sees its own row up to the pixel, and the
-    vertical stack's result. The code's adaptive bias enters both halves of both gates."""
-
-    shape: tuple[int, int, int]
-    inputs: int
-    features: int
-    side: int
-    first: bool
-    location_dependent: bool
-    dtype: jnp.dtype = jnp.float32
-
-    def setup(self):
-        height, width, _ = self.shape
-        p, wide = self.side // 2, 2 * self.features
-        own = 0 if self.first else 1
-        self.vertical = RowConv(self.inputs, wide, p + own, self.side, self.dtype)
-        self.horizontal = RowConv(self.inputs, wide, 1, p + own, self.dtype)
-        self.down = nn.Dense(wide, use_bias=False, dtype=self.dtype)
-        self.out = nn.Dense(self.features, dtype=self.dtype)
-        self.vertical_bias, self.horizontal_bias = (
-            AdaptiveBias(height, width, wide, self.location_dependent, self.dtype) for _ in range(2)
-        )
-
-    @property
-    def reach(self) -> int:
-        return self.side // 2
-
-    def __call__(self, v: Array, h: Array, z: Array) -> tuple[Array, Array]:
-        """v, h [N, H, W, inputs] (the first layer: both the image), z [N, D] -> v, h [N, H, W, F]."""
-        p = self.reach
-        if self.first:  # strictly above and strictly left: pad one more, drop the last row and column
-            above = self.vertical(v, ((p, 0), (p, p)))[:, :-1]
-            left = self.horizontal(h, ((0, 0), (p, 0)))[:, :, :-1]
-        else:
-            above = self.vertical(v, ((p, 0), (p, p)))
-            left = self.horizontal(h, ((0, 0), (p, 0)))
-        above = above + self.vertical_bias(z)
-        mixed = self.out(gate(left + self.down(above) + self.horizontal_bias(z)))
-        return gate(above), mixed if self.first else h + mixed
-
-    def start(self, z: Array) -> dict[str, Array]:
-        rows = jnp.zeros((z.shape[0], self.reach, self.shape[1], self.inputs), self.dtype)
-        return {"rows": rows, "vertical": self.vertical_bias(z), "horizontal": self.horizontal_bias(z)}
-
-    def row(self, cache: dict[str, Array], v: Array | None, row: Array) -> tuple[Array, Array]:
-        """The vertical stack at one row: v [N, W, inputs], the current row of its input (None for the first layer)
-        -> (its output [N, W, F], what it and the code give the horizontal stack [N, W, 2F])."""
-        p = self.reach
-        seen = cache["rows"] if v is None else jnp.concatenate([cache["rows"], v[:, None]], axis=1)
-        above = self.vertical(seen, ((0, 0), (p, p)))[:, 0] + bias_row(cache["vertical"], row)
-        return gate(above), self.down(above) + bias_row(cache["horizontal"], row)
-
-    def pixel(self, context: Array, window: Array) -> Array:
-        """The horizontal stack at one pixel: context [N, 2F], window [N, p (+ 1), inputs] -> its output [N, F]."""
-        mixed = self.out(gate(self.horizontal.pixel(window) + context))
-        return mixed if self.first else window[:, -1] + mixed
-
-
-class GatedPixelCNN(nn.Module):
-    """Gated PixelCNN with a vertical and a horizontal stack, without blind spot (van den Oord et al. 2016,
-    Conditional Image Generation with PixelCNN Decoders, figure 2)."""
-
-    shape: tuple[int, int, int]
-    parameters: int
-    features: int
-    layers: int
-    first: int
-    side: int
-    location_dependent: bool
-    dtype: jnp.dtype = jnp.float32
-
-    def setup(self):
-        common = dict(
-            shape=self.shape,
-            features=self.features,
-            location_dependent=self.location_dependent,
-            dtype=self.dtype,
-        )
-        self.stack = [GatedLayer(inputs=self.shape[2], side=self.first, first=True, **common)] + [
-            GatedLayer(inputs=self.features, side=self.side, first=False, **common) for _ in range(self.layers)
-        ]
-        self.head = Head(self.features, self.parameters, self.dtype)
-
-    def __call__(self, x: Array, z: Array) -> Array:
-        """x [N, H, W, C], z [N, D] -> parameters [N, H, W, P]; those of a pixel depend on earlier pixels only."""
-        v = h = x
-        for layer in self.stack:
-            v, h = layer(v, h, z)
-        return self.head(h)
-
-    def start(self, z: Array) -> Cache:
-        """The cache before the first row: every layer's biases, and its vertical input's last p rows, all zero."""
-        return {"layers": [layer.start(z) for layer in self.stack]}
-
-    def row(self, cache: Cache, row: Array) -> tuple[Cache, list[Array]]:
-        """Runs the vertical stack once for row `row`: L + 1 arrays [N, W, 2F] for the horizontal one."""
-        v, context, layers = None, [], []
-        for layer, old in zip(self.stack, cache["layers"], strict=True):
-            layers.append(old if v is None else {**old, "rows": push(old["rows"], v)})
-            v, own = layer.row(old, v, row)
-            context.append(own)
-        return {"layers": layers}, context
-
-    def registers(self, count: int) -> list[Array]:
-        """Each layer's input at the last p pixels of the row, all zero as left of the image: L + 1 [N, p, F]."""
-        return [jnp.zeros((count, layer.reach, layer.inputs), self.dtype) for layer in self.stack]
-
-    def pixel(self, context: list[Array], registers: list[Array]) -> tuple[Array, list[Array], list[Array]]:
-        """One pixel of the horizontal stack; as PixelCNN.pixel, but `end_row` wants nothing of it."""
-        h = self.stack[0].pixel(context[0], registers[0])
-        moved = []
-        for layer, own, register in zip(self.stack[1:], context[1:], registers[1:], strict=True):
-            window = jnp.concatenate([register, h[:, None]], axis=1)
-            h = layer.pixel(own, window)
-            moved.append(window[:, 1:])
-        return self.head(h), [registers[0], *moved], []
-
-    def end_row(self, cache: Cache, image_row: Array, inputs: list[Array]) -> Cache:
-        """Stores a finished row image_row [N, W, C] for the vertical stack of the rows below."""
-        first, *rest = cache["layers"]
-        return {"layers": [{**first, "rows": push(first["rows"], image_row)}, *rest]}
+    def end_row(self, cache: Arrays, line: Arrays) -> Arrays:
+        """The cache with a finished row."""
+        return [push(rows, new) for rows, new in zip(cache, line, strict=True)]

@@ -1,0 +1,41 @@
+"""Small decoders of every kind, with parameters away from their initial values."""
+
+import itertools
+
+import jax
+import numpy as np
+
+from experiments import base
+from pixelgan_jax import config, model
+
+HEIGHT, WIDTH, CODE = 5, 6, 3
+DECODERS = ("pixelcnn", "gated_pixelcnn")
+LIKELIHOODS = {"bernoulli": (1, 2), "categorical": (1, 5), "logistic_mixture": (1, 16), "rgb_mixture": (3, 16)}
+CASES = list(itertools.product(DECODERS, LIKELIHOODS))
+
+
+def build(decoder, kind, conditioning="location_dependent", layers=2, first=3, side=3, shape=None, width=CODE):
+    channels, levels = LIKELIHOODS[kind]
+    fields = base.get_config()
+    fields.data.levels = levels
+    fields.model.update(
+        decoder=decoder,
+        likelihood="logistic_mixture" if kind == "rgb_mixture" else kind,
+        conditioning=conditioning,
+        channels=8,
+        layers=layers,
+        first_kernel=first,
+        kernel=side,
+        mixtures=2,
+    )
+    fields.prior.name = "gaussian" if width else "none"
+    fields.prior.dimensions = max(width, 1)
+    made = model.build(config.from_dict(fields), shape or (HEIGHT, WIDTH, channels))
+    params = model.initialise(made, 1)[0]["decoder"]
+    # away from the initial zero biases, where a missing term would not show
+    noise = np.random.RandomState(1)
+    return made, jax.tree.map(lambda leaf: leaf + 0.3 * noise.randn(*leaf.shape).astype(np.float32), params)
+
+
+def codes(count, width=CODE):
+    return np.random.RandomState(5).randn(count, width).astype(np.float32)

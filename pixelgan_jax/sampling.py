@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from pixelgan_jax.levels import quantise, scale, to_uint8
 from pixelgan_jax.model import Model, Params
-from pixelgan_jax.nn.pixelcnn import put
+from pixelgan_jax.nn.pixelcnn import at, put
 from pixelgan_jax.randomness import Stream, example_keys, fold, uniform
 from pixelgan_jax.step import AXIS
 
@@ -58,21 +58,25 @@ def cached(model: Model, params: Params, request: Request) -> tuple[Array, Array
         return model.decoder.apply({"params": params}, *arguments, method=method)
 
     def one_row(cache, row):
-        draws, given = (jax.lax.dynamic_index_in_dim(a, row, 1, False) for a in (request.draws, request.given))
+        draws, given = at(request.draws, row), at(request.given, row)
         cache, context, line = call("row", cache, request.code, row)
 
-        def one_pixel(line, column):
+        def one_pixel(column, state):
+            line, drawn, used = state
             parameters, line = call("pixel", context, line, column)
-            draw, kept = (jax.lax.dynamic_index_in_dim(a, column, 1, False) for a in (draws, given))
+            draw, kept = at(draws, column), at(given, column)
             level = model.likelihood.sample(parameters, draw, request.temperature)
             level = jnp.where((row * width + column < request.known)[:, None], kept, level)
-            return [put(line[0], column + pad, scale(level, levels)), *line[1:]], (level, parameters)
+            line = [put(line[0], column + pad, scale(level, levels)), *line[1:]]
+            return line, put(drawn, column, level), put(used, column, parameters)
 
-        line, drawn = jax.lax.scan(one_pixel, line, jnp.arange(width))
-        return call("end_row", cache, line), drawn
+        state = line, jnp.zeros_like(given), jnp.zeros((count, width, model.likelihood.parameters))
+        # unsigned: XLA need not look whether an index counts from the end
+        line, drawn, used = jax.lax.fori_loop(jnp.uint32(0), jnp.uint32(width), one_pixel, state)
+        return call("end_row", cache, line), (drawn, used)
 
-    _, drawn = jax.lax.scan(one_row, call("start", count), jnp.arange(height))
-    return jax.tree.map(lambda x: jnp.transpose(x, (2, 0, 1, 3)), drawn)
+    _, drawn = jax.lax.scan(one_row, call("start", count), jnp.arange(height, dtype=jnp.uint32))
+    return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), drawn)
 
 
 def update(model: Model, params: Params, request: Request, drawn: Array, first: Array, last: Array) -> Array:

@@ -23,7 +23,7 @@ import orbax.checkpoint as ocp
 
 from pixelgan_jax import steps
 from pixelgan_jax.config import Config, from_dict, to_dict
-from pixelgan_jax.errors import InputError
+from pixelgan_jax.errors import InputError, one_line
 from pixelgan_jax.state import TrainState
 
 # Arrays that learn hardly compress, so no checkpoint holds this many times the bytes that it has on disk.
@@ -69,7 +69,7 @@ class Checkpoints:
     """The checkpoints of one workdir; a context manager that waits for saves under way when it is left."""
 
     def __init__(self, workdir: Path, read_only: bool = False):
-        self.folder = Path(workdir).absolute() / "checkpoints"
+        self.folder = Path(os.path.realpath(workdir)) / "checkpoints"  # arrays are not stored below a ".."
         for name in ("absl", "asyncio"):  # orbax's account of every save, restore and failure; failures are raised too
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self._policy, self._names = steps.NewestAndBest(self.folder), steps.Names()
@@ -213,7 +213,7 @@ class Checkpoints:
         return None
 
     def _skip(self, step: int, error: Exception) -> None:
-        print(f"checkpoint {step} skipped: {_first_line(error)}", flush=True)
+        print(f"checkpoint {step} skipped: {one_line(_first_line(error))}", flush=True)
         self._skipped.append(step)
 
 

@@ -160,9 +160,14 @@ class Checkpoints:
         return _meta(document), dict(document["checksums"])
 
     def _check_claim(self, step: int, make_target: Callable[[], TrainState]) -> None:
-        """Raises ValueError where the state to restore into is too large for what is on disk; allocates nothing."""
+        """Raises ValueError where the state to restore into, or what arrays are stored in, is too large for what is
+        on disk; allocates nothing."""
+        place = self.folder / str(step)
         claimed = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(jax.eval_shape(make_target)))
-        held = sum(path.stat().st_size for path in (self.folder / str(step)).rglob("*") if path.is_file())
+        # an array is unpacked in chunks, whose size is a claim of its own
+        for array in jax.tree.leaves(ocp.StandardCheckpointHandler().metadata(place / "state")):
+            claimed = max(claimed, math.prod(array.storage.chunk_shape) * array.dtype.itemsize)
+        held = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
         if claimed > RATIO * held:
             raise ValueError(f"claims arrays of {claimed:,} bytes, and has {held:,} on disk")
 

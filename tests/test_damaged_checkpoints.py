@@ -1,10 +1,12 @@
 """The short form of tests/faults/checkpoints.py: damage is noticed, and costs no more than the steps since the save."""
 
+import json
 import os
 import resource
 import shutil
 
 import pytest
+import tensorstore
 
 import pixelgan_jax as pg
 from pixelgan_jax import main
@@ -107,3 +109,17 @@ def test_a_folder_that_may_not_be_read_is_skipped(whole, tmp_path, capsys):
         newest.chmod(0o755)
     assert int(state.step) == 2
     assert capsys.readouterr().out.startswith("checkpoint 4 skipped: ")
+
+
+def test_an_array_stored_in_gigantic_chunks_is_refused_before_any_memory_is_taken(whole, tmp_path, capsys):
+    """Tensorstore unpacks a chunk whole, and packed zeros take a millionth of their size."""
+    shutil.copytree(whole[0], tmp_path / "run")
+    place = tmp_path / "run" / "checkpoints" / "4" / "state"
+    stored = tensorstore.KvStore.open({"driver": "ocdbt", "base": f"file://{place}/"}).result()
+    name = next(key for key in stored.list().result() if key.endswith(b"kernel/.zarray"))
+    described = json.loads(bytes(stored[name]))
+    stored[name] = json.dumps(described | {"chunks": [1000 for _ in described["chunks"]]}).encode()
+    with Checkpoints(tmp_path / "run", read_only=True) as checkpoints:
+        state, _ = checkpoints.newest_good(brief.target(whole[1]))
+    assert int(state.step) == 2
+    assert capsys.readouterr().out.startswith("checkpoint 4 skipped: claims arrays of 4,000,000,0")

@@ -254,5 +254,5 @@ def _tfds_split(tfds: ModuleType, builder: Any, part: str) -> Split:
         examples = source.__getitems__(range(start, min(start + TFDS_BATCH, len(source))))
         batch = np.stack([_pixels(example["image"], image.shape) for example in examples])
         images.append(block_means(batch, 3) if small_norb else batch)
-        labels.extend(example[label] for example in examples)
-    return Split(np.concatenate(images), np.array(labels))
+        labels.extend(int(example[label]) for example in examples)
+    return Split(np.concatenate(images), np.array(labels, np.int64))

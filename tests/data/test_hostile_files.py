@@ -19,7 +19,7 @@ from tests.data.test_files import GOOD_MAT, GOOD_NPZ, IMAGES, LABELS, SVHN, idx,
 from tests.hostile import TEXT, bounded, check_line, listing
 
 # NumPy warns of headers written by Python 2 and of old names of dtypes, zipfile of a name that is there twice
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = [pytest.mark.filterwarnings(how) for how in ("default", "ignore:Duplicate name")]
 
 BIG = st.sampled_from([0, 1, 2**31 - 1, 2**31, 2**32 - 1]) | st.integers(0, 2**32 - 1)
 ROOM = 1032  # as many bytes may a packed one stand for

@@ -161,3 +161,10 @@ def test_a_tfds_description_that_claims_other_numbers_of_images_is_refused(tmp_p
     (place / "dataset_info.json").write_text(json.dumps(info))
     with bounded(TFDS), pytest.raises(InputError, match="own_images"):
         sources.load(data("own_images", tmp_path))
+
+
+def test_a_record_without_a_label_is_refused(tmp_path):
+    place, _ = write_own(tmp_path)
+    write_records(place, [example(GOOD), example(GOOD).replace(b"label", b"lapel"), example(GOOD)])
+    with pytest.raises(InputError, match="damaged or unreadable"):
+        sources.load(data("own_images", tmp_path))

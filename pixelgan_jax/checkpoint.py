@@ -1,7 +1,7 @@
 """Orbax checkpoints: the whole state beside the configuration that made it, in `checkpoints/<step>/`.
 
 Which one is read: the newest that is whole and whose arrays have the checksums they were saved with. Orbax itself
-does not notice a flipped byte.
+does not notice a flipped byte. Checkpoints may come from strangers: what one claims is compared with its size first.
 """
 
 import errno
@@ -9,22 +9,25 @@ import json
 import logging
 import math
 import os
+import shutil
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
-from orbax.checkpoint.checkpoint_managers import PreservationContext, PreservationPolicy
 
+from pixelgan_jax import steps
 from pixelgan_jax.config import Config, from_dict, to_dict
-from pixelgan_jax.errors import InputError
+from pixelgan_jax.errors import InputError, one_line
 from pixelgan_jax.state import TrainState
 
-KEPT = 3  # newest checkpoints; the best by validation error is kept besides
+# Arrays that learn hardly compress, so no checkpoint holds this many times the bytes that it has on disk.
+RATIO = 100
 
 
 class Meta(NamedTuple):
@@ -51,30 +54,27 @@ def _checksum(described: dict[str, Any]) -> int:
     return zlib.crc32(json.dumps(described, sort_keys=True).encode())
 
 
-class _NewestAndBest(PreservationPolicy):
-    """Keeps the newest KEPT checkpoints, and the one with the smallest of `errors`, by step."""
-
-    # orbax's own BestN does not know the errors of an earlier process
-    def __init__(self):
-        self.errors: dict[int, float | None] = {}
-
-    def should_preserve(self, checkpoints: Sequence, *, context: PreservationContext) -> Sequence[bool]:
-        steps = [checkpoint.step for checkpoint in checkpoints]
-        known = [step for step in steps if self.errors.get(step) is not None]
-        best = min(known, key=self.errors.get, default=None)
-        newest = sorted(steps)[-KEPT:]
-        return [step == best or step in newest for step in steps]
+def _meta(document: dict[str, Any]) -> Meta:
+    """Raises ValueError (or what a missing value raises) where a value is not what a run writes."""
+    told = {name: document[name] for name in Meta._fields}
+    spent, shape = (told["seconds"], told["compile_seconds"]), tuple(told["shape"])
+    good = type(told["experiment"]) is str and type(told["classes"]) is int
+    good = good and all(type(seconds) in (int, float) and 0 <= seconds < math.inf for seconds in spent)
+    if not good or len(shape) != 3 or not all(type(side) is int and 0 < side < 2**16 for side in shape):
+        raise ValueError("its description has a value that no run writes")
+    return Meta(**told | {"config": from_dict(told["config"]), "shape": shape})
 
 
 class Checkpoints:
     """The checkpoints of one workdir; a context manager that waits for saves under way when it is left."""
 
     def __init__(self, workdir: Path, read_only: bool = False):
-        self.folder = Path(workdir).absolute() / "checkpoints"
+        self.folder = Path(os.path.realpath(workdir)) / "checkpoints"  # arrays are not stored below a ".."
         for name in ("absl", "asyncio"):  # orbax's account of every save, restore and failure; failures are raised too
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        self._policy = _NewestAndBest()
+        self._policy, self._names = steps.NewestAndBest(self.folder), steps.Names()
         options = ocp.CheckpointManagerOptions(
+            step_name_format=self._names,
             preservation_policy=self._policy,
             create=not read_only,
             read_only=read_only,
@@ -84,7 +84,7 @@ class Checkpoints:
         self._skipped: list[int] = []  # newer than the one restored, and damaged
         for step in self.steps():
             with suppress(Exception):  # newest_good says what is wrong with a damaged one
-                self._policy.errors[step] = self._document(step)["selection_error"]
+                self._policy.errors[step] = float(self._document(step)["selection_error"])
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -104,9 +104,7 @@ class Checkpoints:
         Raises OSError where this save, or the one before, cannot be written.
         """
         with self._writing():
-            for damaged in self._skipped:  # orbax saves nothing older than its newest
-                self.manager.delete(damaged)
-            self._skipped.clear()
+            self._remove_skipped()
             step = int(state.step)
             if step in self.manager.all_steps():
                 return
@@ -123,6 +121,17 @@ class Checkpoints:
         """Returns when everything saved so far is on disk. Raises OSError where it cannot be written."""
         with self._writing():
             self.manager.wait_until_finished()
+
+    def _remove_skipped(self) -> None:
+        # orbax saves nothing older than its newest, and does not delete links
+        for path in [self.folder / str(step) for step in self._skipped]:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        if self._skipped:
+            self.manager.reload()
+            self._skipped.clear()
 
     def _probe(self) -> None:
         # where orbax cannot make a folder of its own, its threads wait ten minutes for it before the process can end
@@ -148,9 +157,19 @@ class Checkpoints:
     def meta(self, step: int) -> tuple[Meta, dict[str, int]]:
         """What the checkpoint says of itself, and its arrays' checksums. Raises ValueError where that is damaged."""
         document = self._document(step)
-        told = {name: document[name] for name in Meta._fields}
-        told |= {"config": from_dict(told["config"]), "shape": tuple(told["shape"])}
-        return Meta(**told), document["checksums"]
+        return _meta(document), dict(document["checksums"])
+
+    def _check_claim(self, step: int, make_target: Callable[[], TrainState]) -> None:
+        """Raises ValueError where the state to restore into, or what arrays are stored in, is too large for what is
+        on disk; allocates nothing."""
+        place = self.folder / str(step)
+        claimed = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(jax.eval_shape(make_target)))
+        # an array is unpacked in chunks, whose size is a claim of its own
+        for array in jax.tree.leaves(ocp.StandardCheckpointHandler().metadata(place / "state")):
+            claimed = max(claimed, math.prod(array.storage.chunk_shape) * array.dtype.itemsize)
+        held = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+        if claimed > RATIO * held:
+            raise ValueError(f"claims arrays of {claimed:,} bytes, and has {held:,} on disk")
 
     def restore(self, step: int, like: TrainState, sums: dict[str, int]) -> TrainState:
         """The state saved at `step`, in the shapes, types and placement of `like`. Raises ValueError where an array
@@ -160,6 +179,8 @@ class Checkpoints:
         damaged = [path for path, found in checksums(state).items() if sums.get(path) != found]
         if damaged:
             raise ValueError(f"checksum of {damaged[0]} differs from the one saved")
+        if state.step != step:
+            raise ValueError(f"holds step {state.step}")
         return state
 
     def newest_good(self, make_target: Callable[[Meta], TrainState]) -> tuple[TrainState, Meta] | None:
@@ -168,26 +189,36 @@ class Checkpoints:
         `make_target(meta)` gives the state to restore into; an InputError it raises is passed on. A checkpoint that
         does not restore is passed over with a line saying why. Raises InputError where none restores.
         """
-        steps = self.steps()
-        for step in reversed(steps):
+        known = sorted({*self.steps(), *self._names.refused})
+        for step in reversed(known):
             try:
+                if step in self._names.refused:
+                    raise self._names.refused[step]
                 meta, sums = self.meta(step)
             except Exception as error:  # whatever orbax raises on a damaged file
                 self._skip(step, error)
                 continue
-            target = make_target(meta)
+            make = partial(make_target, meta)
+            try:
+                self._check_claim(step, make)
+            except InputError:
+                raise
+            except Exception as error:
+                self._skip(step, error)
+                continue
+            target = make()
             try:
                 return self.restore(step, target, sums), meta
             except Exception as error:
                 self._skip(step, error)
-        if steps:
+        if known:
             raise InputError(
-                f"{self.folder}: none of the checkpoints {steps} can be restored; move them away to start over"
+                f"{self.folder}: none of the checkpoints {known} can be restored; move them away to start over"
             )
         return None
 
     def _skip(self, step: int, error: Exception) -> None:
-        print(f"checkpoint {step} skipped: {_first_line(error)}", flush=True)
+        print(f"checkpoint {step} skipped: {one_line(_first_line(error))}", flush=True)
         self._skipped.append(step)
 
 

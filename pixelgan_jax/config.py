@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pixelgan_jax.errors import InputError
+from pixelgan_jax.errors import InputError, one_line
 
 # Fields that may differ between a checkpoint and the run that resumes it.
 FREE_ON_RESUME = (
@@ -156,12 +156,16 @@ GROUPS = {"data": Data, "model": Model, "prior": Prior, "optim": Optim, "train":
 
 
 def _shown(what: Any) -> str:
-    text = " ".join(str(what).split())  # on one line
+    text = one_line(str(what))
     return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _refused(name: str, value: Any, allowed: str) -> InputError:
-    return InputError(f"config.{name}: {_shown(repr(value))} is not allowed: must be {allowed}")
+    try:
+        shown = _shown(repr(value))
+    except Exception:  # an integer of too many digits, or an object of the experiment's own
+        shown = f"this {type(value).__name__}"
+    return InputError(f"config.{name}: {shown} is not allowed: must be {allowed}")
 
 
 def _field(name: str, field: dataclasses.Field, value: Any) -> Any:

@@ -6,3 +6,8 @@ class InputError(ValueError):
 
     The command line prints the message and exits with status 2; anything else is a bug and keeps its traceback.
     """
+
+
+def one_line(text: str) -> str:
+    """The text on one line, what could steer a terminal or is no character being written out."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))

@@ -21,9 +21,11 @@ def _whole_lines(content: bytes) -> list[tuple[bytes, dict[str, Any]]]:
     for line in content.splitlines(keepends=True):
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             break
         if not line.endswith(b"\n") or not isinstance(row, dict) or type(row.get("step")) is not int:
+            break
+        if not all(value is None or type(value) in (int, float) and abs(value) < 2**1000 for value in row.values()):
             break
         lines.append((line, row))
     return lines

@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from pixelgan_jax import loop, run
 from pixelgan_jax.config import Config, describe, from_dict
-from pixelgan_jax.errors import InputError
+from pixelgan_jax.errors import InputError, one_line
 
 MODES = ("train", "evaluate", "sample")
 HELP = ("--help", "--helpfull", "-h")
@@ -38,11 +38,18 @@ def parse(arguments: list[str]) -> tuple[str, Config, str, Path]:
     mode = flags.get("mode", "train")
     if mode not in MODES:
         raise InputError(f"--mode {mode}: must be one of {', '.join(MODES)}")
-    values = _load(flags["config"])
-    for name, text in overrides.items():
-        _override(values, name, text)
-    experiment = Path(flags["config"]).stem
-    return experiment, from_dict(values), mode, Path(flags.get("workdir", os.path.join("runs", experiment)))
+    path = flags["config"]
+    values = _load(path)
+    try:
+        for name, text in overrides.items():
+            _override(values, name, text)
+        config = from_dict(values)
+    except InputError:
+        raise
+    except Exception as error:  # a ConfigDict may hold what raises when it is looked at
+        raise _broken(path, _reason(path, error)) from None
+    experiment = Path(path).stem
+    return experiment, config, mode, Path(flags.get("workdir", os.path.join("runs", experiment)))
 
 
 def _split(arguments: list[str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -74,17 +81,23 @@ def _load(path: str) -> ConfigDict:
         reason = "is a folder" if os.path.isdir(path) else "no such file"
         raise InputError(f"--config {path}: {reason}; must be experiments/NAME.py")
     root = str(Path(path).resolve().parent.parent)  # so that an experiment finds experiments.base
+    before = list(sys.path)
     sys.path.insert(0, root)
     try:
         values = runpy.run_path(path)["get_config"]()
-    except (Exception, SystemExit) as error:  # whatever a file that somebody else wrote does
-        reason = "it has no get_config" if _lacks_get_config(error) else _reason(path, error)
-        raise InputError(f"--config {path}: {reason}; must be a Python file whose get_config() works") from None
+    except loop.Interrupted:
+        raise
+    except BaseException as error:  # whatever a file that somebody else wrote does
+        raise _broken(path, "it has no get_config" if _lacks_get_config(error) else _reason(path, error)) from None
     finally:
-        sys.path.remove(root)
+        sys.path[:] = before
     if not isinstance(values, ConfigDict):
         raise InputError(f"--config {path}: get_config() returns {type(values).__name__}; must be a ConfigDict")
     return values
+
+
+def _broken(path: str, reason: str) -> InputError:
+    return InputError(f"--config {path}: {reason}; must be a Python file whose get_config() works")
 
 
 def _lacks_get_config(error: BaseException) -> bool:
@@ -95,7 +108,10 @@ def _reason(path: str, error: BaseException) -> str:
     """The error and the last line of the file that was under way."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
     where = f"line {lines[-1]}: " if lines else ""
-    return f"{where}{type(error).__name__}: {error}"
+    try:
+        return f"{where}{type(error).__name__}: {error}"
+    except Exception:  # an exception of the file's own, that cannot say what it is
+        return f"{where}{type(error).__name__}"
 
 
 def _override(values: ConfigDict, name: str, text: str) -> None:
@@ -143,7 +159,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _fail(status: int, message: str) -> int:
-    print(" ".join(message.split()), file=sys.stderr)
+    print(one_line(message), file=sys.stderr)
     return status
 
 
@@ -155,4 +171,5 @@ def _unraisable(event: Any) -> None:
 
 if __name__ == "__main__":
     sys.unraisablehook = _unraisable
+    sys.stdout.reconfigure(errors="backslashreplace")  # a path need not be text, nor a terminal know every character
     sys.exit(main(sys.argv[1:]))

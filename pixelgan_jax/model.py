@@ -88,7 +88,9 @@ def _decoder(config: Config, shape: tuple[int, int, int], parameters: int, dtype
 def initialise(model: Model, seed: int) -> tuple[dict[str, Params], dict[str, Params]]:
     """(params by role, batch statistics by role) of a seed. A model without code has no encoder parameters."""
     # run once: on CPU, optimising the generators' code takes ten times longer than running it unoptimised
-    options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
+    # (nothing is compiled, and no option taken, where jax.eval_shape asks for the shapes alone)
+    asked = isinstance(jnp.zeros(()), jax.core.Tracer)
+    options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" and not asked else None
     return jax.jit(_initialise, static_argnames="model", compiler_options=options)(model, seed)
 
 

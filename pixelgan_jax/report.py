@@ -208,7 +208,7 @@ def _results(folder: Path) -> dict[str, Any]:
         results = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
-    except ValueError:
+    except (ValueError, RecursionError):
         results = None
     if not isinstance(results, dict):
         raise InputError(f"{path}: must hold one JSON object; --mode evaluate writes it anew")
@@ -219,13 +219,23 @@ def write_html(folder: Path) -> None:
     """Writes the workdir's report.html, a page that needs no other file and no network.
 
     It shows whatever of results.json, metrics.jsonl and samples/*.png there is. Raises InputError where results.json
-    is not a JSON object, OSError where a file cannot be read or written.
+    is not what a run writes, OSError where a file cannot be read or written.
     """
     results, rows = _results(folder), logs.read(folder)
+    try:
+        page = _page(folder, results, rows)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        path = folder / "results.json"
+        raise InputError(f"{path}: has a value that no run writes; --mode evaluate writes it anew") from error
+    # A path from the command line may hold bytes that are no UTF-8.
+    workdir.write_whole(folder / "report.html", page.encode("utf-8", "replace"))
+
+
+def _page(folder: Path, results: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     last = {key: value for key, value in (rows[-1] if rows else {}).items() if key in _METRICS}
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = resources.files("pixelgan_jax").joinpath("report.html.jinja").read_text("utf-8")
-    page = environment.from_string(template).render(
+    return environment.from_string(template).render(
         title=_text(results.get("experiment") or folder.resolve().name),
         headline=_headline(results),
         warnings=[_text(warning) for warning in results.get("warnings") or []],
@@ -236,5 +246,3 @@ def write_html(folder: Path) -> None:
         facts=_facts(results),
         config=_config(results),
     )
-    # A path from the command line may hold bytes that are no UTF-8.
-    workdir.write_whole(folder / "report.html", page.encode("utf-8", "replace"))

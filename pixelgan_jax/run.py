@@ -66,7 +66,7 @@ def _check_workdir(experiment: str, workdir: Path) -> None:
         owner = json.loads((workdir / "config.json").read_text())["experiment"]
     except (FileNotFoundError, NotADirectoryError):  # the latter prepare() refuses
         return
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{workdir / 'config.json'}: cannot be read ({error}); must be one that a run wrote") from None
     if owner != experiment:
         raise InputError(
@@ -202,7 +202,7 @@ def _finish(run: Run, state: TrainState, meta: Meta) -> dict[str, Any]:
         "train": {
             "seconds": meta.seconds,
             "compile_seconds": meta.compile_seconds,
-            "images_per_second": images / meta.seconds,
+            "images_per_second": images / max(meta.seconds, 1e-9),
         },
         "validation": evaluation.summarise(run.model, fitted, validation.labels, fitted, validation.labels),
         "test": evaluation.summarise(run.model, outputs, test.labels, fitted, validation.labels),

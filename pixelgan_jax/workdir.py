@@ -80,6 +80,9 @@ def prepare(folder: Path) -> None:
     Raises InputError where that is not possible.
     """
     try:
+        # The library that stores arrays would write beside such a folder, or die of it at the first save.
+        if b"\\" in os.path.realpath(folder).encode():
+            raise ValueError("has a backslash in its path")
         folder.mkdir(parents=True, exist_ok=True)
         # Asking for permissions is not enough: root has them all, a read-only or full disk grants them.
         probe = _partial(folder / "probe")

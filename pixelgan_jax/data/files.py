@@ -7,6 +7,7 @@ claims is compared with the size of its file before anything is allocated, and n
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import os
 import struct
@@ -15,16 +16,18 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from pixelgan_jax.errors import InputError
+from pixelgan_jax.errors import InputError, one_line
 
 # Deflate never packs more than 1,032 bytes into one, so a file's size bounds what it can hold.
 DEFLATE_RATIO = 1032
 PIECE = 1 << 20
+NPY_HEADER = 1 << 14  # bytes; NumPy takes no header of more than 10,000 characters
 
 # The numeric types of MAT 5 files, and the two that contain others.
 MAT_TYPES = {1: "i1", 2: "u1", 3: "<i2", 4: "<u2", 5: "<i4", 6: "<u4", 7: "<f4", 9: "<f8", 12: "<i8", 13: "<u8"}
@@ -57,7 +60,7 @@ def _readable(path: Path):
     except InputError:
         raise
     except DAMAGED as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(str(error))[:200] or type(error).__name__
         raise InputError(f"{path}: damaged or unreadable: {reason}") from error
 
 
@@ -128,7 +131,8 @@ def _npy_header(path: Path, archive: zipfile.ZipFile, name: str) -> tuple[tuple[
         raise InputError(f"{path}: {name} is compressed in another way than numpy.savez_compressed does")
     if info.compress_size > os.path.getsize(path) or info.file_size > room:
         raise InputError(f"{path}: {name} claims more bytes than the file can hold")
-    with archive.open(info) as stream:
+    with archive.open(info) as member:
+        stream = io.BytesIO(member.read(NPY_HEADER))  # no more, whatever length the header claims for itself
         version = np.lib.format.read_magic(stream)
         if version == (1, 0):
             shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
@@ -157,7 +161,8 @@ def read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
     with _readable(path), zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         if "images.npy" not in names or "labels.npy" not in names:
-            raise InputError(f"{path}: holds {', '.join(names) or 'nothing'}; must hold arrays images and labels")
+            held = ", ".join(names[:9]) or "nothing"
+            raise InputError(f"{path}: holds {one_line(held)[:200]}; must hold arrays images and labels")
         _check(path, _npy_header(path, archive, "images"), _npy_header(path, archive, "labels"))
         return _channels(_npy(archive, "images")), _npy(archive, "labels")
 
@@ -179,6 +184,16 @@ def _mat_elements(path: Path, content: memoryview) -> Iterator[tuple[int, memory
         at = padded
 
 
+def _unpacked(path: Path, body: memoryview) -> tuple[int, memoryview]:
+    """(type, bytes) of the element that a compressed one holds; no more is unpacked than its tag claims."""
+    kind, size = struct.unpack("<II", zlib.decompressobj().decompress(body, 8))
+    stream = zlib.decompressobj()
+    content = stream.decompress(body, 8 + size + 8) if size <= len(body) * DEFLATE_RATIO else b""
+    if len(content) < 8 + size or not stream.eof:
+        raise InputError(f"{path}: damaged: a compressed element does not hold the {size} bytes it claims")
+    return kind, memoryview(content)[8 : 8 + size]
+
+
 def _mat_arrays(path: Path, content: memoryview, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The wanted arrays of a MAT 5 file.
 
@@ -189,8 +204,8 @@ def _mat_arrays(path: Path, content: memoryview, wanted: tuple[str, ...]) -> dic
     arrays = {}
     for kind, body in _mat_elements(path, content[128:]):
         if kind == MAT_COMPRESSED:
-            kind, body = next(_mat_elements(path, memoryview(zlib.decompress(body))), (0, body))
-        parts = list(_mat_elements(path, body)) if kind == MAT_MATRIX else []
+            kind, body = _unpacked(path, body)
+        parts = list(islice(_mat_elements(path, body), 5)) if kind == MAT_MATRIX else []
         name = parts[2][1].tobytes().decode("latin-1") if len(parts) == 4 else ""
         if name in wanted:
             (_, dimensions), (code, data) = parts[1], parts[3]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
@@ -11,6 +12,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from pixelgan_jax.config import Data
 from pixelgan_jax.data.files import read_idx, read_npz, read_svhn_mat
@@ -22,6 +24,7 @@ IDX_DATASETS = ("mnist", "fashion_mnist")
 MOST_LABEL = 65535
 ONE_FILE_TEST = 10000  # most test images that a single .npz gives up
 TFDS_BATCH = 1000
+RECORD_FORMATS = ("PNG", "JPEG", "BMP")  # Pillow has formats that other programs read for it
 
 
 class Split(NamedTuple):
@@ -215,6 +218,16 @@ def _from_tfds(data: Data) -> tuple[Split, Split]:
         raise InputError(f"{builder.data_path}: damaged or unreadable: {_one_line(error)}") from error
 
 
+def _pixels(record: bytes | np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """The image [H, W, C] of a record; what its own header claims is checked before anything is unpacked."""
+    if isinstance(record, np.ndarray):  # a tensor, not a picture file
+        return record
+    with Image.open(io.BytesIO(record), formats=RECORD_FORMATS) as picture:
+        if picture.size != (shape[1], shape[0]):
+            raise ValueError(f"an image of {picture.size[1]} × {picture.size[0]} pixels, not {shape[0]} × {shape[1]}")
+        return np.asarray(picture, np.uint8).reshape(shape)
+
+
 def _tfds_split(tfds: ModuleType, builder: Any, part: str) -> Split:
     small_norb = builder.name == "smallnorb"
     label = "label_category" if small_norb else "label"
@@ -234,12 +247,12 @@ def _tfds_split(tfds: ModuleType, builder: Any, part: str) -> Split:
         or not np.issubdtype(features[label].np_dtype, np.integer)
     ):
         raise InputError(f"its {label} must be one integer an image")
-    unread = [key for key in features if isinstance(features[key], kinds.Image) and key != "image"]
-    source = builder.as_data_source(split=part, decoders={key: tfds.decode.SkipDecoding() for key in unread})
+    undecoded = [key for key in features if isinstance(features[key], kinds.Image)]
+    source = builder.as_data_source(split=part, decoders={key: tfds.decode.SkipDecoding() for key in undecoded})
     images, labels = [], []
     for start in range(0, len(source), TFDS_BATCH):
         examples = source.__getitems__(range(start, min(start + TFDS_BATCH, len(source))))
-        batch = np.stack([example["image"] for example in examples])
+        batch = np.stack([_pixels(example["image"], image.shape) for example in examples])
         images.append(block_means(batch, 3) if small_norb else batch)
-        labels.extend(example[label] for example in examples)
-    return Split(np.concatenate(images), np.array(labels))
+        labels.extend(int(example[label]) for example in examples)
+    return Split(np.concatenate(images), np.array(labels, np.int64))

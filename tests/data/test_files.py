@@ -1,4 +1,4 @@
-"""Damaged and hostile files: each loads or is refused with one line that names it, without costing memory."""
+"""Damaged and hostile files, case by case: each is refused with one line that names it, without costing memory."""
 
 import gzip
 import io
@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from scipy.io import savemat
 
 from pixelgan_jax.data.files import read_idx, read_npz, read_svhn_mat
@@ -19,8 +17,6 @@ from pixelgan_jax.errors import InputError
 IMAGES = np.random.RandomState(0).randint(0, 256, (6, 4, 4), dtype=np.uint8)
 LABELS = np.arange(6, dtype=np.uint8)
 SVHN = np.random.RandomState(0).randint(0, 256, (32, 32, 3, 2), dtype=np.uint8)
-
-few = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def idx(array: np.ndarray, shape=None, magic=b"\0\0\x08") -> bytes:
@@ -210,55 +206,3 @@ def test_a_directory_entry_that_claims_terabytes_is_refused(tmp_path):
     entry = content.rindex(b"PK\x01\x02", 0, content.rindex(b"PK\x01\x02"))  # of images, the first
     content[entry + 24 : entry + 28] = struct.pack("<I", 2**32 - 2)
     refused("npz", tmp_path, bytes(content), r"images claims more bytes than the file can hold")
-
-
-@st.composite
-def damaged(draw, contents: list[bytes]) -> bytes:
-    """One of the contents cut short, lengthened, or with a few bytes changed, mostly at its ends."""
-    content = bytearray(draw(st.sampled_from(contents)))
-    near = st.one_of(st.integers(0, min(200, len(content) - 1)), st.integers(0, len(content) - 1))
-    for at in draw(st.lists(near, max_size=4)):
-        content[draw(st.sampled_from([at, len(content) - 1 - at]))] = draw(st.integers(0, 255))
-    content = content[: draw(st.one_of(st.just(len(content)), st.integers(0, len(content))))]
-    return bytes(content) + draw(st.binary(max_size=3))
-
-
-def loads_or_is_refused(kind: str, folder: Path, content: bytes) -> None:
-    try:
-        images, labels = read(kind, folder, content)
-    except InputError as error:
-        assert "\n" not in str(error)
-    else:
-        assert images.dtype == np.uint8 and images.shape[3] in (1, 3) and len(images) == len(labels) > 0
-        assert labels.dtype.kind in "iu"
-
-
-@few
-@given(content=damaged([idx(IMAGES)]))
-def test_damaged_idx(tmp_path, content):
-    loads_or_is_refused("idx", tmp_path, content)
-
-
-@few
-@given(content=damaged([gzip.compress(idx(IMAGES))]))
-def test_damaged_gzip(tmp_path, content):
-    loads_or_is_refused("gz", tmp_path, content)
-
-
-@few
-@given(content=damaged([GOOD_NPZ]))
-def test_damaged_npz(tmp_path, content):
-    loads_or_is_refused("npz", tmp_path, content)
-
-
-@few
-@given(content=damaged([npy(IMAGES)]))
-@pytest.mark.filterwarnings("default")  # NumPy warns of headers written by Python 2 and of old names of dtypes
-def test_damaged_array_in_a_sound_npz(tmp_path, content):
-    loads_or_is_refused("npz", tmp_path, npz(images=content, labels=npy(LABELS)))
-
-
-@few
-@given(content=damaged(GOOD_MAT))
-def test_damaged_mat(tmp_path, content):
-    loads_or_is_refused("mat", tmp_path, content)

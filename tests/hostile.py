@@ -1,0 +1,83 @@
+"""What every test of hostile input asks: is it over in time, in little memory, and is the refusal one line?"""
+
+import contextlib
+import signal
+import time
+import tracemalloc
+from pathlib import Path
+
+from hypothesis import strategies as st
+
+from pixelgan_jax.errors import InputError
+
+SECONDS = 30  # for a case of milliseconds, on a machine that does something else besides
+MARKUP = (
+    "\"'></style></title></script><script>alert(1)</script><img src=x onerror=y><a href='javascript:z'>&lt;{{ 7*7 }}"
+)
+
+# what steers a terminal, a shell, a format, a page or a path, beside ordinary text
+TEXT = st.text(max_size=20) | st.sampled_from(
+    [
+        *(
+            "",
+            " ",
+            "\0",
+            "\n",
+            "a\nb",
+            "\r",
+            "\x1b[2J",
+            "\u202e",
+            "\ud800",
+            "\udcff",
+            "é",
+            "\N{PILE OF POO}",
+            "x" * 300,
+        ),
+        *("..", "../..", "/", "~", "-", "--", "--help", "--mode=train", "%s", "%2e%2e", "{x}", "$HOME", "`id`", "*"),
+        *("nan", "inf", "-inf", "1e999", "-1", "0", "9" * 5000, "0x" + "f" * 5000, "1_0", "1j", "True", "None", "()"),
+        *("(" * 500, "-" * 500 + "1", "1" + "+1j" * 500, "[1,", "'", '"', "b'a'", "f'{x}'", "{1: [2]}", "...", MARKUP),
+    ]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@contextlib.contextmanager
+def bounded(claim: int):
+    """Fails where what is inside takes more than SECONDS, or more memory than four times `claim` bytes and 2 MiB."""
+
+    def late(*_):
+        raise AssertionError(f"took longer than {SECONDS} s")
+
+    previous = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    begun = time.monotonic()
+    tracemalloc.start()
+    try:
+        yield
+        peak = tracemalloc.get_traced_memory()[1]
+        assert time.monotonic() - begun < SECONDS  # where what is inside caught the alarm
+        assert peak < 4 * claim + (2 << 20), f"took {peak:,} bytes for a claim of {claim:,}"
+    finally:
+        tracemalloc.stop()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def check_line(error: InputError) -> None:
+    """A refusal is one line; it may repeat what it refuses."""
+    assert "\n" not in str(error) and 0 < len(str(error)) < 20_000, repr(str(error))
+
+
+def listing(folder: Path) -> dict[Path, object]:
+    """Every file and link below the folder, with its content or target."""
+    found = {}
+    for path in sorted(Path(folder).rglob("*")):
+        if path.is_symlink():
+            found[path] = path.readlink()
+        elif path.is_file():
+            found[path] = path.read_bytes()
+    return found

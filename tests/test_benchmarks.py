@@ -1,0 +1,60 @@
+"""The benchmarks run and count rightly; what they measure is for their authors to look at."""
+
+import importlib.util
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from benchmarks import sampling
+from pixelgan_jax.levels import scale
+from tests.decoders import build, codes
+
+needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+
+
+def test_the_sampling_benchmark_reports_every_method(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(
+        "sys.argv", ["sampling", "--trial", "--batches", "1,3", "--repeats", "1", "--out", str(tmp_path)]
+    )
+    sampling.main()
+    assert "batch 3: oracle" in capsys.readouterr().out
+    results = json.loads((tmp_path / "sampling.json").read_text())
+    assert (tmp_path / "sampling.png").stat().st_size > 5000
+    (found,) = results["models"].values()
+    assert list(found["batches"]) == ["1", "3"]
+    for batch, row in found["batches"].items():
+        assert {"cached", "oracle", "fixed_point", "floor"} <= set(row)
+        assert row["oracle"]["passes"] == 36 and 1 < row["fixed_point"]["passes"] <= 36
+        for method in ("cached", "oracle", "fixed_point"):
+            spent = row[method]["microseconds_per_pixel"]
+            assert row[method]["pixels_per_second"] == pytest.approx(1e6 * int(batch) / spent, rel=0.02)
+
+
+def test_a_pixels_operations_are_counted():
+    """By hand: 4 channels; a first layer that sees 3 + 1 pixels, one layer that sees 3 + 2, a head."""
+    made, params = sampling.tiny()["6×6×1, a trial"]
+    head = (4 * 4 + 4) + (4 * 1 + 1)
+    assert sampling.step_weights(made, params) == ((4 * 4 + 4) + (5 * 16 + 4) + head, 1 * 4 + 2 * 16 + head)
+
+
+@needs_torch
+@pytest.mark.parametrize("conditioning", ["location_invariant", "location_dependent"])
+@pytest.mark.parametrize(("decoder", "kind"), [("pixelcnn", "categorical"), ("gated_pixelcnn", "rgb_mixture")])
+def test_the_peer_computes_what_ours_does(decoder, kind, conditioning):
+    import torch
+
+    from benchmarks import torch_decoders
+
+    made, params = build(decoder, kind, conditioning, first=5)
+    x = scale(np.random.RandomState(0).randint(0, made.config.data.levels, (4, *made.shape)), made.config.data.levels)
+    ours = jax.jit(lambda x: made.decoder.apply({"params": params}, x, codes(4)))(x)
+    module = torch_decoders.build(made, params, "cpu")
+    with torch.no_grad():
+        theirs = module(torch.tensor(np.asarray(x)).permute(0, 3, 1, 2), torch.tensor(codes(4)))
+    np.testing.assert_allclose(theirs.numpy(), ours, atol=2e-5, rtol=1e-4)
+    levels = made.config.data.levels
+    drawn = torch_decoders.naive(module, made.config.model.likelihood, levels, torch.tensor(codes(4)), 3)
+    assert torch.any(drawn[:, :, 0, :3] != -1) and torch.all(drawn[:, :, 1:] == -1)
+    assert drawn.abs().max() <= 1

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +27,7 @@ from pixelgan_jax.nn.pixelcnn import reach
 from pixelgan_jax.pictures import NAMES, write_pictures
 from pixelgan_jax.state import TrainState, create
 from pixelgan_jax.step import AXIS, Examples
-from pixelgan_jax.workdir import prepare, write_json
+from pixelgan_jax.workdir import lock, prepare, write_json
 
 
 class Run(NamedTuple):
@@ -226,12 +227,27 @@ def execute(mode: str, experiment: str, config: Config, workdir: Path) -> None:
     A replicate adds its number to `train.seed` and to `data.seed`: initialisation, data order, validation split and
     labelled subset all differ.
     """
-    count, do = config.train.replicates, {"train": train, "evaluate": evaluate, "sample": sample}[mode]
+    count = config.train.replicates
     if count == 1:
-        do(start(experiment, config, workdir))
+        _do(mode, start(experiment, config, workdir))
         return
     _check_workdir(experiment, workdir)
-    results = []
+    with _locked(mode, workdir):
+        _execute_replicates(mode, experiment, config, workdir)
+
+
+def _locked(mode: str, workdir: Path) -> AbstractContextManager:
+    # only training makes a workdir; where the other modes find none, they refuse
+    return lock(workdir) if mode == "train" or workdir.is_dir() else nullcontext()
+
+
+def _do(mode: str, run: Run) -> dict[str, Any] | None:
+    with _locked(mode, run.workdir):
+        return {"train": train, "evaluate": evaluate, "sample": sample}[mode](run)
+
+
+def _execute_replicates(mode: str, experiment: str, config: Config, workdir: Path) -> None:
+    count, results = config.train.replicates, []
     for number in range(count):
         seed = config.train.seed + number
         one = dataclasses.replace(
@@ -240,7 +256,7 @@ def execute(mode: str, experiment: str, config: Config, workdir: Path) -> None:
             data=dataclasses.replace(config.data, seed=config.data.seed + number),
         )
         print(f"replicate {number + 1} of {count}: seed {seed}", flush=True)
-        results.append(do(start(experiment, one, workdir / f"seed_{seed}")))
+        results.append(_do(mode, start(experiment, one, workdir / f"seed_{seed}")))
     if mode != "sample":
         write_json(workdir / "config.json", {"experiment": experiment, **to_dict(config)})
         write_json(workdir / "results.json", gather(config, results))

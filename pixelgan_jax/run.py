@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 from PIL import Image
 from tqdm import tqdm
 
-from pixelgan_jax import evaluation, loop, parallel, provenance, report
+from pixelgan_jax import collapse, evaluation, loop, parallel, provenance, report
 from pixelgan_jax import prior as priors
 from pixelgan_jax.checkpoint import Checkpoints, Meta
 from pixelgan_jax.config import Config, first_difference, to_dict
@@ -184,6 +184,8 @@ def _validate(run: Run, state: TrainState) -> tuple[dict[str, float], float]:
         scalars["code_mean_deviation"] = float(np.max(np.abs(np.array(metrics["code_mean"]) - mean)))
         scalars["code_sd_ratio_deviation"] = float(np.max(np.abs(np.array(metrics["code_sd"]) / sd - 1.0)))
     tqdm.write(f"step {int(state.step)}: validation {name} {error:.4f}")
+    for warning in collapse.warnings(run.config.prior, metrics):
+        tqdm.write(f"step {int(state.step)}: warning: {warning}")
     return {f"validation_{name}": value for name, value in scalars.items()}, error
 
 
@@ -194,6 +196,7 @@ def _finish(run: Run, state: TrainState, meta: Meta) -> dict[str, Any]:
     outputs = evaluation.measure(run.model, state, test, run.mesh)
     step = int(state.step)
     images = step * run.config.train.batch_size
+    validated = evaluation.summarise(run.model, fitted, validation.labels, fitted, validation.labels)
     results = {
         "experiment": run.experiment,
         "step": step,
@@ -205,8 +208,9 @@ def _finish(run: Run, state: TrainState, meta: Meta) -> dict[str, Any]:
             "compile_seconds": meta.compile_seconds,
             "images_per_second": images / meta.seconds,
         },
-        "validation": evaluation.summarise(run.model, fitted, validation.labels, fitted, validation.labels),
+        "validation": validated,
         "test": evaluation.summarise(run.model, outputs, test.labels, fitted, validation.labels),
+        "warnings": collapse.warnings(run.config.prior, validated),
     }
     write_json(run.workdir / "results.json", results)
     write_pictures(run.workdir, illustrate(run.model, state, run.splits.validation, run.mesh))
@@ -281,5 +285,6 @@ def gather(config: Config, results: list[dict[str, Any]]) -> dict[str, Any]:
         "validation": each("validation", np.mean),
         "test": each("test", np.mean),
         "test_sd": each("test", partial(np.std, ddof=1)),
+        "warnings": [f"seed {r['seed']}: {warning}" for r in results for warning in r["warnings"]],
         "replicates": runs,
     }

@@ -17,7 +17,7 @@ LAYERS = [
     ["nn.masked_conv", "nn.encoder", "nn.discriminator", "nn.deconv"],
     ["nn.pixelcnn"],
     ["likelihood", "prior", "objective"],
-    ["model"],
+    ["model", "collapse"],
     ["state"],
     ["step"],
     ["parallel", "sampling", "checkpoint", "evaluation"],

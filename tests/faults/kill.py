@@ -2,7 +2,8 @@
 
 A small digits run is killed, what it left is checked, and the same command is given again; when it has ended, its end
 is compared with the uninterrupted run's and the next run begins in a fresh workdir, until all kills are done. Moments
-are drawn from a seed, evenly over the time that a whole run takes.
+are drawn from a seed, evenly over the time that a whole run takes; for every other process, which would die of its
+imports otherwise, over the part of it after the data and the checkpoint are read.
 """
 
 import argparse
@@ -37,22 +38,29 @@ FLAGS = [
     *("--config.train.log_every=1", "--config.train.checkpoint_every=5", "--config.train.evaluate_every=15"),
     *("--config.data.validation=40", "--config.sample.count=4"),
 ]
+AT_WORK = "training images"  # printed once data and checkpoint are read
+# a decoder alone, which compiles in a moment: for the short form
+BRIEF = [*FLAGS, "--config.prior.name=none", "--config.data.labels=0", "--config.model.layers=0"]
 ANEW = 5  # every fifth process to be killed compiles; the others read what an earlier one compiled
 UNFINISHED = (".orbax-checkpoint-tmp", ".partial")  # names that say: not a file of the workdir yet
 
 
 class Process(NamedTuple):
-    """One command's end: its exit status, what it printed, when it began and how long it ran."""
+    """One command's end: its exit status, what it printed, when it began, after how long it was at work and ended."""
 
     status: int
     out: str
     err: str
     begun: float
+    prepared: float
     seconds: float
 
 
-def command(folder: Path, compiled: Path | None = None, killed_after: float | None = None) -> Process:
-    """Trains in `folder`; killed after so many seconds. `compiled`: where compiled programs are kept."""
+def command(
+    flags: list[str], folder: Path, compiled: Path | None, killed_after: float | None = None, at_work: bool = True
+) -> Process:
+    """Trains in `folder`; killed after so many seconds, of its work alone with `at_work`. `compiled`: where compiled
+    programs are kept."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
     if compiled:
         environment |= {
@@ -62,9 +70,13 @@ def command(folder: Path, compiled: Path | None = None, killed_after: float | No
         }
     begun = time.time()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        flags = [sys.executable, "-m", "pixelgan_jax.main", *FLAGS, f"--workdir={folder}"]
-        process = subprocess.Popen(flags, cwd=ROOT, env=environment, stdout=out, stderr=err)
+        told = [sys.executable, "-m", "pixelgan_jax.main", *flags, f"--workdir={folder}"]
+        process = subprocess.Popen(told, cwd=ROOT, env=environment, stdout=out, stderr=err)
         try:
+            # read where it is: a seek would move the end that the process writes to
+            while at_work and process.poll() is None and AT_WORK not in os.pread(out.fileno(), 10000, 0).decode():
+                time.sleep(0.01)
+            prepared = time.time() - begun
             process.wait(killed_after)
         except subprocess.TimeoutExpired:
             pass
@@ -74,7 +86,7 @@ def command(folder: Path, compiled: Path | None = None, killed_after: float | No
         seconds = time.time() - begun
         out.seek(0)
         err.seek(0)
-        return Process(status, out.read(), err.read(), begun, seconds)
+        return Process(status, out.read(), err.read(), begun, prepared, seconds)
 
 
 def newest(folder: Path) -> int:
@@ -84,7 +96,7 @@ def newest(folder: Path) -> int:
 
 def phase(folder: Path, killed: Process) -> str:
     """What a killed process was doing, by what it printed and left."""
-    if "training images" not in killed.out:
+    if AT_WORK not in killed.out:
         return "starting"
     if any(folder.glob("checkpoints/*.orbax-checkpoint-tmp")):
         return "saving"
@@ -131,8 +143,8 @@ class Reader(NamedTuple):
         return {jax.tree_util.keystr(path): np.asarray(x) for path, x in jax.tree_util.tree_leaves_with_path(state)}
 
 
-def reader() -> Reader:
-    experiment, config, _, _ = main.parse(FLAGS)
+def reader(flags: list[str]) -> Reader:
+    experiment, config, _, _ = main.parse(flags)
     made = run.start(experiment, config, Path("nowhere"))
     return Reader(made.model, parallel.mesh(jax.devices()[:1]))
 
@@ -140,7 +152,8 @@ def reader() -> Reader:
 def end(folder: Path, read: Reader) -> dict[str, object]:
     """What a run that is done has come to, but for times."""
     results = json.loads((folder / "results.json").read_bytes())
-    results.pop("train")
+    for changing in ("train", "git_commit"):  # times; somebody may edit while this runs
+        results.pop(changing)
     rows = [{name: value for name, value in row.items() if name != "images_per_second"} for row in logs.read(folder)]
     places = [folder, folder / "checkpoints", folder / "samples"]
     return {
@@ -161,27 +174,28 @@ def check_end(folder: Path, expected: dict[str, object], read: Reader) -> None:
 def check_start(process: Process, before: int) -> None:
     """A command went on from the newest checkpoint there was, and said nothing of damage."""
     resumed = re.search(r"resumed from step (\d+)", process.out)
-    if "training images" in process.out and (before or resumed):
+    if AT_WORK in process.out and (before or resumed):
         assert resumed and int(resumed[1]) == before, f"resumed from {resumed}, newest was {before}"
     assert "skipped" not in process.out and "Traceback" not in process.err, process.out + process.err
 
 
-def kills(times: int, seed: int, place: Path) -> collections.Counter:
+def kills(times: int, seed: int, place: Path, flags: list[str] = FLAGS) -> collections.Counter:
     """Kills `times` processes; how many in each phase. Raises AssertionError where anything is lost or broken."""
-    draw, read, compiled = random.Random(seed), reader(), place / "compiled"
-    cold = command(place / "alone", compiled)
+    draw, read, compiled = random.Random(seed), reader(flags), place / "compiled"
+    cold = command(flags, place / "alone", compiled)
     assert cold.status == 0, cold.err
     expected = end(place / "alone", read)
-    warm = command(place / "again", compiled)
+    warm = command(flags, place / "again", compiled)
     check_end(place / "again", expected, read)
     print(f"a whole run takes {cold.seconds:.1f} s, without compiling {warm.seconds:.1f} s", flush=True)
     tally, runs, number = collections.Counter(), 0, 0
     while number < times or (place / f"run_{runs}").exists():  # the last run, too, is led to its end
         folder = place / f"run_{runs}"
         before = newest(folder)
-        anew = number % ANEW == ANEW - 1
-        moment = draw.uniform(0, (cold if anew else warm).seconds) if number < times else None
-        process = command(folder, None if anew else compiled, moment)
+        anew, at_work = number % ANEW == ANEW - 1, number % 2 == 0
+        whole = cold if anew else warm
+        moment = draw.uniform(0, whole.seconds - whole.prepared * at_work) if number < times else None
+        process = command(flags, folder, None if anew else compiled, moment, at_work)
         check_start(process, before)
         if process.status == -signal.SIGKILL:
             check_files(folder)
@@ -190,7 +204,10 @@ def kills(times: int, seed: int, place: Path) -> collections.Counter:
             assert step == newest(folder) >= before, (step, newest(folder), before)
             number, where = number + 1, phase(folder, process)
             tally[where] += 1
-            print(f"kill {number} after {moment:.2f} s: {where}; newest checkpoint {step}", flush=True)
+            print(
+                f"kill {number} after {moment:.2f} s{' of work' * at_work}: {where}; newest checkpoint {step}",
+                flush=True,
+            )
             continue
         assert process.status == 0, process.err
         check_end(folder, expected, read)

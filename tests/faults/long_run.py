@@ -49,12 +49,12 @@ def look(pid: int, folder: Path) -> Sample | None:
     return Sample(rows[-1]["step"] if rows else 0, memory, files, threads, seconds)
 
 
-def watch(steps: int, folder: Path) -> list[Sample]:
+def watch(steps: int, folder: Path, flags: list[str]) -> list[Sample]:
     """A run of so many steps in `folder`, looked at a few times between two log lines until its last step."""
     every = max(1, steps // LOGS)
     changes = [f"--config.train.steps={steps}", f"--config.train.log_every={every}"]
     changes += [f"--config.train.{name}_every={4 * every}" for name in ("evaluate", "checkpoint")]
-    command = [sys.executable, "-m", "pixelgan_jax.main", *FLAGS, *changes, f"--workdir={folder}"]
+    command = [sys.executable, "-m", "pixelgan_jax.main", *flags, *changes, f"--workdir={folder}"]
     samples = []
     with tempfile.TemporaryFile("w+") as told:
         process = subprocess.Popen(command, cwd=ROOT, stdout=told, stderr=told)
@@ -72,9 +72,9 @@ def watch(steps: int, folder: Path) -> list[Sample]:
     return samples
 
 
-def check(steps: int, folder: Path) -> str:
+def check(steps: int, folder: Path, flags: list[str] = FLAGS) -> str:
     """A line on a run of so many steps. Raises AssertionError where anything grew."""
-    samples = [sample for sample in watch(steps, folder) if sample.step >= steps / 4]
+    samples = [sample for sample in watch(steps, folder, flags) if sample.step >= steps / 4]
     early = [sample for sample in samples if sample.step < steps / 2]
     late = [sample for sample in samples if sample.step >= steps * 3 / 4]
 

@@ -78,15 +78,17 @@ def check(steps: int, folder: Path, flags: list[str] = FLAGS) -> str:
     early = [sample for sample in samples if sample.step < steps / 2]
     late = [sample for sample in samples if sample.step >= steps * 3 / 4]
 
-    def most(name: str) -> tuple[float, float]:
-        return tuple(max(getattr(sample, name) for sample in part) for part in (early, late))
+    def values(name: str, part: list[Sample]) -> list[float]:
+        return [getattr(sample, name) for sample in part]
 
     def cost(part: list[Sample]) -> float:
         return 1000 * (part[-1].seconds - part[0].seconds) / (part[-1].step - part[0].step)
 
     rates = [row["images_per_second"] for row in logs.read(folder) if row["step"] >= steps / 4]
     quarter = len(rates) // 3
-    figures = {name: most(name) for name in ("memory", "files", "threads")}
+    figures = {"memory": (max(values("memory", early)), max(values("memory", late)))}
+    for name in ("files", "threads"):  # a save under way holds some more: the least of later is held to the most before
+        figures[name] = max(values(name, early)), min(values(name, late))
     figures["milliseconds"] = cost(early), cost(late)
     figures["rate"] = statistics.median(rates[:quarter]), statistics.median(rates[-quarter:])
     line = (

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+import socket
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
-from tensorboardX import SummaryWriter
+from tensorboardX import RecordWriter, summary
+from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from pixelgan_jax import workdir
+
+_FLUSH = 10.0  # seconds between two times that TensorBoard's events are handed to the disk
 
 
 def _whole_lines(content: bytes) -> list[tuple[bytes, dict[str, Any]]]:
@@ -46,33 +52,42 @@ def read(folder: Path) -> list[dict[str, Any]]:
     return [row for _, row in _whole_lines(_read(folder / "metrics.jsonl"))]
 
 
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:  # a write does not say itself where it failed
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 class Log:
     """The open log of one run in the workdir `folder`, which goes on after `step`; a context manager.
 
     Whatever an earlier process logged past `step`, and a line that it was killed in, is dropped first.
-    Raises OSError where the files cannot be written.
+    Every method raises OSError naming the file where one cannot be written.
     """
 
     def __init__(self, folder: Path, step: int):
-        path = folder / "metrics.jsonl"
-        content = _read(path)
+        self._rows_path, self._events_folder = folder / "metrics.jsonl", folder / "tensorboard"
+        content = _read(self._rows_path)
         kept = b"".join(line for line, row in _whole_lines(content) if row["step"] <= step)
         if kept != content:
-            workdir.write_whole(path, kept)
-        self._rows = open(path, "a", encoding="utf-8")
-        try:
-            self._events = SummaryWriter(
-                logdir=str(folder / "tensorboard"),
-                # TensorBoard then forgets events of this step and later ones that older files hold. It takes the
-                # first such mark for the start of the run, not for a resume, so a fresh run needs one too.
-                purge_step=step + 1,
-                flush_secs=10,
-                # The writer names its file by the second, and would overwrite that of a run resumed within it.
-                filename_suffix=f".{time.time_ns():020d}",
-            )
-        except BaseException:
-            self._rows.close()
-            raise
+            workdir.write_whole(self._rows_path, kept)
+        self._events_folder.mkdir(exist_ok=True)
+        # TensorBoard reads files by their names' order; a run that is resumed within a second needs another name.
+        name = f"events.out.tfevents.{time.time():.0f}.{socket.gethostname()}.{time.time_ns():020d}"
+        self._files = ExitStack()
+        with ExitStack() as opened:
+            self._rows = opened.enter_context(open(self._rows_path, "a", encoding="utf-8"))
+            # Not tensorboardX's SummaryWriter: once its thread has met a full disk, it waits for that thread for ever.
+            self._events = RecordWriter(str(self._events_folder.absolute() / name))  # "s3:…" is no folder to it
+            opened.callback(self._events.close)
+            self._flushed = -math.inf
+            self._event(file_version="brain.Event:2")
+            # TensorBoard then forgets events of this step and later ones that older files hold. It takes the
+            # first such mark for the start of the run, not for a resume, so a fresh run needs one too.
+            self._event(step=step + 1, session_log=SessionLog(status=SessionLog.START))
+            self._files = opened.pop_all()
 
     def __enter__(self) -> Log:
         return self
@@ -82,19 +97,27 @@ class Log:
 
     def close(self) -> None:
         """Writes out what is still queued and closes the files."""
-        self._rows.close()
-        self._events.close()
+        with _naming(self._events_folder):  # rows are written out already
+            self._files.close()
+
+    def _event(self, **content: Any) -> None:
+        with _naming(self._events_folder):
+            self._events.write(Event(wall_time=time.time(), **content).SerializeToString())
+            if time.monotonic() - self._flushed > _FLUSH:
+                self._events.flush()
+                self._flushed = time.monotonic()
 
     def scalars(self, step: int, row: dict[str, float]) -> None:
         """Appends one row of named numbers, handed to the operating system at once; a non-finite one becomes null."""
         numbers = {name: float(value) for name, value in row.items()}
         finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
-        self._rows.write(json.dumps({"step": int(step), **finite}) + "\n")
-        self._rows.flush()
+        with _naming(self._rows_path):
+            self._rows.write(json.dumps({"step": int(step), **finite}) + "\n")
+            self._rows.flush()
         for name, value in numbers.items():
-            self._events.add_scalar(name, value, step)
+            self._event(step=int(step), summary=summary.scalar(name, value))
 
     def images(self, step: int, pictures: dict[str, np.ndarray]) -> None:
         """Shows named pictures, uint8 [H, W, C] with C 1 or 3, in TensorBoard."""
         for name, picture in pictures.items():
-            self._events.add_image(name, picture, step, dataformats="HWC")
+            self._event(step=int(step), summary=summary.image(name, picture, dataformats="HWC"))

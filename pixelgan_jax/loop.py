@@ -16,7 +16,7 @@ from pixelgan_jax.data.batches import indices
 from pixelgan_jax.logs import Log
 from pixelgan_jax.model import Model
 from pixelgan_jax.parallel import compile_step, split_batch
-from pixelgan_jax.state import TrainState
+from pixelgan_jax.state import ROLES, TrainState
 from pixelgan_jax.step import Batch, Examples
 
 LOSSES = ("reconstruction_nats", "discriminator_loss", "generator_loss", "supervised_loss")
@@ -54,10 +54,12 @@ def signals(handle: Callable[[int], None]) -> Iterator[None]:
 
 
 def check_finite(step: int, metrics: dict[str, float]) -> None:
-    """Raises Diverged naming the step and the phase of the first value that is not finite."""
-    for name, value in metrics.items():
+    """Raises Diverged naming the step and the phase of the first value that is not finite, in the phases' order."""
+    order = list(ROLES)
+    by_phase = sorted((order.index(name.split("_")[0]), name, value) for name, value in metrics.items())
+    for i, name, value in by_phase:
         if not math.isfinite(value):
-            phase = name.split("_")[0]
+            phase = order[i]
             advice = f"a lower config.optim.{phase}_rate or config.optim.clip, in another --workdir, may help"
             raise Diverged(f"step {step}: {phase} phase: {name} is {value}; {advice}")
 

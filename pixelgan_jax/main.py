@@ -3,11 +3,16 @@
 import ast
 import os
 import runpy
+import signal
 import sys
 import traceback
 import warnings
 from pathlib import Path
 from typing import Any
+
+if __name__ == "__main__":  # the imports below take seconds, in which there is nothing to save or to tidy up
+    for _number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(_number, lambda number, _: os._exit(128 + number))
 
 from ml_collections import ConfigDict
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from jax.sharding import Mesh
 from PIL import Image
 from tqdm import tqdm
 
-from pixelgan_jax import evaluation, loop, parallel, provenance, report
+from pixelgan_jax import collapse, evaluation, loop, parallel, provenance, report
 from pixelgan_jax import prior as priors
 from pixelgan_jax.checkpoint import Checkpoints, Meta
 from pixelgan_jax.config import Config, first_difference, to_dict
@@ -26,7 +27,7 @@ from pixelgan_jax.nn.pixelcnn import reach
 from pixelgan_jax.pictures import NAMES, write_pictures
 from pixelgan_jax.state import TrainState, create
 from pixelgan_jax.step import AXIS, Examples
-from pixelgan_jax.workdir import prepare, write_json
+from pixelgan_jax.workdir import lock, prepare, write_json
 
 
 class Run(NamedTuple):
@@ -183,6 +184,8 @@ def _validate(run: Run, state: TrainState) -> tuple[dict[str, float], float]:
         scalars["code_mean_deviation"] = float(np.max(np.abs(np.array(metrics["code_mean"]) - mean)))
         scalars["code_sd_ratio_deviation"] = float(np.max(np.abs(np.array(metrics["code_sd"]) / sd - 1.0)))
     tqdm.write(f"step {int(state.step)}: validation {name} {error:.4f}")
+    for warning in collapse.warnings(run.config.prior, metrics):
+        tqdm.write(f"step {int(state.step)}: warning: {warning}")
     return {f"validation_{name}": value for name, value in scalars.items()}, error
 
 
@@ -193,6 +196,7 @@ def _finish(run: Run, state: TrainState, meta: Meta) -> dict[str, Any]:
     outputs = evaluation.measure(run.model, state, test, run.mesh)
     step = int(state.step)
     images = step * run.config.train.batch_size
+    validated = evaluation.summarise(run.model, fitted, validation.labels, fitted, validation.labels)
     results = {
         "experiment": run.experiment,
         "step": step,
@@ -204,8 +208,9 @@ def _finish(run: Run, state: TrainState, meta: Meta) -> dict[str, Any]:
             "compile_seconds": meta.compile_seconds,
             "images_per_second": images / max(meta.seconds, 1e-9),
         },
-        "validation": evaluation.summarise(run.model, fitted, validation.labels, fitted, validation.labels),
+        "validation": validated,
         "test": evaluation.summarise(run.model, outputs, test.labels, fitted, validation.labels),
+        "warnings": collapse.warnings(run.config.prior, validated),
     }
     write_json(run.workdir / "results.json", results)
     write_pictures(run.workdir, illustrate(run.model, state, run.splits.validation, run.mesh))
@@ -226,12 +231,27 @@ def execute(mode: str, experiment: str, config: Config, workdir: Path) -> None:
     A replicate adds its number to `train.seed` and to `data.seed`: initialisation, data order, validation split and
     labelled subset all differ.
     """
-    count, do = config.train.replicates, {"train": train, "evaluate": evaluate, "sample": sample}[mode]
+    count = config.train.replicates
     if count == 1:
-        do(start(experiment, config, workdir))
+        _do(mode, start(experiment, config, workdir))
         return
     _check_workdir(experiment, workdir)
-    results = []
+    with _locked(mode, workdir):
+        _execute_replicates(mode, experiment, config, workdir)
+
+
+def _locked(mode: str, workdir: Path) -> AbstractContextManager:
+    # only training makes a workdir; where the other modes find none, they refuse
+    return lock(workdir) if mode == "train" or workdir.is_dir() else nullcontext()
+
+
+def _do(mode: str, run: Run) -> dict[str, Any] | None:
+    with _locked(mode, run.workdir):
+        return {"train": train, "evaluate": evaluate, "sample": sample}[mode](run)
+
+
+def _execute_replicates(mode: str, experiment: str, config: Config, workdir: Path) -> None:
+    count, results = config.train.replicates, []
     for number in range(count):
         seed = config.train.seed + number
         one = dataclasses.replace(
@@ -240,7 +260,7 @@ def execute(mode: str, experiment: str, config: Config, workdir: Path) -> None:
             data=dataclasses.replace(config.data, seed=config.data.seed + number),
         )
         print(f"replicate {number + 1} of {count}: seed {seed}", flush=True)
-        results.append(do(start(experiment, one, workdir / f"seed_{seed}")))
+        results.append(_do(mode, start(experiment, one, workdir / f"seed_{seed}")))
     if mode != "sample":
         write_json(workdir / "config.json", {"experiment": experiment, **to_dict(config)})
         write_json(workdir / "results.json", gather(config, results))
@@ -265,5 +285,6 @@ def gather(config: Config, results: list[dict[str, Any]]) -> dict[str, Any]:
         "validation": each("validation", np.mean),
         "test": each("test", np.mean),
         "test_sd": each("test", partial(np.std, ddof=1)),
+        "warnings": [f"seed {r['seed']}: {warning}" for r in results for warning in r["warnings"]],
         "replicates": runs,
     }

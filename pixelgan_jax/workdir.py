@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,12 @@ import numpy as np
 
 from pixelgan_jax.errors import InputError
 
+try:
+    import fcntl
+except ImportError:  # not POSIX
+    fcntl = None
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _PARTIAL = re.compile(r"\..+\.(\d+)\.partial")
 
 
@@ -23,7 +32,7 @@ def _partial(path: Path) -> Path:
 def write_whole(path: Path, content: bytes | str) -> None:
     """Replaces the file at `path` by `content` (text as UTF-8); it always holds all of the old or of the new.
 
-    Raises OSError where the folder is missing or the disk refuses; then nothing is left behind.
+    Raises OSError naming `path` where the folder is missing or the disk refuses; then nothing is left behind.
     """
     partial = _partial(path)
     try:
@@ -33,9 +42,11 @@ def write_whole(path: Path, content: bytes | str) -> None:
             # Without this a power cut can leave the new name on a file whose bytes never reached the disk.
             os.fsync(file.fileno())
         os.replace(partial, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             partial.unlink()
+        if isinstance(error, OSError):  # a write does not say itself where it failed
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 
@@ -69,9 +80,75 @@ def _running(pid: int) -> bool:
 def _remove_leftovers(folder: Path) -> None:
     for path in folder.iterdir():
         match = _PARTIAL.fullmatch(path.name)
-        # Another command may be writing here right now, say --mode sample beside a training run.
+        # Where files cannot be locked, another command may be writing here right now.
         if match and path.is_file() and not _running(int(match[1])):
             path.unlink(missing_ok=True)
+
+
+def _unwritable(folder: Path, error: OSError | ValueError) -> InputError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return InputError(f"--workdir {folder}: {reason}; must be a writable folder")
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    return path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor))
+
+
+def _take(path: Path) -> int:
+    """A descriptor of the lock file `path`, locked, with this process's id and host in it.
+
+    Raises BlockingIOError where another process holds it.
+    """
+    if fcntl is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Its last holder may have removed it since it was opened: such a file keeps nobody out.
+        if not _is_at(path, descriptor):
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        os.ftruncate(descriptor, 0)  # of what a killed process wrote
+        os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace").strip() or "another process"
+    except OSError:  # it has just ended
+        return "another process"
+
+
+@contextlib.contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Makes the workdir and keeps other processes from locking it; the system ends the lock with the process.
+
+    Raises InputError naming the process and the host that hold it, and where the folder cannot be written. Where the
+    file system has no locks, says so and locks nothing.
+    """
+    path, descriptor = folder / ".lock", None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = _take(path)
+    except BlockingIOError:
+        raise InputError(
+            f"--workdir {folder}: in use by {_holder(path)}; must be another folder until that ends"
+        ) from None
+    except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) not in _NO_LOCKS:
+            raise _unwritable(folder, error) from None
+        print(f"--workdir {folder}: cannot be locked ({error.strerror}); start no second command on it", flush=True)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            with contextlib.suppress(OSError):
+                if _is_at(path, descriptor):
+                    path.unlink()
+            os.close(descriptor)
 
 
 def prepare(folder: Path) -> None:
@@ -92,5 +169,4 @@ def prepare(folder: Path) -> None:
             if place.is_dir():
                 _remove_leftovers(place)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"--workdir {folder}: {reason}; must be a writable folder") from None
+        raise _unwritable(folder, error) from None

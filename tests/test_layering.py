@@ -18,7 +18,7 @@ LAYERS = [
     ["nn.pixelcnn"],
     ["nn.gated"],
     ["likelihood", "prior", "objective"],
-    ["model"],
+    ["model", "collapse"],
     ["state"],
     ["step"],
     ["parallel", "steps", "evaluation"],

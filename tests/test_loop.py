@@ -6,15 +6,16 @@ import signal
 from contextlib import redirect_stderr
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixelgan_jax import logs, loop
+from pixelgan_jax import logs, loop, model, step
 from pixelgan_jax.checkpoint import Checkpoints
 from pixelgan_jax.config import Train
-from tests import brief
+from tests import brief, tiny
 
 counts = st.integers(1, 12)
 
@@ -105,12 +106,12 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_is_not_saved(interrupted):
     folder, *_ = interrupted
     made = brief.plain(train={"checkpoint_every": 5})  # only the save itself looks at step 5
 
-    def poison(state):
+    def change(state):
         decoder = jax.tree.map(lambda leaf: leaf * np.nan, state.params["decoder"])
         return state.replace(params=state.params | {"decoder": decoder})
 
     with pytest.raises(loop.Diverged) as caught:
-        brief.train(folder, made, change=poison)
+        brief.train(folder, made, change=change)
     message = str(caught.value)
     assert message.startswith("step 5: reconstruction phase: reconstruction_")
     assert " is nan; " in message and "config.optim.reconstruction_rate" in message
@@ -119,6 +120,72 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_is_not_saved(interrupted):
         assert checkpoints.steps() == [4]
         state, _ = checkpoints.newest_good(brief.target(made))
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
+
+
+def poison(tree, value):
+    """The tree with `value` for one entry of its first array."""
+    leaves, structure = jax.tree.flatten(tree)
+    return jax.tree.unflatten(structure, [leaves[0].at[(0,) * leaves[0].ndim].set(value), *leaves[1:]])
+
+
+def stopped(folder, made, said, **kwargs):
+    """Trains; the run stops, says so, and leaves the checkpoint of step 2, which is good, as the newest."""
+    with pytest.raises(loop.Diverged) as caught:
+        brief.train(folder, made, **kwargs)
+    assert str(caught.value).startswith(said), caught.value
+    with Checkpoints(folder, read_only=True) as checkpoints:
+        assert checkpoints.steps() == [2]
+        state, _ = checkpoints.newest_good(brief.target(made))
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
+
+
+def stopped_by_a_gradient(folder, phase, value, size=1):
+    """Trains with a gradient that is not finite in step 4; the model, of which every phase but with reconstruction."""
+    real, build = step.update, brief.plain if phase == "reconstruction" else tiny.build
+
+    def update(model, state, name, gradients):
+        bad = jnp.where(state.step == 3, value, 0.0) if name == phase else 0.0
+        return real(model, state, name, jax.tree.map(lambda leaf: leaf + bad, gradients))
+
+    made = build(train={"steps": 6, "steps_per_call": size, "checkpoint_every": 2, "evaluate_every": 100})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(step, "update", update)
+        stopped(folder, made, f"step 4: {phase} phase: {phase}_gradient_norm is {value}; ")
+    return made
+
+
+@pytest.fixture(scope="module")
+def plain_at_two(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("plain")
+    return folder, stopped_by_a_gradient(folder, "reconstruction", np.nan, size=2)
+
+
+@pytest.fixture(scope="module")
+def every_phase_at_two(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("every")
+    return folder, stopped_by_a_gradient(folder, "generator", np.inf)
+
+
+def test_a_gradient_that_is_not_finite_stops_the_run(tmp_path, plain_at_two, every_phase_at_two):
+    stopped_by_a_gradient(tmp_path, "supervised", np.nan)
+
+
+@pytest.mark.parametrize(
+    ("role", "value", "phase"), [("encoder", np.nan, "reconstruction"), ("discriminator", np.inf, "discriminator")]
+)
+def test_a_parameter_that_is_not_finite_stops_the_run(every_phase_at_two, role, value, phase):
+    def change(state):
+        return state.replace(params=state.params | {role: poison(state.params[role], value)})
+
+    stopped(*every_phase_at_two, f"step 3: {phase} phase: {phase}_", change=change)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_image_that_is_not_finite_stops_the_run(plain_at_two, monkeypatch, value):
+    # images are uint8, which has no such value; the networks see them scaled
+    real = model.scale
+    monkeypatch.setattr(model, "scale", lambda *given: poison(real(*given), value))
+    stopped(*plain_at_two, "step 3: reconstruction phase: reconstruction_")
 
 
 def test_a_signal_in_the_last_step_is_not_lost_and_a_finished_run_does_nothing(interrupted):

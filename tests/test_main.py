@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pixelgan_jax import main
+from pixelgan_jax import load, main, workdir
 from pixelgan_jax.config import from_dict
 from pixelgan_jax.errors import InputError
 
@@ -230,6 +230,29 @@ def test_a_workdir_of_something_else_is_refused_and_left_alone(capsys, copied, m
     said = refused(capsys, *arguments, "--workdir=../run", change, f"--mode={mode}")
     assert said.startswith(f"error: {message}")
     assert contents(folder) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
+@pytest.mark.parametrize("replicates", [1, 2])
+@pytest.mark.parametrize("mode", main.MODES)
+def test_a_workdir_in_use_is_refused_and_left_alone_but_may_be_read(capsys, copied, mode, replicates):
+    folder, arguments = copied
+    arguments = [*arguments, f"--config.train.replicates={replicates}", f"--mode={mode}"]
+    with workdir.lock(folder):
+        before = contents(folder)
+        said = refused(capsys, *arguments)
+        assert contents(folder) == before
+        assert load(folder).step == 3
+    assert said.startswith(f"error: --workdir {folder}: in use by process {os.getpid()} on ")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
+def test_a_replicate_in_use_is_refused(capsys, copied):
+    folder, arguments = copied
+    with workdir.lock(folder / "seed_0"):
+        status, _, err = run(capsys, *arguments, "--config.train.replicates=2")
+    assert status == 2
+    assert err.startswith(f"error: --workdir {folder / 'seed_0'}: in use by process {os.getpid()} on ")
 
 
 def test_what_cannot_be_written_is_one_line_that_names_the_path_and_status_1(capsys, copied):

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pixelgan_jax import logs, main
+from pixelgan_jax import logs, loop, main
 from pixelgan_jax.checkpoint import Checkpoints
 from tests.test_main import DIGITS, ROOT, SMALL
 
@@ -43,7 +43,9 @@ def interrupt(folder, number, past):
         assert process.poll() is None and time.monotonic() < deadline, process.communicate()
         time.sleep(0.02)
     process.send_signal(number)
+    sent = time.monotonic()
     status, out, said = ended(process)
+    assert time.monotonic() - sent < 10
     assert status == 128 + number, said
     step = int(said.removeprefix(f"{number.name}: saved at step ").removesuffix("; run the same command to go on"))
     assert past < step < STEPS
@@ -94,6 +96,28 @@ def test_a_signal_outside_the_loop_ends_the_command_without_a_traceback(capsys, 
     assert (status, out) == (128 + number, "")
     assert err == f"{number.name}: stopped; run the same command to go on\n"
     assert signal.getsignal(number) is before
+
+
+def test_a_second_signal_ends_the_process_at_once():
+    numbers, got = (signal.SIGINT, signal.SIGTERM), []
+    before = [signal.getsignal(number) for number in numbers]
+    with loop.signals(got.append):
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert got == [signal.SIGTERM]
+        assert [signal.getsignal(number) for number in numbers] == [signal.SIG_DFL] * 2  # the system's: no more Python
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_the_imports_ends_the_command_without_a_traceback(number):
+    told = [sys.executable, "-X", "importtime", "-m", "pixelgan_jax.main", "--help"]
+    process = subprocess.Popen(told, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    lines = iter(process.stderr.readline, "")
+    assert any(line.split("|")[-1].strip() == "numpy" for line in lines)  # done; JAX is yet to come
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (128 + number, "")
+    assert "Traceback" not in err and "pixelgan_jax.api" not in err
 
 
 def test_a_full_disk_is_one_line_that_names_the_folder_and_status_1(tmp_path):

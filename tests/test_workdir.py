@@ -1,8 +1,11 @@
 """Files are whole or absent, whatever happens while they are written."""
 
+import errno
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -132,3 +135,94 @@ def test_json_refuses_other_types(tmp_path):
     with pytest.raises(TypeError, match="set has no place in JSON"):
         workdir.write_json(tmp_path / "a.json", {1})
     assert _names(tmp_path) == []
+
+
+# prints whether it got the lock of the folder, then keeps it until its input ends
+HOLDER = f"""
+import pathlib, sys, types
+package = types.ModuleType("pixelgan_jax")  # in place of ours, as above
+package.__path__ = [{str(Path(workdir.__file__).parent)!r}]
+sys.modules["pixelgan_jax"] = package
+from pixelgan_jax import workdir
+try:
+    with workdir.lock(pathlib.Path(sys.argv[1])):
+        print("locked", flush=True)
+        sys.stdin.read()
+except ValueError as error:
+    print(error, flush=True)
+"""
+locks = pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
+
+
+def _holder(folder: Path) -> tuple[subprocess.Popen, str]:
+    """A process that asks for the folder's lock, and what it said."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], **pipes)
+    return process, process.stdout.readline().strip()
+
+
+@locks
+def test_a_second_process_is_refused_with_the_first_ones_id_and_host(tmp_path):
+    folder = tmp_path / "a" / "b"
+    first, said = _holder(folder)
+    assert said == "locked"
+    second, said = _holder(folder)
+    holder = f"process {first.pid} on {socket.gethostname()}"
+    assert said == f"--workdir {folder}: in use by {holder}; must be another folder until that ends"
+    with pytest.raises(InputError, match=f"in use by {holder}; "), workdir.lock(folder):
+        pass
+    second.communicate("")
+    assert (folder / ".lock").read_text() == holder + "\n"  # a refusal changes nothing
+    first.communicate("")
+    assert _names(folder) == []
+    with workdir.lock(folder):
+        assert _names(folder) == [".lock"]
+    assert _names(folder) == []
+
+
+@locks
+def test_a_killed_process_holds_no_lock(tmp_path):
+    process, said = _holder(tmp_path)
+    assert said == "locked"
+    process.kill()
+    process.communicate()
+    assert (tmp_path / ".lock").exists()
+    with workdir.lock(tmp_path):
+        assert (tmp_path / ".lock").read_text() == f"process {os.getpid()} on {socket.gethostname()}\n"
+
+
+@locks
+def test_a_lock_ends_with_an_error_too_and_leaves_that_of_a_new_folder_alone(tmp_path):
+    folder = tmp_path / "run"
+    with pytest.raises(KeyError), workdir.lock(folder):
+        raise KeyError
+    assert _names(folder) == []
+    with workdir.lock(folder):
+        shutil.rmtree(folder)  # while the run goes on
+        with workdir.lock(folder):
+            folder.rename(tmp_path / "moved")
+            folder.mkdir()
+            (folder / ".lock").write_text("somebody else's")
+    assert (folder / ".lock").read_text() == "somebody else's"
+
+
+@locks
+def test_a_lock_is_not_written_through_a_link(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".lock").symlink_to(tmp_path / "mine")
+    with pytest.raises(InputError, match="must be a writable folder"), workdir.lock(tmp_path / "run"):
+        pass
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+@locks
+def test_a_file_system_without_locks_is_told_of(tmp_path, monkeypatch, capsys):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(workdir.fcntl, "flock", refuse)
+    with workdir.lock(tmp_path):
+        assert capsys.readouterr().out == (
+            f"--workdir {tmp_path}: cannot be locked (No locks available); start no second command on it\n"
+        )

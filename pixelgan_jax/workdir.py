@@ -90,6 +90,13 @@ def _unwritable(folder: Path, error: OSError | ValueError) -> InputError:
     return InputError(f"--workdir {folder}: {reason}; must be a writable folder")
 
 
+def _make(folder: Path) -> None:
+    # The library that stores arrays would write beside such a folder, or die of it at the first save.
+    if b"\\" in os.path.realpath(folder).encode():
+        raise ValueError("has a backslash in its path")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 def _is_at(path: Path, descriptor: int) -> bool:
     return path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor))
 
@@ -131,7 +138,7 @@ def lock(folder: Path) -> Iterator[None]:
     """
     path, descriptor = folder / ".lock", None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         descriptor = _take(path)
     except BlockingIOError:
         raise InputError(
@@ -157,10 +164,7 @@ def prepare(folder: Path) -> None:
     Raises InputError where that is not possible.
     """
     try:
-        # The library that stores arrays would write beside such a folder, or die of it at the first save.
-        if b"\\" in os.path.realpath(folder).encode():
-            raise ValueError("has a backslash in its path")
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         # Asking for permissions is not enough: root has them all, a read-only or full disk grants them.
         probe = _partial(folder / "probe")
         probe.write_bytes(b"\0")

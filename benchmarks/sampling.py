@@ -13,8 +13,10 @@ a cache, as those of the shipped models do, the second is no bound, so the dista
 """
 
 import argparse
+import datetime
 import json
 import math
+import os
 import resource
 import sys
 import time
@@ -251,7 +253,8 @@ def main() -> None:
     arguments = parse()
     rate, copied = timing.matrix_rate(), timing.bandwidth()
     limits = {"gigaflops_per_second": timing.digits(rate / 1e9), "gigabytes_per_second": timing.digits(copied / 1e9)}
-    results = {**provenance.device_and_versions(), "torch": torch.__version__ if torch else None, "limits": limits}
+    results = {"date": datetime.date.today().isoformat(), "cores": os.cpu_count()} | provenance.device_and_versions()
+    results |= {"torch": torch.__version__ if torch else None, "limits": limits}
     print(f"{results['device']}, {limits}", flush=True)
     results["published_cached_over_naive_gpu"], results["models"] = PUBLISHED, {}
     for name, (model, params) in chosen(arguments).items():

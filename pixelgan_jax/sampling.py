@@ -61,18 +61,21 @@ def cached(model: Model, params: Params, request: Request) -> tuple[Array, Array
         draws, given = at(request.draws, row), at(request.given, row)
         cache, context, line = call("row", cache, request.code, row)
 
-        def one_pixel(column, state):
-            line, drawn, used = state
+        def one_pixel(state):
+            column, line, drawn, used = state
             parameters, line = call("pixel", context, line, column)
-            draw, kept = at(draws, column), at(given, column)
-            level = model.likelihood.sample(parameters, draw, request.temperature)
-            level = jnp.where((row * width + column < request.known)[:, None], kept, level)
-            line = [put(line[0], column + pad, scale(level, levels)), *line[1:]]
-            return line, put(drawn, column, level), put(used, column, parameters)
+            level = model.likelihood.sample(parameters, at(draws, column), request.temperature)
+            level = jnp.where((row * width + column < request.known)[:, None], at(given, column), level)
+            used, drawn = put(used, column, parameters), put(drawn, column, level)
+            # XLA on CPU runs kernels without scheduling them, twice as fast, where each needs the one before. So the
+            # level is read back from where it was written, and the count waits for the line, where nothing exceeds 1.
+            line = [put(line[0], column + pad, scale(at(drawn, column), levels)), *line[1:]]
+            waited = at(line[0], column + pad)[0, 0] > 2
+            return column + 1 + waited.astype(column.dtype), line, drawn, used
 
-        state = line, jnp.zeros_like(given), jnp.zeros((count, width, model.likelihood.parameters))
         # unsigned: XLA need not look whether an index counts from the end
-        line, drawn, used = jax.lax.fori_loop(jnp.uint32(0), jnp.uint32(width), one_pixel, state)
+        state = jnp.uint32(0), line, jnp.zeros_like(given), jnp.zeros((count, width, model.likelihood.parameters))
+        _, line, drawn, used = jax.lax.while_loop(lambda state: state[0] < width, one_pixel, state)
         return call("end_row", cache, line), (drawn, used)
 
     _, drawn = jax.lax.scan(one_row, call("start", count), jnp.arange(height, dtype=jnp.uint32))

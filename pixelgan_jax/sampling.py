@@ -122,13 +122,17 @@ def _deterministic(model: Model, params: Params, code: Array) -> Array:
     return to_uint8(model.likelihood.mean(parameters), model.config.data.levels)
 
 
-@partial(jax.jit, static_argnames=("model", "over", "scanned"))
-def _draw(model: Model, over: Mesh, scanned: bool, params: Params, rows: tuple, scalars: tuple) -> tuple[Array, Array]:
-    """(uint8 images [N, H, W, C], passes of the network [devices]); rows: code, index, given and known of N images,
-    split over the devices; scalars: seed, temperature and block."""
+@partial(jax.jit, static_argnames=("model", "over", "scanned"), donate_argnames="given")
+def _draw(
+    model: Model, over: Mesh, scanned: bool, params: Params, given: Array, rows: tuple, scalars: tuple
+) -> tuple[Array, Array]:
+    """(uint8 images [N, H, W, C], in the place of `given`; passes of the network [devices]).
 
-    def one_device(params, rows, scalars):
-        (code, index, given, known), (seed, temperature, block) = rows, scalars
+    rows: code, index and known of N images, which are split over the devices; scalars: seed, temperature and block.
+    """
+
+    def one_device(params, given, rows, scalars):
+        (code, index, known), (seed, temperature, block) = rows, scalars
         passes = jnp.ones((), jnp.int32)
         if model.config.model.decoder == "deconv":
             return _deterministic(model, params, code), passes[None]
@@ -141,8 +145,8 @@ def _draw(model: Model, over: Mesh, scanned: bool, params: Params, rows: tuple, 
             drawn, passes = iterated(model, params, request, block)
         return to_uint8(drawn, levels), passes[None]
 
-    specs = dict(in_specs=(P(), P(AXIS), P()), out_specs=P(AXIS))
-    return jax.shard_map(one_device, mesh=over, check_vma=False, **specs)(params, rows, scalars)
+    specs = dict(in_specs=(P(), P(AXIS), P(AXIS), P()), out_specs=P(AXIS))
+    return jax.shard_map(one_device, mesh=over, check_vma=False, **specs)(params, given, rows, scalars)
 
 
 def sample(
@@ -174,9 +178,9 @@ def sample(
     with tqdm(total=count, unit="image", disable=True if count <= size else None) as bar:
         for start in range(0, count, size):
             index = np.minimum(np.arange(start, start + size), count - 1)  # the last chunk is filled up
-            rows = (np.asarray(code[index], np.float32), index.astype(np.int32), given[index], known[index])
-            rows = jax.device_put(rows, NamedSharding(over, P(AXIS)))
-            drawn, used = _draw(model, over, resolve(method) == "cached", params, rows, scalars)
+            rows = (np.asarray(code[index], np.float32), index.astype(np.int32), known[index])
+            begun, rows = jax.device_put((given[index], rows), NamedSharding(over, P(AXIS)))
+            drawn, used = _draw(model, over, resolve(method) == "cached", params, begun, rows, scalars)
             images[start : start + size] = np.asarray(drawn)[: count - start]
             passes += int(np.max(used))
             bar.update(min(size, count - start))

@@ -12,7 +12,9 @@ from pixelgan_jax.model import Model
 
 
 def tensors(tree, device):
-    """A tree of JAX arrays as tensors."""
+    """A tree of JAX arrays as tensors; one of tensors as it is."""
+    if isinstance(tree, torch.Tensor):
+        return tree
     if isinstance(tree, dict):
         return {name: tensors(leaf, device) for name, leaf in tree.items()}
     return torch.tensor(np.asarray(tree), device=device)

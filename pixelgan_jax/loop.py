@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 import jax
 import numpy as np
@@ -14,7 +15,7 @@ from pixelgan_jax.checkpoint import Checkpoints, Meta
 from pixelgan_jax.config import Train
 from pixelgan_jax.data.batches import indices
 from pixelgan_jax.logs import Log
-from pixelgan_jax.model import Model
+from pixelgan_jax.model import Model, seedless
 from pixelgan_jax.parallel import compile_step, split_batch
 from pixelgan_jax.state import ROLES, TrainState
 from pixelgan_jax.step import Batch, Examples
@@ -95,19 +96,26 @@ class _Clock:
         setattr(self, what, getattr(self, what) + time.monotonic() - begun)
 
 
+@lru_cache(maxsize=4)  # replicates train with one program
+def _compiled(model: Model, over: jax.sharding.Mesh, structure: jax.tree_util.PyTreeDef, leaves: tuple) -> Callable:
+    return compile_step(model, over).lower(*jax.tree.unflatten(structure, leaves)).compile()
+
+
 class _Stepper:
     """Compiled calls of the step, by their number of steps."""
 
     def __init__(self, model: Model, over: jax.sharding.Mesh, examples: Examples, clock: _Clock):
         self.train, self.over, self.examples, self.clock = model.config.train, over, examples, clock
-        self.call = compile_step(model, over)
+        self.model = seedless(model)
         self.compiled: dict[int, Callable] = {}
 
     def __call__(self, state: TrainState, step: int, count: int) -> tuple[TrainState, dict]:
         batch = split_batch(self._batch(step, count), self.over)
         if count not in self.compiled:
             with self.clock.apart("compiling"):
-                self.compiled[count] = self.call.lower(state, self.examples, batch).compile()
+                leaves, structure = jax.tree.flatten((state, self.examples, batch))
+                like = tuple(jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding) for x in leaves)
+                self.compiled[count] = _compiled(self.model, self.over, structure, like)
         return self.compiled[count](state, self.examples, batch)
 
     def _batch(self, step: int, count: int) -> Batch:

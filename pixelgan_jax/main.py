@@ -14,6 +14,7 @@ if __name__ == "__main__":  # the imports below take seconds, in which there is 
     for _number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(_number, lambda number, _: os._exit(128 + number))
 
+import jax
 from ml_collections import ConfigDict
 
 from pixelgan_jax import loop, run
@@ -177,4 +178,7 @@ def _unraisable(event: Any) -> None:
 if __name__ == "__main__":
     sys.unraisablehook = _unraisable
     sys.stdout.reconfigure(errors="backslashreplace")  # a path need not be text, nor a terminal know every character
+    if not jax.config.jax_compilation_cache_dir:  # which JAX takes from JAX_COMPILATION_CACHE_DIR
+        caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        jax.config.update("jax_compilation_cache_dir", os.path.join(caches, "pixelgan_jax"))
     sys.exit(main(sys.argv[1:]))

@@ -3,6 +3,7 @@
 Letters: N images, H rows, W columns, C channels, K categories, d Gaussian dimensions, D = K + d code width.
 """
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -68,6 +69,16 @@ def build(config: Config, shape: tuple[int, int, int], axis_name: str | None = N
     )
 
 
+def seedless(model: Model) -> Model:
+    """The model without its seeds: what programs are compiled for, so that runs that differ in nothing else share them.
+
+    Seeds are data, and reach a program as arguments; one that reads them from here fails.
+    """
+    config = model.config
+    data, train = (dataclasses.replace(group, seed=None) for group in (config.data, config.train))
+    return model._replace(config=dataclasses.replace(config, data=data, train=train))
+
+
 def _decoder(config: Config, shape: tuple[int, int, int], parameters: int, dtype: jnp.dtype) -> nn.Module:
     settings = config.model
     if settings.decoder == "deconv":
@@ -91,7 +102,7 @@ def initialise(model: Model, seed: int) -> tuple[dict[str, Params], dict[str, Pa
     # (nothing is compiled, and no option taken, where jax.eval_shape asks for the shapes alone)
     asked = isinstance(jnp.zeros(()), jax.core.Tracer)
     options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" and not asked else None
-    return jax.jit(_initialise, static_argnames="model", compiler_options=options)(model, seed)
+    return jax.jit(_initialise, static_argnames="model", compiler_options=options)(seedless(model), seed)
 
 
 def _initialise(model: Model, seed: Array) -> tuple[dict[str, Params], dict[str, Params]]:

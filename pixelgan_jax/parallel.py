@@ -46,4 +46,6 @@ def compile_step(model: Model, over: Mesh) -> StepCall:
 
     # check_vma=True would hand over gradients of the replicated state summed already: pmean would be wrong
     mapped = jax.shard_map(steps, mesh=over, in_specs=(P(), P(), P(None, AXIS)), out_specs=(P(), P()), check_vma=False)
-    return jax.jit(mapped, donate_argnums=0)
+    # on CPU, XLA drops the barriers of nn.masked_conv.kept before it fuses, unless told not to
+    options = {"xla_disable_hlo_passes": "cse_barrier_expander"} if jax.default_backend() == "cpu" else None
+    return jax.jit(mapped, donate_argnums=0, compiler_options=options)

@@ -103,7 +103,7 @@ def train(run: Run) -> dict[str, Any]:
             state, meta = found
             print(f"resumed from step {int(state.step)}", flush=True)
         train_split, labelled = run.splits.train, run.splits.labelled
-        examples = Examples(train_split.images, labelled.images, labelled.labels)
+        examples = Examples(train_split.images, labelled.images, labelled.labels, np.int32(run.config.train.seed))
         trained = int(state.step) < run.config.train.steps  # else this run is done, and its images are logged
         with Log(run.workdir, int(state.step)) as log:
             state, meta = loop.train(

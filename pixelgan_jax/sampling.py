@@ -16,7 +16,7 @@ from jax.sharding import PartitionSpec as P
 from tqdm import tqdm
 
 from pixelgan_jax.levels import quantise, scale, to_uint8
-from pixelgan_jax.model import Model, Params
+from pixelgan_jax.model import Model, Params, seedless
 from pixelgan_jax.nn.pixelcnn import at, put
 from pixelgan_jax.randomness import Stream, example_keys, fold, uniform
 from pixelgan_jax.step import AXIS
@@ -180,7 +180,7 @@ def sample(
             index = np.minimum(np.arange(start, start + size), count - 1)  # the last chunk is filled up
             rows = (np.asarray(code[index], np.float32), index.astype(np.int32), known[index])
             begun, rows = jax.device_put((given[index], rows), NamedSharding(over, P(AXIS)))
-            drawn, used = _draw(model, over, resolve(method) == "cached", params, begun, rows, scalars)
+            drawn, used = _draw(seedless(model), over, resolve(method) == "cached", params, begun, rows, scalars)
             images[start : start + size] = np.asarray(drawn)[: count - start]
             passes += int(np.max(used))
             bar.update(min(size, count - start))

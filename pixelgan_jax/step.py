@@ -22,11 +22,13 @@ AXIS = "data"
 
 
 class Examples(NamedTuple):
-    """The training split on the device: images uint8 [M, H, W, C]; the labelled subset's images and labels [L]."""
+    """What every step of a run takes from, on the device: images uint8 [M, H, W, C] of the training split; the labelled
+    subset's images and labels [L]; the seed int32 [] that every draw follows from."""
 
     images: Array
     labelled_images: Array
     labels: Array
+    seed: Array
 
 
 class Batch(NamedTuple):
@@ -44,7 +46,7 @@ def train_step(model: Model, state: TrainState, examples: Examples, batch: Batch
     """
     count = batch.index.shape[0]
     position = jax.lax.axis_index(AXIS) * count + jax.numpy.arange(count)
-    key = fold(jax.random.key(model.config.train.seed), Stream.TRAINING, state.step)
+    key = fold(jax.random.key(examples.seed), Stream.TRAINING, state.step)
     images = examples.images[batch.index]
     active = phases(model.config)
     state, metrics = reconstruct(model, state, images, example_keys(fold(key, Stream.RECONSTRUCTION_PHASE), position))

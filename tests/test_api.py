@@ -151,13 +151,17 @@ def test_continuous_codes_are_drawn_by_seed_and_have_no_classes(tmp_path, images
 
 
 def test_replicates_are_gathered(tmp_path):
-    """Two seeds, each a run of its own; the numbers are their means and standard deviations."""
+    """Two seeds, each a run of its own, the second with the first's programs; the numbers are their means and standard
+    deviations."""
     groups = dict(train={"steps": 1, "replicates": 2, "seed": 5})
     folder = train(tmp_path / "run", **groups)
     results = results_of(folder)
     seeds = [results_of(folder / f"seed_{seed}") for seed in (5, 6)]
     assert [r["seed"] for r in results["replicates"]] == [5, 6] == [r["seed"] for r in seeds]
     assert [r["config"]["data"]["seed"] for r in seeds] == [0, 1]
+    losses = [json.loads((folder / f"seed_{s}" / "metrics.jsonl").read_text().splitlines()[0]) for s in (5, 6)]
+    assert losses[0]["reconstruction_nats"] != losses[1]["reconstruction_nats"]
+    assert seeds[1]["train"]["compile_seconds"] < 0.5  # nothing is compiled, only looked up
     errors = [r["test"]["error"] for r in seeds]
     assert results["test"]["error"] == pytest.approx(np.mean(errors))
     assert results["test_sd"]["error"] == pytest.approx(np.std(errors, ddof=1))

@@ -7,8 +7,10 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import sampling
+from benchmarks import sampling, training
 from pixelgan_jax.levels import scale
+from pixelgan_jax.state import learning_rate
+from tests import tiny
 from tests.decoders import build, codes
 
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
@@ -58,3 +60,41 @@ def test_the_peer_computes_what_ours_does(decoder, kind, conditioning):
     drawn = torch_decoders.naive(module, made.config.model.likelihood, levels, torch.tensor(codes(4)), 3)
     assert torch.any(drawn[:, :, 0, :3] != -1) and torch.all(drawn[:, :, 1:] == -1)
     assert drawn.abs().max() <= 1
+
+
+@needs_torch
+@pytest.mark.parametrize(("experiment", "side"), [("mnist", 7), ("svhn", 6)])
+def test_the_peers_step_computes_what_ours_does(experiment, side):
+    """Where the rates are next to nothing every loss and gradient agrees, in the second step too."""
+    made = training.case(experiment, 16, rate=1e-12, side=side, **training.SMALL)
+    run, _ = training.ours(made)
+    _, step = training.pytorch(made, channels_last=experiment == "svhn")
+    for number in range(2):
+        metrics, theirs = run(), step(training.draws(made, number))
+        assert set(theirs) == set(metrics)
+        for name, value in theirs.items():
+            np.testing.assert_allclose(value, metrics[name][0], rtol=1e-3, err_msg=f"step {number}: {name}")
+
+
+@needs_torch
+@pytest.mark.parametrize("optim", [{}, {"schedule": "constant"}, {"warmup": 0.25}])
+def test_the_peers_rates_are_ours(optim):
+    from benchmarks import torch_step
+
+    config = tiny.build(train={"steps": 8}, optim=optim).config
+    ours = learning_rate(config, "generator")
+    np.testing.assert_allclose(
+        [torch_step.rate(config, "generator", i) for i in range(8)], [ours(i) for i in range(8)], rtol=1e-5, atol=1e-12
+    )
+
+
+@needs_torch
+def test_the_training_benchmark_reports_both(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["training", "--trial", "--repeats", "1", "--out", str(tmp_path)])
+    training.main()
+    assert "of the matrix rate" in capsys.readouterr().out
+    (row,) = json.loads((tmp_path / "training.json").read_text())["cases"].values()
+    assert (tmp_path / "training.png").stat().st_size > 5000
+    ratio = row["images_per_second"] / row["pytorch"]["images_per_second"]
+    assert row["times_as_fast_as_pytorch"] == pytest.approx(ratio, rel=0.02)
+    assert row["megaflops_per_image"] > 0.01 and 0 < row["utilisation"] < 1 and row["compile_seconds"] > 0

@@ -55,7 +55,7 @@ def test_an_experiment_trains_a_step(name, tmp_path):
     made = run.start(name, config.from_dict(fields), tmp_path / "run")
     over = parallel.mesh(jax.devices()[:1])
     train, labelled = made.splits.train, made.splits.labelled
-    examples = parallel.replicate(Examples(train.images, labelled.images, labelled.labels), over)
+    examples = parallel.replicate(Examples(train.images, labelled.images, labelled.labels, np.int32(0)), over)
     batch = Batch(np.arange(8, dtype=np.int32)[None], np.zeros((1, 8), np.int32))
     state = parallel.replicate(create(made.model), over)
     before = jax.device_get(state.params)

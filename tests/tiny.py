@@ -32,7 +32,7 @@ def examples(seed=0):
     random = np.random.RandomState(seed)
     images = random.randint(0, 256, (EXAMPLES, *SHAPE)).astype(np.uint8)
     labels = np.arange(EXAMPLES, dtype=np.int32) % 10
-    return Examples(images, images[:LABELLED], labels[:LABELLED])
+    return Examples(images, images[:LABELLED], labels[:LABELLED], np.int32(0))
 
 
 def batch(step=0):

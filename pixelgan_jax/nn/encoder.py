@@ -21,6 +21,19 @@ class Posterior(NamedTuple):
     log_sd: Array
 
 
+def by_patches(x: Array, kernel: Array, strides: tuple[int, int], padding: str, **_) -> Array:
+    """nn.Conv's convolution as one matrix product with the pixels under the kernel side by side.
+
+    For maps smaller than the kernel: XLA:CPU exchanges their roles in the gradient, which then takes ten times longer.
+    """
+    pads = jax.lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], strides, padding)
+    x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
+    (rows, columns), (down, right) = kernel.shape[:2], strides
+    height, width = x.shape[1] - rows + 1, x.shape[2] - columns + 1
+    seen = [x[:, i : i + height : down, j : j + width : right] for i in range(rows) for j in range(columns)]
+    return jnp.concatenate(seen, axis=-1) @ kernel.reshape(-1, kernel.shape[-1])
+
+
 class Encoder(nn.Module):
     """3×3 convolutions (every one but the first halves the image), a dense layer, then one head per code.
 
@@ -58,7 +71,13 @@ class Encoder(nn.Module):
         count = x.shape[0]
         for index, width in enumerate(self.channels):
             stride = 1 if index == 0 else 2
-            conv = nn.Conv(width, (3, 3), (stride, stride), use_bias=not self.batch_norm, dtype=self.dtype)
+            small = -(-x.shape[1] // stride) * -(-x.shape[2] // stride) < 9  # pixels of the result, and of the kernel
+            conv = nn.Conv(
+                *(width, (3, 3), (stride, stride)),
+                use_bias=not self.batch_norm,
+                dtype=self.dtype,
+                conv_general_dilated_cls=(lambda: by_patches) if small else None,
+            )
             x = self._hidden(conv(x), train)
         h = jnp.concatenate([x.reshape(count, -1), noise.astype(x.dtype)], axis=1)
         h = self._hidden(nn.Dense(self.units, use_bias=not self.batch_norm, dtype=self.dtype)(h), train)

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from flax.linen.initializers import lecun_normal, zeros_init
 
-from pixelgan_jax.nn.masked_conv import AdaptiveBias, convolve, shift
+from pixelgan_jax.nn.masked_conv import AdaptiveBias, convolve, kept, shift
 from pixelgan_jax.nn.pixelcnn import Arrays, Context, Head, at, push, put, window
 
 Array = jax.Array
@@ -121,7 +121,7 @@ class GatedPixelCNN(nn.Module):
         """x [N, H, W, C], z [N, D] -> parameters [N, H, W, P]; those of a pixel depend on earlier pixels only."""
         v = h = x
         for layer in self.stack:
-            v, h = layer(v, h, z)
+            v, h = kept(layer(v, h, z))
         return self.head(h)
 
     def start(self, count: int) -> Arrays:

@@ -21,6 +21,14 @@ def shift(x: Array, bias: Array) -> Array:
     return x + bias.astype(x.dtype).reshape((1,) * (x.ndim - 1) + (-1,))
 
 
+def kept(x: Array) -> Array:
+    """x, held in memory for all that read it.
+
+    XLA:CPU would compute cheap sums anew for every reader: in a residual stack every layer the sums of all before it.
+    """
+    return jax.lax.optimization_barrier(x)
+
+
 class CausalConv(nn.Module):
     """A masked k×k convolution (van den Oord et al. 2016, PixelRNN, section 3.4).
 

@@ -18,7 +18,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from pixelgan_jax.nn.masked_conv import AdaptiveBias, CausalConv
+from pixelgan_jax.nn.masked_conv import AdaptiveBias, CausalConv, kept
 
 Array = jax.Array
 Arrays = list[Array]
@@ -96,9 +96,9 @@ class PixelCNN(nn.Module):
 
     def __call__(self, x: Array, z: Array) -> Array:
         """x [N, H, W, C], z [N, D] -> parameters [N, H, W, P]; those of a pixel depend on earlier pixels only."""
-        h = self.convs[0].full(x) + self.biases[0](z)
+        h = kept(self.convs[0].full(x) + self.biases[0](z))
         for conv, bias in zip(self.convs[1:], self.biases[1:], strict=True):
-            h = h + conv.full(nn.relu(h)) + bias(z)
+            h = kept(h + conv.full(nn.relu(h)) + bias(z))
         return self.head(h)
 
     def start(self, count: int) -> Arrays:

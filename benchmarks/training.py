@@ -1,0 +1,244 @@
+"""Images trained on a second: the whole training step, and PyTorch's of the same layers, phases, batch and optimizers.
+
+Run: python -m benchmarks.training --out results   (PyTorch: pip install -e ".[benchmarks]")
+
+Both take random images from memory, in float32, with the experiment's own settings; PyTorch's two memory layouts are
+both timed and the faster one counts. Before anything is timed, both run a step from the same parameters with the same
+random numbers, and must agree. They are timed by turns, so that both meet the same machine.
+
+Operations are what XLA counts in the compiled step; the model's utilisation is their rate over that of a large matrix
+product on this device, measured in the same run.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+
+from benchmarks import timing
+from pixelgan_jax import parallel, provenance
+from pixelgan_jax import prior as priors
+from pixelgan_jax.config import from_dict
+from pixelgan_jax.model import Model, build
+from pixelgan_jax.randomness import Stream, example_keys, fold, normal, uniform
+from pixelgan_jax.state import ROLES, create
+from pixelgan_jax.step import AXIS, Batch, Examples
+
+try:
+    import torch
+
+    from benchmarks import torch_step
+except ModuleNotFoundError as error:
+    if error.name != "torch":
+        raise
+    torch = None
+
+SHAPES = {"digits": (8, 8, 1), "mnist": (28, 28, 1), "svhn": (32, 32, 3)}
+# one field at a time away from experiments/mnist.py: how the cost grows
+GROWTH = [("side", 14), ("side", 56), ("channels", 16), ("channels", 64), ("layers", 2), ("layers", 8)]
+
+SMALL = dict(encoder_channels=(4, 4), encoder_units=8, channels=4, layers=1, discriminator_units=(8,))
+
+
+class Case(NamedTuple):
+    """A model on one device, with a batch's worth of random images and labels."""
+
+    model: Model
+    over: jax.sharding.Mesh
+    examples: Examples
+    batch: Batch
+
+
+def case(name: str, batch: int, rate: float | None = None, **fields) -> Case:
+    """Experiment `name` at a batch size; `fields` replace those of its model, but for `side`, the image's; `rate`
+    every phase's learning rate."""
+    config = importlib.import_module(f"experiments.{name}").get_config()
+    shape = SHAPES[name]
+    if "side" in fields:
+        shape = (fields["side"], fields["side"], shape[2])
+    config.model.update({field: value for field, value in fields.items() if field != "side"})
+    config.train.batch_size = batch
+    if rate is not None:
+        config.optim.update({f"{phase}_rate": rate for phase in ROLES})
+    random, over = np.random.RandomState(0), parallel.mesh(jax.devices()[:1])
+    images = random.randint(0, 256, (batch, *shape)).astype(np.uint8)
+    labels = random.randint(0, config.prior.categories, batch).astype(np.int32)
+    examples = parallel.replicate(Examples(images, images, labels, np.int32(0)), over)
+    index = np.arange(batch, dtype=np.int32)[None]
+    return Case(build(from_dict(config), shape, AXIS), over, examples, Batch(index, index))
+
+
+def ours(made: Case) -> tuple[Callable[[], dict], dict]:
+    """(a call that runs a step and gives its metrics, what compiling it told)."""
+    state, batch = parallel.replicate(create(made.model), made.over), parallel.split_batch(made.batch, made.over)
+    call = parallel.compile_step(made.model, made.over)
+    program, seconds, needed = timing.compiled(call, state, made.examples, batch)
+    held = [state]
+
+    def run() -> dict:
+        held[0], metrics = program(held[0], made.examples, batch)
+        return jax.block_until_ready(metrics)
+
+    count = len(made.examples.images)
+    operations = program.cost_analysis()["flops"] / count
+    told = {"megaflops_per_image": operations / 1e6, "compile_seconds": seconds, "megabytes": needed / 1e6}
+    return run, told
+
+
+def draws(made: Case, step: int) -> "torch_step.Draws":
+    """The random numbers that our step number `step` draws."""
+    model, position = made.model, jnp.arange(len(made.examples.images))
+    key = fold(jax.random.key(made.examples.seed), Stream.TRAINING, step)
+    reconstruction = example_keys(fold(key, Stream.RECONSTRUCTION_PHASE), position)
+    code, prior = (example_keys(fold(key, Stream.ADVERSARIAL_PHASE, i), position) for i in (0, Stream.PRIOR))
+    supervised = example_keys(fold(key, Stream.SUPERVISED_PHASE), position)
+
+    def tensor(x) -> torch.Tensor:
+        return torch.tensor(np.asarray(x))
+
+    noise = tuple(
+        tensor(normal(keys, Stream.INPUT_NOISE, model.shape)).permute(0, 3, 1, 2)
+        for keys in (reconstruction, code, supervised)
+    )
+    on_codes = (tensor(normal(keys, Stream.DISCRIMINATOR_NOISE, (model.width,))) for keys in (prior, code))
+    binarising = tensor(uniform(reconstruction, Stream.BINARISATION, model.shape))
+    return torch_step.Draws(noise, binarising, tensor(priors.sample(model.config.prior, prior)), *on_codes)
+
+
+def pytorch(made: Case, channels_last: bool) -> tuple[Callable[[], dict], Callable]:
+    """(a call that draws random numbers and runs a step of PyTorch's, the step itself over given ones)."""
+    state = create(made.model)
+    peer = torch_step.Step(made.model, state.params, state.stats, channels_last)
+    images, labels = torch.tensor(np.asarray(made.examples.images)), torch.tensor(np.asarray(made.examples.labels))
+
+    def step(given: "torch_step.Draws") -> dict:
+        return peer(images, images, labels.long(), given)
+
+    return lambda: step(torch_step.draw(made.model, len(images))), step
+
+
+def check(made: Case, run: Callable[[], dict], step: Callable) -> None:
+    """Raises AssertionError unless both steps, from the same parameters and draws, give the same metrics.
+
+    The first phase must agree to rounding. Adam's first update is about the sign of a gradient, of rounding's where
+    there is no other, so later phases are held to their losses, loosely; tests/test_benchmarks.py holds all of them to
+    rounding where nothing moves.
+    """
+    metrics, theirs = run(), step(draws(made, 0))
+    assert set(metrics) == set(theirs)
+    for name, value in theirs.items():
+        if name.startswith("reconstruction"):
+            np.testing.assert_allclose(value, metrics[name][0], rtol=1e-4, err_msg=name)
+        elif name.endswith("loss"):
+            np.testing.assert_allclose(value, metrics[name][0], rtol=0.05, err_msg=name)
+
+
+def by_turns(calls: dict[str, Callable], repeats: int) -> dict[str, float]:
+    """The median seconds of each call, run one after the other `repeats` times."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            times[name].append(time.perf_counter() - start)
+    return {name: float(np.median(spent)) for name, spent in times.items()}
+
+
+def measure(made: Case, repeats: int, rate: float, peer: bool) -> dict:
+    """Images a second, operations, utilisation, compile seconds and memory; with PyTorch's images a second."""
+    run, told = ours(made)
+    calls = {"ours": run}
+    if peer:
+        for layout in ("contiguous", "channels_last"):
+            calls[layout], step = pytorch(made, layout == "channels_last")
+            if layout == "contiguous":
+                check(made, run, step)
+    by_turns(calls, 1)
+    spent = by_turns(calls, repeats)
+    count = len(made.examples.images)
+    used = 1e6 * told["megaflops_per_image"] * count / spent["ours"] / rate
+    row = {"images_per_second": count / spent["ours"], **told, "utilisation": used}
+    row = {name: timing.digits(value) for name, value in row.items()}
+    if peer:
+        layout = min(("contiguous", "channels_last"), key=spent.get)
+        row["pytorch"] = {"images_per_second": timing.digits(count / spent[layout]), "layout": layout}
+        row["times_as_fast_as_pytorch"] = timing.digits(spent[layout] / spent["ours"])
+    return row
+
+
+def report(name: str, row: dict) -> None:
+    text = f"{name}: {row['images_per_second']:.4g} images/s"
+    if "pytorch" in row:
+        text += f", PyTorch {row['pytorch']['images_per_second']:.4g} ({row['times_as_fast_as_pytorch']:.3g}×)"
+    text += f"; {row['megaflops_per_image']:.3g} Mflop an image, {100 * row['utilisation']:.0f} % of the matrix rate"
+    print(f"{text}; compiled in {row['compile_seconds']:.1f} s, {row['megabytes']:.0f} MB", flush=True)
+
+
+def plot(results: dict, path: Path) -> None:
+    """Speed over PyTorch's, and utilisation, of every case; images a second above the bars."""
+    figure, axes = plt.subplots(2, 1, figsize=(max(5.0, 1.1 * len(results["cases"])), 6.4), sharex=True)
+    rows = list(results["cases"].values())
+    ratios = [row.get("times_as_fast_as_pytorch", np.nan) for row in rows]
+    for axis, values, label in (
+        (axes[0], ratios, "times as fast as PyTorch"),
+        (axes[1], [row["utilisation"] for row in rows], "share of the matrix rate"),
+    ):
+        bars = axis.bar(range(len(rows)), values)
+        axis.set(ylabel=label)
+        axis.grid(axis="y", alpha=0.3)
+    axes[0].axhline(1.0, color="0.4", linewidth=1)
+    axes[1].bar_label(bars, [f"{row['images_per_second']:.3g}/s" for row in rows], fontsize=8)
+    axes[1].set_xticks(range(len(rows)), list(results["cases"]), rotation=40, ha="right")
+    figure.suptitle(f"Training step on {results['device']['kind']}, {results['cores']} core(s), float32")
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+def chosen(arguments: argparse.Namespace) -> dict[str, tuple[Case, bool]]:
+    """The cases to time by name, and whether against PyTorch."""
+    if arguments.trial:
+        return {"trial": (case("digits", 64, **SMALL), True)}
+    made = {}
+    for name in arguments.shapes.split(","):
+        for batch in (int(size) for size in arguments.batches.split(",")):
+            made[f"{name}, batch {batch}"] = case(name, batch), True
+    if arguments.growth:
+        for field, value in GROWTH:
+            made[f"mnist, {field} {value}"] = case("mnist", 128, **{field: value}), False
+    return made
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, help="folder for training.json and training.png")
+    parser.add_argument("--shapes", default="digits,mnist,svhn", help="experiments")
+    parser.add_argument("--batches", default="128", help="images of a step, over all phases the same")
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--growth", action="store_true", help="also mnist with other sides, channels and layers")
+    parser.add_argument("--trial", action="store_true", help="a tiny model, to try this file out")
+    arguments = parser.parse_args()
+    rate = timing.matrix_rate()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    results = {**provenance.device_and_versions(), "torch": torch.__version__ if torch else None, "cores": cores}
+    results["matrix_gigaflops_per_second"], results["cases"] = timing.digits(rate / 1e9), {}
+    print(f"{results['device']}, {cores} core(s), {rate / 1e9:.3g} Gflop/s in a matrix product", flush=True)
+    for name, (made, against) in chosen(arguments).items():
+        results["cases"][name] = measure(made, arguments.repeats, rate, against and torch is not None)
+        report(name, results["cases"][name])
+    if arguments.out:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        (arguments.out / "training.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+        plot(results, arguments.out / "training.png")
+
+
+if __name__ == "__main__":
+    main()

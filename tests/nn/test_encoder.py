@@ -1,0 +1,33 @@
+"""The encoder's convolution of small maps is the one it stands for."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pixelgan_jax.nn.encoder import Encoder, by_patches
+
+
+@pytest.mark.parametrize("strides", [(1, 1), (2, 2)])
+@pytest.mark.parametrize("shape", [(4, 4), (3, 2), (1, 5)])
+def test_by_patches_is_the_convolution_and_has_its_gradients(shape, strides):
+    random = np.random.RandomState(0)
+    x, kernel = random.randn(2, *shape, 3).astype(np.float32), random.randn(3, 3, 3, 5).astype(np.float32)
+    convolve = partial(jax.lax.conv_general_dilated, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    results = []
+    for function in (by_patches, convolve):
+        y, pull_back = jax.vjp(lambda x, kernel, f=function: f(x, kernel, strides, "SAME"), x, kernel)
+        results.append((y, *pull_back(jnp.cos(y))))
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_only_maps_smaller_than_the_kernel_go_by_patches():
+    """8×8, 4×4 and 2×2: the last layer is a matrix product."""
+    encoder = Encoder((4, 4, 4), 4, 2, 0, gaussian=False, batch_norm=True, logits_batch_norm=0.0)
+    x, noise = jnp.zeros((2, 8, 8, 1)), jnp.zeros((2, 0))
+    variables = jax.eval_shape(lambda: encoder.init(jax.random.key(0), x, noise, train=False))
+    program = str(jax.make_jaxpr(lambda v: encoder.apply(v, x, noise, train=False))(variables))
+    assert program.count("conv_general_dilated[") == 2

@@ -52,6 +52,11 @@ def receive(peer: Peer) -> dict[str, Any] | None:
     return letter if isinstance(letter, dict) else None
 
 
+def close(peer: Peer) -> None:
+    peer.lines.close()
+    peer.connection.close()
+
+
 def _peer(connection: socket.socket, timeout: float) -> Peer:
     connection.settimeout(max(timeout, 0.001))
     return Peer(connection, connection.makefile("rb"))
@@ -74,20 +79,21 @@ def call(where: Place, described: dict[str, Any]) -> dict[int, Peer]:
                 _admit(where, described, came, _peer(connection, min(limit - time.monotonic(), HELLO)))
     except TimeoutError:
         error = InputError(f"--num_processes {where.count}: {_missing(where, came)} did not come within {JOIN:.0f} s")
-        _tell(came, {"refused": str(error)})
+        _dismiss(came, error)
         raise error from None
     except InputError as error:
-        _tell(came, {"refused": str(error)})
+        _dismiss(came, error)
         raise
-    _tell(came, {"welcome": True})
     for peer in came.values():
+        send(peer, {"welcome": True})
         peer.connection.settimeout(None)
     return came
 
 
-def _tell(came: dict[int, Peer], letter: dict[str, Any]) -> None:
+def _dismiss(came: dict[int, Peer], error: InputError) -> None:
     for peer in came.values():
-        send(peer, letter)
+        send(peer, {"refused": str(error)})
+        close(peer)
 
 
 def _missing(where: Place, came: dict[int, Peer]) -> str:
@@ -100,7 +106,7 @@ def _listen(where: Place) -> socket.socket:
         family = socket.getaddrinfo(where.host, where.port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server(("", where.port), family=family)
     except OSError as error:
-        reason = error.strerror or error
+        reason = str(error.strerror or error).partition(" (")[0]
         raise InputError(
             f"--coordinator_address {where.address}: {reason}; must be process 0's host and a free port of it"
         ) from None
@@ -110,6 +116,7 @@ def _admit(where: Place, described: dict[str, Any], came: dict[int, Peer], peer:
     """Takes the process at the other end in; passes over a stranger."""
     hello = receive(peer)
     if hello is None or type(hello.get("index")) is not int:
+        close(peer)
         return
     number, reason = hello["index"], None
     if hello.get("count") != where.count:
@@ -120,8 +127,8 @@ def _admit(where: Place, described: dict[str, Any], came: dict[int, Peer], peer:
     elif (name := _difference(described, hello.get("described"))) is not None:
         reason = f"{name}: differs between process 0 and process {number}; must be the same"
     if reason:
-        send(peer, {"refused": reason})
-        raise InputError(reason)
+        _dismiss({number: peer}, error := InputError(reason))
+        raise error
     came[number] = peer
 
 
@@ -151,6 +158,7 @@ def answer(where: Place, described: dict[str, Any]) -> dict[int, Peer]:
         if "welcome" in told:
             connection.settimeout(None)
             return {0: peer}
+        close(peer)
         if "refused" in told:
             raise InputError(str(told["refused"]))
         reason = "whoever is there does not answer as process 0"

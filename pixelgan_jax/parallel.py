@@ -36,6 +36,8 @@ def place(tree: Any, over: Mesh, spec: P) -> Any:
 
     # not jax.device_put, which would send all of it to all processes to compare
     def share(array):
+        if isinstance(array, jax.core.Tracer):  # only its shape is asked for
+            return jax.device_put(array, sharding)
         if jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key):
             return jax.random.wrap_key_data(share(jax.random.key_data(array)))
         return jax.make_array_from_callback(array.shape, sharding, np.asarray(array).__getitem__)

@@ -21,7 +21,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from pixelgan_jax import steps
+from pixelgan_jax import parallel, steps
 from pixelgan_jax.config import Config, from_dict, to_dict
 from pixelgan_jax.errors import InputError, one_line
 from pixelgan_jax.state import TrainState
@@ -108,7 +108,8 @@ class Checkpoints:
             step = int(state.step)
             if step in self.manager.all_steps():
                 return
-            self._probe()
+            if parallel.is_first():
+                self._probe()
             finite = selection_error is not None and math.isfinite(selection_error)
             self._policy.errors[step] = selection_error if finite else None
             document = meta._asdict() | {"config": to_dict(meta.config), "checksums": checksums(state)}
@@ -121,15 +122,17 @@ class Checkpoints:
         """Returns when everything saved so far is on disk. Raises OSError where it cannot be written."""
         with self._writing():
             self.manager.wait_until_finished()
+            ocp.multihost.sync_global_processes("saved")  # each process writes its part, the first completes it
 
     def _remove_skipped(self) -> None:
         # orbax saves nothing older than its newest, and does not delete links
-        for path in [self.folder / str(step) for step in self._skipped]:
+        for path in [self.folder / str(step) for step in self._skipped if parallel.is_first()]:
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
         if self._skipped:
+            ocp.multihost.sync_global_processes("removed")
             self.manager.reload()
             self._skipped.clear()
 
@@ -218,7 +221,8 @@ class Checkpoints:
         return None
 
     def _skip(self, step: int, error: Exception) -> None:
-        print(f"checkpoint {step} skipped: {one_line(_first_line(error))}", flush=True)
+        if parallel.is_first():
+            print(f"checkpoint {step} skipped: {one_line(_first_line(error))}", flush=True)
         self._skipped.append(step)
 
 

@@ -20,6 +20,7 @@ from sklearn.metrics import adjusted_rand_score, confusion_matrix, normalized_mu
 from pixelgan_jax import prior as priors
 from pixelgan_jax.data.sources import Split
 from pixelgan_jax.model import Model, encode, log_prob, seedless, targets
+from pixelgan_jax.parallel import place
 from pixelgan_jax.randomness import Stream, example_keys, fold
 from pixelgan_jax.state import TrainState
 from pixelgan_jax.step import AXIS
@@ -72,7 +73,7 @@ def over_examples(
     rows = []
     for start in range(0, count, size):
         index = np.minimum(np.arange(start, start + size), count - 1)  # filled up with the last example
-        given = jax.device_put(tuple(array[index] for array in arrays), NamedSharding(over, P(AXIS)))
+        given = place(tuple(array[index] for array in arrays), over, P(AXIS))
         result = _sharded(function, seedless(model), over, *averaged, *given)
         rows.append(jax.tree.map(lambda x, start=start: np.asarray(x)[: count - start], result))
     return jax.tree.map(lambda *parts: np.concatenate(parts), *rows)

@@ -16,7 +16,7 @@ from pixelgan_jax.config import Train
 from pixelgan_jax.data.batches import indices
 from pixelgan_jax.logs import Log
 from pixelgan_jax.model import Model, seedless
-from pixelgan_jax.parallel import compile_step, split_batch
+from pixelgan_jax.parallel import agreement, compile_step, split_batch
 from pixelgan_jax.state import ROLES, TrainState
 from pixelgan_jax.step import Batch, Examples
 
@@ -163,13 +163,14 @@ def train(
     meta: Meta,
     over: jax.sharding.Mesh,
     checkpoints: Checkpoints,
-    log: Log,
+    log: Log | None,
     validate: Callable[[TrainState], tuple[dict[str, float], float]],
 ) -> tuple[TrainState, Meta]:
     """Trains from `state` to `train.steps`; the last state, which is saved, and its meta.
 
-    `validate(state)` gives the validation scalars to log and the error that the best checkpoint is chosen by.
-    Raises Interrupted after saving on a signal, Diverged without saving.
+    `validate(state)` gives the validation scalars to log and the error that the best checkpoint is chosen by. Without a
+    log this is a process that reports nothing. Raises Interrupted after saving on a signal, which may be another
+    process's; Diverged without saving.
     """
     settings, step = model.config.train, int(state.step)
     plan, received, clock = calls(step, settings), [], _Clock()
@@ -177,12 +178,17 @@ def train(
         return state, meta
     stepper = _Stepper(model, over, examples, clock)
     meter = _Meter(step, settings.batch_size, clock)
+    agree = agreement(over)
+
+    def asked() -> int:
+        return agree(max(received, default=0))
 
     def described() -> Meta:
         seconds, compile_seconds = meta.seconds + clock.training(), meta.compile_seconds + clock.compiling
         return meta._replace(seconds=seconds, compile_seconds=compile_seconds)
 
-    with signals(received.append), tqdm(total=settings.steps, initial=step, unit="step", dynamic_ncols=True) as bar:
+    bar = tqdm(total=settings.steps, initial=step, unit="step", dynamic_ncols=True, disable=log is None)
+    with signals(received.append), bar:
         for count in plan:
             state, metrics = stepper(state, step, count)
             meter.settle()  # of the call before, which has ended by now: nothing waits for it
@@ -198,16 +204,18 @@ def train(
                     with clock.apart("evaluating"):
                         validation, selection = validate(state)
                     row |= validation
-                log.scalars(step, row)
-            stopping = bool(received)  # asked once: whoever stops has saved
+                if log:
+                    log.scalars(step, row)
+            stopping = asked()  # once: whoever stops has saved
             if final or stopping or step % settings.checkpoint_every == 0:
                 meter.settle()  # never save what has diverged
                 checkpoints.save(state, described(), selection)
             if stopping:
                 break
         checkpoints.wait()
-    if received:
-        raise Interrupted(received[0], f"saved at step {step}")
+        stopping = stopping or asked() or asked()  # what came during the last step
+    if stopping:
+        raise Interrupted(stopping, f"saved at step {step}")
     return state, described()
 
 

@@ -17,20 +17,24 @@ if __name__ == "__main__":  # the imports below take seconds, in which there is 
 import jax
 from ml_collections import ConfigDict
 
-from pixelgan_jax import loop, run
-from pixelgan_jax.config import Config, describe, from_dict
+from pixelgan_jax import loop, processes, run
+from pixelgan_jax.config import Config, describe, from_dict, to_dict
 from pixelgan_jax.errors import InputError, one_line
 
 MODES = ("train", "evaluate", "sample")
+FLAGS = ("config", "mode", "workdir", *processes.FLAGS)
 HELP = ("--help", "--helpfull", "-h")
 USAGE = f"""\
 usage: python -m pixelgan_jax.main --config experiments/NAME.py [--mode {"|".join(MODES)}] [--workdir DIR]
                                    [--config.group.field=value ...]
+                                   [--coordinator_address HOST:PORT --num_processes N --process_id I]
 
   --config    the experiment: a Python file whose get_config() returns a ConfigDict
   --mode      train (the default): trains, going on from what the workdir holds, evaluates and writes the report
               evaluate: rewrites results.json and the report; sample: rewrites samples/
   --workdir   where everything is kept; runs/NAME unless given
+  --coordinator_address, --num_processes, --process_id   one run over N processes: the same command for each, with I
+              from 0 to N - 1, and process 0's host and a free port of it; not needed on Cloud TPU
 
 Fields, explained in experiments/base.py:
 """
@@ -67,8 +71,8 @@ def _split(arguments: list[str]) -> tuple[dict[str, str], dict[str, str]]:
         argument = rest.pop(0)
         name, equals, value = argument.removeprefix("--").partition("=")
         override = name.startswith("config.")
-        if not argument.startswith("--") or not (override or name in ("config", "mode", "workdir")):
-            allowed = "must be --config, --mode, --workdir, --config.group.field=value or --help"
+        if not argument.startswith("--") or not (override or name in FLAGS):
+            allowed = f"must be {', '.join(f'--{flag}' for flag in FLAGS)}, --config.group.field=value or --help"
             raise InputError(f"{argument}: no such flag; {allowed}")
         if not equals and rest and not rest[0].startswith("--"):
             value = rest.pop(0)
@@ -152,7 +156,10 @@ def main(arguments: list[str]) -> int:
     try:
         with loop.signals(_stop):
             experiment, config, mode, workdir = parse(arguments)
+            where = processes.place(_split(arguments)[0])
+            processes.join(where, {"--config": experiment, "--mode": mode, **_fields(config)})
             run.execute(mode, experiment, config, workdir)
+            processes.leave()
     except InputError as error:
         return _fail(2, f"error: {error}")
     except loop.Interrupted as interrupted:
@@ -161,11 +168,19 @@ def main(arguments: list[str]) -> int:
         return _fail(1, f"stopped: {diverged}")
     except OSError as error:  # a full disk, a folder that vanished: not a bug either
         return _fail(1, f"error: {error.filename2 or error.filename or workdir}: {error.strerror or error}")
+    except Exception as error:
+        processes.fail(error)
+        raise
     return 0
 
 
+def _fields(config: Config) -> dict[str, Any]:
+    return {f"config.{group}.{name}": value for group, own in to_dict(config).items() for name, value in own.items()}
+
+
 def _fail(status: int, message: str) -> int:
-    print(one_line(message), file=sys.stderr)
+    print(one_line(message), file=sys.stderr, flush=True)
+    processes.end(status, message)
     return status
 
 

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
@@ -21,14 +22,55 @@ def mesh(devices: list | None = None) -> Mesh:
     return Mesh(np.array(jax.devices() if devices is None else devices), (AXIS,))
 
 
+def is_first() -> bool:
+    """Whether this is the process that writes what only one may write; where there is one process, it is."""
+    return jax.process_index() == 0
+
+
+def place(tree: Any, over: Mesh, spec: P) -> Any:
+    """The tree's arrays, which every process holds alike, laid over the devices as `spec` says; a process hands over
+    the part of its own devices."""
+    sharding = NamedSharding(over, spec)
+    if sharding.is_fully_addressable:
+        return jax.device_put(tree, sharding)
+
+    # not jax.device_put, which would send all of it to all processes to compare
+    def share(array):
+        if isinstance(array, jax.core.Tracer):  # only its shape is asked for
+            return jax.device_put(array, sharding)
+        if jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(share(jax.random.key_data(array)))
+        return jax.make_array_from_callback(array.shape, sharding, np.asarray(array).__getitem__)
+
+    return jax.tree.map(share, tree)
+
+
 def replicate(tree: Any, over: Mesh) -> Any:
     """The tree's arrays on every device, as buffers of their own."""
-    return jax.device_put(tree, NamedSharding(over, P()))
+    return place(tree, over, P())
 
 
 def split_batch(batch: Batch, over: Mesh) -> Batch:
     """A global batch [S, B] of S steps, split over the devices along B."""
-    return jax.device_put(batch, NamedSharding(over, P(None, AXIS)))
+    return place(batch, over, P(None, AXIS))
+
+
+def agreement(over: Mesh) -> Callable[[int], int]:
+    """A function that gives the largest of the numbers that the processes call it with, all equally often.
+
+    Where there are several, it gives that of the call before, and 0 the first time: so nothing waits for it.
+    """
+    if jax.process_count() == 1:
+        return lambda number: number
+    largest = jax.jit(jnp.max, out_shardings=NamedSharding(over, P()))
+    under_way = [np.int32(0)]
+
+    def agree(number: int) -> int:
+        numbers = place(np.full(over.devices.size, number, np.int32), over, P(AXIS))
+        under_way.append(largest(numbers))
+        return int(under_way.pop(0))
+
+    return agree
 
 
 def compile_step(model: Model, over: Mesh) -> StepCall:

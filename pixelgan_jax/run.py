@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from jax.sharding import Mesh
 from PIL import Image
@@ -90,22 +91,24 @@ def describe(run: Run) -> str:
     return f"{run.experiment}: {'; '.join(parts)}"
 
 
-def train(run: Run) -> dict[str, Any]:
-    """Trains, resuming what the workdir holds, evaluates and writes the report; the results."""
+def train(run: Run) -> dict[str, Any] | None:
+    """Trains, resuming what the workdir holds, evaluates and writes the report; the results, in the first process."""
     with _open(run) as checkpoints:
         found = _restore(run, checkpoints)
-        prepare(run.workdir)
-        write_json(run.workdir / "config.json", {"experiment": run.experiment, **to_dict(run.config)})
-        print(describe(run), flush=True)
         if found is None:
             state, meta = parallel.replicate(create(run.model), run.mesh), _fresh_meta(run)
         else:
             state, meta = found
-            print(f"resumed from step {int(state.step)}", flush=True)
+        if parallel.is_first():
+            prepare(run.workdir)
+            write_json(run.workdir / "config.json", {"experiment": run.experiment, **to_dict(run.config)})
+            print(describe(run), flush=True)
+            if found:
+                print(f"resumed from step {int(state.step)}", flush=True)
         train_split, labelled = run.splits.train, run.splits.labelled
         examples = Examples(train_split.images, labelled.images, labelled.labels, np.int32(run.config.train.seed))
         trained = int(state.step) < run.config.train.steps  # else this run is done, and its images are logged
-        with Log(run.workdir, int(state.step)) as log:
+        with Log(run.workdir, int(state.step)) if parallel.is_first() else nullcontext() as log:
             state, meta = loop.train(
                 run.model,
                 state,
@@ -117,29 +120,32 @@ def train(run: Run) -> dict[str, Any]:
                 lambda state: _validate(run, state),
             )
             results = _finish(run, state, meta)
-            if trained:
+            if trained and log:
                 log.images(int(state.step), _written_pictures(run.workdir))
     return results
 
 
-def evaluate(run: Run) -> dict[str, Any]:
-    """Evaluates the newest good checkpoint and rewrites results.json and the report."""
+def evaluate(run: Run) -> dict[str, Any] | None:
+    """Evaluates the newest good checkpoint and rewrites results.json and the report; as `train`."""
     state, meta = _existing(run)
-    prepare(run.workdir)
+    if parallel.is_first():
+        prepare(run.workdir)
     return _finish(run, state, meta)
 
 
 def sample(run: Run) -> None:
     """Draws samples/ anew from the newest good checkpoint, and the report around them."""
     state, _ = _existing(run)
+    if not parallel.is_first():
+        return
     prepare(run.workdir)
-    write_pictures(run.workdir, illustrate(run.model, state, run.splits.validation, run.mesh))
+    _draw(run, state)
     if (run.workdir / "results.json").exists():
         report.write_html(run.workdir)
 
 
 def _open(run: Run, read_only: bool = False) -> Checkpoints:
-    if not read_only:
+    if not read_only and parallel.is_first():
         prepare(run.workdir)
     return Checkpoints(run.workdir, read_only)
 
@@ -183,17 +189,20 @@ def _validate(run: Run, state: TrainState) -> tuple[dict[str, float], float]:
         mean, sd = evaluation.prior_moments(run.model)
         scalars["code_mean_deviation"] = float(np.max(np.abs(np.array(metrics["code_mean"]) - mean)))
         scalars["code_sd_ratio_deviation"] = float(np.max(np.abs(np.array(metrics["code_sd"]) / sd - 1.0)))
-    tqdm.write(f"step {int(state.step)}: validation {name} {error:.4f}")
-    for warning in collapse.warnings(run.config.prior, metrics):
-        tqdm.write(f"step {int(state.step)}: warning: {warning}")
+    if parallel.is_first():
+        tqdm.write(f"step {int(state.step)}: validation {name} {error:.4f}")
+        for warning in collapse.warnings(run.config.prior, metrics):
+            tqdm.write(f"step {int(state.step)}: warning: {warning}")
     return {f"validation_{name}": value for name, value in scalars.items()}, error
 
 
-def _finish(run: Run, state: TrainState, meta: Meta) -> dict[str, Any]:
-    """Evaluates both splits, writes results.json, pictures and report.html."""
+def _finish(run: Run, state: TrainState, meta: Meta) -> dict[str, Any] | None:
+    """Evaluates both splits; then the first process alone writes results.json, pictures and report.html."""
     validation, test = run.splits.validation, run.splits.test
     fitted = evaluation.measure(run.model, state, validation, run.mesh)
     outputs = evaluation.measure(run.model, state, test, run.mesh)
+    if not parallel.is_first():
+        return None
     step = int(state.step)
     images = step * run.config.train.batch_size
     validated = evaluation.summarise(run.model, fitted, validation.labels, fitted, validation.labels)
@@ -213,11 +222,18 @@ def _finish(run: Run, state: TrainState, meta: Meta) -> dict[str, Any]:
         "warnings": collapse.warnings(run.config.prior, validated),
     }
     write_json(run.workdir / "results.json", results)
-    write_pictures(run.workdir, illustrate(run.model, state, run.splits.validation, run.mesh))
+    _draw(run, state)
     report.write_html(run.workdir)
     name, value = evaluation.headline(results["test"])
     print(f"test {name} {value:.4f}; report: {run.workdir / 'report.html'}", flush=True)
     return results
+
+
+def _draw(run: Run, state: TrainState) -> None:
+    """Writes the pictures; one process draws them, on its own devices."""
+    own = parallel.mesh(jax.local_devices())
+    state = parallel.replicate(jax.device_get(state), own)
+    write_pictures(run.workdir, illustrate(run.model, state, run.splits.validation, own))
 
 
 def _written_pictures(workdir: Path) -> dict[str, np.ndarray]:
@@ -242,7 +258,7 @@ def execute(mode: str, experiment: str, config: Config, workdir: Path) -> None:
 
 def _locked(mode: str, workdir: Path) -> AbstractContextManager:
     # only training makes a workdir; where the other modes find none, they refuse
-    return lock(workdir) if mode == "train" or workdir.is_dir() else nullcontext()
+    return lock(workdir) if parallel.is_first() and (mode == "train" or workdir.is_dir()) else nullcontext()
 
 
 def _do(mode: str, run: Run) -> dict[str, Any] | None:
@@ -259,9 +275,10 @@ def _execute_replicates(mode: str, experiment: str, config: Config, workdir: Pat
             train=dataclasses.replace(config.train, seed=seed, replicates=1),
             data=dataclasses.replace(config.data, seed=config.data.seed + number),
         )
-        print(f"replicate {number + 1} of {count}: seed {seed}", flush=True)
+        if parallel.is_first():
+            print(f"replicate {number + 1} of {count}: seed {seed}", flush=True)
         results.append(_do(mode, start(experiment, one, workdir / f"seed_{seed}")))
-    if mode != "sample":
+    if mode != "sample" and parallel.is_first():
         write_json(workdir / "config.json", {"experiment": experiment, **to_dict(config)})
         write_json(workdir / "results.json", gather(config, results))
         report.write_html(workdir)

@@ -10,6 +10,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "pixelgan_jax"
 # Top to bottom; modules of one line do not import each other.
 LAYERS = [
     ["errors"],
+    ["roll_call"],
+    ["processes"],
     ["config"],
     ["data.files", "levels", "randomness"],
     ["data.sources", "data.batches"],
@@ -21,8 +23,8 @@ LAYERS = [
     ["model", "collapse"],
     ["state"],
     ["step"],
-    ["parallel", "steps", "evaluation"],
-    ["checkpoint", "sampling"],
+    ["parallel", "steps"],
+    ["checkpoint", "sampling", "evaluation"],
     ["workdir", "provenance", "plots"],
     ["logs"],
     ["pictures", "report"],

@@ -1,0 +1,193 @@
+"""python -m tests.faults.processes: real processes on this machine that train one small run together.
+
+Two and four of them make the losses that one makes; a run goes from four to two to one with no step lost or done twice;
+when one is killed, told to stop, or told something else than the others, all end, in the time and the words promised.
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from pixelgan_jax import logs
+from tests.faults import kill
+
+# every phase of a step, every step logged
+FLAGS = [*kill.FLAGS, "--config.model.layers=0", "--config.train.steps=20", "--config.optim.schedule=constant"]
+FLAGS += ["--config.train.evaluate_every=100"]
+LOSSES = ("reconstruction_nats", "discriminator_loss", "generator_loss", "supervised_loss")
+ENOUGH = 400.0  # seconds that anything may take on a busy machine, where nothing is promised
+GONE = 15.0  # seconds in which the others end when one is killed
+BY_JAX = "JAX distributed service detected fatal errors"  # where JAX was faster to notice that process 0 is gone
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def start(folder: Path, count: int, *flags: str, each: dict[int, list[str]] | None = None) -> list[subprocess.Popen]:
+    """`count` processes that train in `folder`; `each`: flags of one of them alone, by its number."""
+    kept = {"JAX_COMPILATION_CACHE_DIR": str(folder.parent / "compiled"), "OMP_NUM_THREADS": "1"}
+    kept |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
+    # one device each, whatever the tests use, compiled in a hurry
+    kept["XLA_FLAGS"] = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")} | kept
+    address, made = f"127.0.0.1:{free_port()}", []
+    for i in range(count):
+        told = [sys.executable, "-m", "pixelgan_jax.main", *FLAGS, f"--workdir={folder}", *flags]
+        told += [f"--coordinator_address={address}", f"--num_processes={count}", f"--process_id={i}"]
+        told += (each or {}).get(i, [])
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        made.append(subprocess.Popen(told, cwd=kill.ROOT, env=environment, **pipes))
+    return made
+
+
+def ended(processes: list[subprocess.Popen], within: float = ENOUGH) -> list[tuple[int, str, str]]:
+    """(status, stdout, stderr) of each, in their order; AssertionError where one has not ended by then."""
+    limit, results = time.monotonic() + within, []
+    try:
+        for process in processes:
+            out, err = process.communicate(timeout=max(limit - time.monotonic(), 0.1))
+            results.append((process.returncode, out, err))
+    except subprocess.TimeoutExpired as error:
+        raise AssertionError(f"not ended within {within:.0f} seconds") from error
+    finally:
+        for process in processes:
+            process.kill()  # nothing, where it has ended
+    return results
+
+
+def done(folder: Path, count: int, *flags: str) -> str:
+    """Runs `count` processes to their end; what the first printed. The others print nothing of their own."""
+    (status, out, err), *others = ended(start(folder, count, *flags))
+    assert status == 0, err
+    for status, own, err in others:
+        assert (status, "step" in own + err) == (0, False), own + err
+    return out
+
+
+def await_step(folder: Path, step: int, processes: list[subprocess.Popen]) -> None:
+    """Returns when a checkpoint of that step or a later one is there."""
+    limit = time.monotonic() + ENOUGH
+    while kill.newest(folder) < step:
+        assert time.monotonic() < limit and not any(p.poll() for p in processes), ended(processes, 1.0)
+        time.sleep(0.05)
+
+
+def losses(folder: Path) -> dict[int, np.ndarray]:
+    """The losses by step. AssertionError where a step is missing, or there twice."""
+    rows = logs.read(folder)
+    assert [row["step"] for row in rows] == list(range(1, len(rows) + 1)), [row["step"] for row in rows]
+    return {row["step"]: np.array([row[name] for name in LOSSES if name in row]) for row in rows}
+
+
+def compare(folder: Path, alone: Path) -> str:
+    """Both runs made the same 20 steps: the first to 1e-5, the last to 1e-3."""
+    ours, theirs = losses(folder), losses(alone)
+    assert ours.keys() == theirs.keys() and max(ours) == 20, (ours.keys(), theirs.keys())
+    worst = {step: float(np.max(np.abs(ours[step] / theirs[step] - 1.0))) for step in (1, 20)}
+    assert worst[1] < 1e-5 and worst[20] < 1e-3, worst
+    return f"losses differ from one process's by {worst[1]:.1e} at step 1, {worst[20]:.1e} at step 20"
+
+
+def check_same(place: Path) -> None:
+    done(place / "one", 1)
+    for count in (2, 4):
+        done(place / str(count), count)
+        print(f"{count} processes: {compare(place / str(count), place / 'one')}", flush=True)
+    before = json.loads((place / "4" / "results.json").read_text())
+    done(place / "4", 1, "--mode=evaluate")
+    after = json.loads((place / "4" / "results.json").read_text())
+    assert (before["device"]["processes"], after["device"]["processes"]) == (4, 1)
+    for name, value in before["test"].items():
+        np.testing.assert_allclose(after["test"][name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+    print("one process evaluates what four have trained to the same results", flush=True)
+
+
+def check_resume(place: Path) -> None:
+    folder, resumed = place / "fewer", []
+    for count, steps in ((4, 8), (2, 14), (1, 20)):
+        out = done(folder, count, f"--config.train.steps={steps}")
+        resumed += re.findall(r"resumed from step (\d+)", out)
+        assert max(losses(folder)) == steps
+    assert resumed == ["8", "14"], resumed
+    print(f"from 4 to 2 to 1 process: every step once; {compare(folder, place / 'one')}", flush=True)
+
+
+def check_kill(place: Path, count: int, victim: int, *flags: str) -> str:
+    """Kills one of the processes at work; what the first of the others said. They end within GONE seconds."""
+    folder = place / f"killed_{count}_{victim}"
+    processes = start(folder, count, "--config.train.steps=100000", *flags)
+    await_step(folder, 5, processes)
+    processes[victim].kill()
+    killed = time.monotonic()
+    results = ended(processes, GONE)
+    seconds = time.monotonic() - killed
+    for i, (status, _, err) in enumerate(results):
+        if i != victim:
+            said = f"stopped: process {victim} is gone; run the same commands to go on" in err
+            # JAX aborts whoever loses process 0, and may be faster
+            assert said or (victim == 0 and BY_JAX in err), err
+            assert status == 1 or (victim == 0 and status == -signal.SIGABRT), status
+    print(f"process {victim} of {count} killed: the others ended after {seconds:.1f} s", flush=True)
+    return results[victim == 0][2]
+
+
+def check_stop(place: Path) -> None:
+    folder = place / "stopped"
+    processes = start(folder, 2, "--config.train.steps=100000")
+    await_step(folder, 5, processes)
+    processes[1].send_signal(signal.SIGTERM)
+    results = ended(processes, 60.0)
+    steps = {re.search(r"SIGTERM: saved at step (\d+); run the same command to go on", err)[1] for _, _, err in results}
+    assert [status for status, _, _ in results] == [143, 143] and len(steps) == 1, results
+    assert kill.newest(folder) == int(steps.pop())
+    print(f"SIGTERM to one of 2: both saved at step {kill.newest(folder)}", flush=True)
+
+
+def check_refusals(place: Path) -> None:
+    """One line, the same for all, status 2, nothing on disk."""
+    folder = place / "refused"
+    cases = {
+        "--num_processes: 2 at process 0, 3 at process 1; must be the same": ([], {1: ["--num_processes=3"]}),
+        "config.train.seed: differs between process 0 and process 1; must be the same": (
+            [],
+            {1: ["--config.train.seed=5"]},
+        ),
+        "config.train.batch_size: 15 is not allowed: must be a multiple of the 2 devices": (
+            ["--config.train.batch_size=15"],
+            {},
+        ),
+    }
+    for message, (flags, each) in cases.items():
+        for status, _, err in ended(start(folder, 2, *flags, each=each)):
+            assert status == 2 and f"error: {message}" in err.splitlines(), (message, err)
+            assert "Traceback" not in err and not folder.exists()
+        print(f"refused: {message}", flush=True)
+    begun = time.monotonic()
+    first, second = start(folder, 2)
+    first.kill()  # before it listens
+    ((status, _, err),) = ended([second])
+    first.communicate()
+    assert status == 2 and "--coordinator_address 127.0.0.1" in err and "Traceback" not in err, err
+    print(f"unreachable: {err.strip()} (after {time.monotonic() - begun:.0f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        check_same(place)
+        check_resume(place)
+        for count, victim in ((2, 1), (2, 0), (4, 2)):
+            check_kill(place, count, victim)
+        check_stop(place)
+        check_refusals(place)

@@ -1,0 +1,144 @@
+"""Several processes: where each belongs, the roll call, and two real ones that train, of which one is killed."""
+
+import json
+import socket
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import jax
+import numpy as np
+import pytest
+
+from pixelgan_jax import main, processes, roll_call
+from pixelgan_jax.errors import InputError
+from pixelgan_jax.roll_call import Place
+from tests.faults import kill
+from tests.faults import processes as faults
+
+FLAGS = {"coordinator_address": "there:1234", "num_processes": "4", "process_id": "3"}
+
+
+def test_flags_say_the_place_of_a_process():
+    assert processes.place({}) is None
+    assert processes.place(FLAGS) == Place("there", 1234, 4, 3)
+    assert processes.place(FLAGS | {"coordinator_address": "[::1]:80"}).address == "[::1]:80"
+    assert processes.place(FLAGS | {"num_processes": "1", "process_id": "0"}) is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"process_id": None}, "--process_id: missing; must be given with --coordinator_address and --num_processes"),
+        ({"coordinator_address": "there"}, "--coordinator_address there: must be HOST:PORT, "),
+        ({"coordinator_address": ":80"}, "--coordinator_address :80: must be HOST:PORT, "),
+        ({"coordinator_address": "there:70000"}, "--coordinator_address there:70000: must be HOST:PORT, "),
+        ({"num_processes": "two"}, "--num_processes two: must be a whole number"),
+        ({"num_processes": "0"}, "--num_processes 0: must be from 1 to 65536"),
+        ({"process_id": "4"}, "--process_id 4: must be from 0 to 3, one less than --num_processes"),
+        ({"process_id": "-1"}, "--process_id -1: must be a whole number"),
+    ],
+)
+def test_flags_that_say_no_place_are_refused(capsys, changed, message):
+    flags = {name: value for name, value in (FLAGS | changed).items() if value is not None}
+    with pytest.raises(InputError) as caught:
+        processes.place(flags)
+    assert str(caught.value).startswith(message)
+    told = [f"--{name}={value}" for name, value in flags.items()]
+    assert main.main(["--config", str(kill.ROOT / "experiments" / "digits.py"), *told]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {message}")
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch):
+    monkeypatch.setattr(roll_call, "JOIN", 1.0)
+    monkeypatch.setattr(roll_call, "HELLO", 1.0)
+
+
+def gather(*others, count=3, described=None, stranger=b""):
+    """What each end of a roll call of `count` comes to: process 0, then (count, index, described) of the others."""
+    port = faults.free_port()
+
+    def one(call, *arguments):
+        try:
+            peers = call(*arguments)
+            for peer in peers.values():
+                roll_call.close(peer)
+            return sorted(peers)
+        except InputError as error:
+            return str(error)
+
+    with ThreadPoolExecutor() as pool, socket.socket() as visitor:
+        ends = [pool.submit(one, roll_call.call, Place("127.0.0.1", port, count, 0), {"a": 1})]
+        if stranger:
+            time.sleep(0.2)
+            visitor.connect(("127.0.0.1", port))
+            visitor.sendall(stranger)
+        for told, index, what in others:
+            ends.append(pool.submit(one, roll_call.answer, Place("127.0.0.1", port, told, index), what))
+            time.sleep(0.1)
+        return [end.result() for end in ends]
+
+
+def test_all_that_are_called_meet():
+    assert gather((3, 2, {"a": 1}), (3, 1, {"a": 1})) == [[1, 2], [0], [0]]
+    assert gather((2, 1, {"a": 1}), count=2, stranger=b"GET / HTTP/1.1\r\n\r\n") == [[1], [0]]
+    assert gather((2, 1, {"a": 1}), count=2, stranger=json.dumps({"index": []}).encode() + b"\n") == [[1], [0]]
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        ([(3, 1, {"a": 1}), (4, 2, {"a": 1})], "--num_processes: 3 at process 0, 4 at process 2; must be the same"),
+        ([(3, 2, {"a": 1}), (3, 2, {"a": 1})], "--process_id 2: two processes have it; must be different in each"),
+        ([(3, 2, {"a": 1}), (3, 1, {"a": 2})], "a: differs between process 0 and process 1; must be the same"),
+        ([(3, 2, {"a": 1}), (3, 1, {"a": 1, "b": 0})], "b: differs between process 0 and process 1; must be the same"),
+        ([(3, 2, {"a": 1})], "--num_processes 3: process 1 did not come within 1 s"),
+    ],
+)
+def test_all_that_came_are_told_who_does_not_belong_here(others, message):
+    assert gather(*others) == [message] * (1 + len(others))
+
+
+def test_a_coordinator_that_is_not_there_is_waited_for_and_named():
+    port = faults.free_port()
+    with pytest.raises(InputError, match=f"--coordinator_address 127.0.0.1:{port}: Connection refused; must be proc"):
+        roll_call.answer(Place("127.0.0.1", port, 2, 1), {})
+    with socket.create_server(("127.0.0.1", port)):  # somebody else
+        with pytest.raises(InputError, match="does not answer as process 0; must be process 0's, which was waited for"):
+            roll_call.answer(Place("127.0.0.1", port, 2, 1), {})
+        with pytest.raises(InputError, match=f"--coordinator_address 127.0.0.1:{port}: .*in use; must be process 0's "):
+            roll_call.call(Place("127.0.0.1", port, 2, 0), {})
+
+
+def test_jax_is_asked_for_the_others_on_cloud_tpu_alone(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(jax.distributed, "initialize", lambda **given: asked.append(given))
+    monkeypatch.delenv("JAX_PLATFORMS", raising=False)
+    processes.join(None, {})
+    assert not asked  # here
+    monkeypatch.setattr(processes, "find_spec", lambda name: name == "libtpu")
+    (tmp_path / "accel0").touch()
+    assert processes._on_cloud_tpu(tmp_path) and not processes._on_cloud_tpu(tmp_path / "none")
+    monkeypatch.setattr(processes, "_on_cloud_tpu", lambda: True)
+    processes.join(None, {})
+    assert asked == [{"heartbeat_timeout_seconds": processes.HEARTBEAT}]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="collectives of processes on one CPU")
+def test_two_processes_make_the_steps_of_one_end_together_and_go_on_as_one(tmp_path, capsys):
+    """The one is this process, which has eight devices."""
+    brief = [*kill.BRIEF, "--config.optim.schedule=constant", "--config.train.evaluate_every=100"]
+    err = faults.check_kill(tmp_path, 2, 1, *brief)
+    assert "Traceback" not in err
+    killed, alone = tmp_path / "killed_2_1", tmp_path / "alone"
+    newest = kill.newest(killed)
+    capsys.readouterr()
+    told = [*brief, f"--config.train.steps={newest + 3}"]
+    for folder in (killed, alone):
+        assert main.main([*told, f"--workdir={folder}"]) == 0
+    assert f"resumed from step {newest}\n" in capsys.readouterr().out
+    ours, theirs = faults.losses(killed), faults.losses(alone)
+    assert ours.keys() == theirs.keys() and max(ours) == newest + 3
+    np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-5)
+    np.testing.assert_allclose(list(ours.values()), list(theirs.values()), rtol=1e-3)

@@ -17,11 +17,11 @@ if __name__ == "__main__":  # the imports below take seconds, in which there is 
 import jax
 from ml_collections import ConfigDict
 
-from pixelgan_jax import loop, processes, run
+from pixelgan_jax import comparison, loop, processes, run
 from pixelgan_jax.config import Config, describe, from_dict, to_dict
 from pixelgan_jax.errors import InputError, one_line
 
-MODES = ("train", "evaluate", "sample")
+MODES = ("train", "evaluate", "sample", *comparison.MODES)
 FLAGS = ("config", "mode", "workdir", *processes.FLAGS)
 HELP = ("--help", "--helpfull", "-h")
 USAGE = f"""\
@@ -32,6 +32,7 @@ usage: python -m pixelgan_jax.main --config experiments/NAME.py [--mode {"|".joi
   --config    the experiment: a Python file whose get_config() returns a ConfigDict
   --mode      train (the default): trains, going on from what the workdir holds, evaluates and writes the report
               evaluate: rewrites results.json and the report; sample: rewrites samples/
+              table, figure: trains what is missing of the runs that get_plan() names, gathers and draws
   --workdir   where everything is kept; runs/NAME unless given
   --coordinator_address, --num_processes, --process_id   one run over N processes: the same command for each, with I
               from 0 to N - 1, and process 0's host and a free port of it; not needed on Cloud TPU
@@ -49,7 +50,9 @@ def parse(arguments: list[str]) -> tuple[str, Config, str, Path]:
     if mode not in MODES:
         raise InputError(f"--mode {mode}: must be one of {', '.join(MODES)}")
     path = flags["config"]
-    values = _load(path)
+    values = _call(path, "get_config")
+    if not isinstance(values, ConfigDict):
+        raise InputError(f"--config {path}: get_config() returns {type(values).__name__}; must be a ConfigDict")
     try:
         for name, text in overrides.items():
             _override(values, name, text)
@@ -85,8 +88,8 @@ def _split(arguments: list[str]) -> tuple[dict[str, str], dict[str, str]]:
     return flags, overrides
 
 
-def _load(path: str) -> ConfigDict:
-    """What get_config() of the experiment's file returns."""
+def _call(path: str, function: str) -> Any:
+    """What `function`() of the experiment's file returns."""
     if not os.path.isfile(path):
         reason = "is a folder" if os.path.isdir(path) else "no such file"
         raise InputError(f"--config {path}: {reason}; must be experiments/NAME.py")
@@ -94,24 +97,18 @@ def _load(path: str) -> ConfigDict:
     before = list(sys.path)
     sys.path.insert(0, root)
     try:
-        values = runpy.run_path(path)["get_config"]()
+        return runpy.run_path(path)[function]()
     except loop.Interrupted:
         raise
     except BaseException as error:  # whatever a file that somebody else wrote does
-        raise _broken(path, "it has no get_config" if _lacks_get_config(error) else _reason(path, error)) from None
+        lacking = isinstance(error, KeyError) and error.args == (function,)
+        raise _broken(path, f"it has no {function}" if lacking else _reason(path, error), function) from None
     finally:
         sys.path[:] = before
-    if not isinstance(values, ConfigDict):
-        raise InputError(f"--config {path}: get_config() returns {type(values).__name__}; must be a ConfigDict")
-    return values
 
 
-def _broken(path: str, reason: str) -> InputError:
-    return InputError(f"--config {path}: {reason}; must be a Python file whose get_config() works")
-
-
-def _lacks_get_config(error: BaseException) -> bool:
-    return isinstance(error, KeyError) and error.args == ("get_config",)
+def _broken(path: str, reason: str, function: str = "get_config") -> InputError:
+    return InputError(f"--config {path}: {reason}; must be a Python file whose {function}() works")
 
 
 def _reason(path: str, error: BaseException) -> str:
@@ -156,7 +153,16 @@ def main(arguments: list[str]) -> int:
     try:
         with loop.signals(_stop):
             experiment, config, mode, workdir = parse(arguments)
-            where = processes.place(_split(arguments)[0])
+            flags, overrides = _split(arguments)
+            where = processes.place(flags)
+            if mode in comparison.MODES:
+                if where:
+                    raise InputError(
+                        f"--mode {mode}: must be given without {', '.join(f'--{f}' for f in processes.FLAGS)}"
+                    )
+                plan = _call(flags["config"], "get_plan")
+                comparison.execute(mode, flags["config"], plan, config.train.replicates, workdir, overrides, parse)
+                return 0
             processes.join(where, {"--config": experiment, "--mode": mode, **_fields(config)})
             run.execute(mode, experiment, config, workdir)
             processes.leave()
@@ -164,8 +170,8 @@ def main(arguments: list[str]) -> int:
         return _fail(2, f"error: {error}")
     except loop.Interrupted as interrupted:
         return _fail(128 + interrupted.number, f"{interrupted}; run the same command to go on")
-    except loop.Diverged as diverged:
-        return _fail(1, f"stopped: {diverged}")
+    except (loop.Diverged, comparison.Incomplete) as stopped:
+        return _fail(1, f"stopped: {stopped}")
     except OSError as error:  # a full disk, a folder that vanished: not a bug either
         return _fail(1, f"error: {error.filename2 or error.filename or workdir}: {error.strerror or error}")
     except Exception as error:

@@ -86,6 +86,11 @@ def _folded(images: np.ndarray, columns: int) -> np.ndarray:
     return images.reshape(-1, columns, *images.shape[1:])
 
 
+def square(images: np.ndarray) -> np.ndarray:
+    """`grid` of images [N, H, W, C], about as many columns as rows."""
+    return grid(_folded(images, math.ceil(math.sqrt(len(images)))))
+
+
 def _pairs(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
     columns = math.ceil(math.sqrt(2 * len(originals)))
     both = np.stack([_folded(originals, columns), _folded(reconstructions, columns)], axis=1)
@@ -103,7 +108,7 @@ def _png(picture: np.ndarray) -> bytes:
 def _contents(folder: Path, pictures: Pictures) -> dict[str, bytes | None]:
     found: dict[str, bytes | None] = dict.fromkeys(NAMES)
     if pictures.samples is not None:
-        found["prior"] = _png(grid(_folded(pictures.samples, math.ceil(math.sqrt(len(pictures.samples))))))
+        found["prior"] = _png(square(pictures.samples))
     if pictures.originals is not None and pictures.reconstructions is not None:
         found["reconstructions"] = _png(_pairs(pictures.originals, pictures.reconstructions))
     if pictures.completions is not None:

@@ -57,14 +57,8 @@ def _draw_circles(axes: Axes) -> None:
     axes.autoscale_view()
 
 
-def code_map(codes: np.ndarray, labels: np.ndarray | None, names: tuple[str, str], gaussian_prior: bool) -> bytes:
-    """A PNG of codes [N, 2] coloured by their labels [N], its axes called `names`.
-
-    With `gaussian_prior` circles lie one and two standard deviations of N(0, 1) from the origin.
-    """
-    labelled, labels = labels is not None, np.zeros(len(codes), int) if labels is None else np.asarray(labels)
-    figure = Figure(figsize=(5.6, 4.8), layout="constrained")
-    axes = figure.add_subplot()
+def _draw_map(axes: Axes, codes: np.ndarray, labels: np.ndarray, gaussian_prior: bool) -> int:
+    """Draws codes [N, 2] coloured by their labels [N]; how many different labels there are."""
     _bare(axes)
     kinds = np.unique(labels)
     size = float(np.clip(6000 / max(len(codes), 1), 3, 18))
@@ -74,11 +68,92 @@ def code_map(codes: np.ndarray, labels: np.ndarray | None, names: tuple[str, str
     if gaussian_prior:
         _draw_circles(axes)
     axes.set_aspect("equal", adjustable="datalim")
+    return len(kinds)
+
+
+def _label_legend(axes: Axes, kinds: int) -> None:
+    _legend(axes, title="label", title_fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2,
+            ncols=math.ceil(kinds / 16))  # fmt: skip
+
+
+def code_map(codes: np.ndarray, labels: np.ndarray | None, names: tuple[str, str], gaussian_prior: bool) -> bytes:
+    """A PNG of codes [N, 2] coloured by their labels [N], its axes called `names`.
+
+    With `gaussian_prior` circles lie one and two standard deviations of N(0, 1) from the origin.
+    """
+    figure = Figure(figsize=(5.6, 4.8), layout="constrained")
+    axes = figure.add_subplot()
+    kinds = _draw_map(axes, codes, np.zeros(len(codes), int) if labels is None else np.asarray(labels), gaussian_prior)
     axes.set_xlabel(names[0])
     axes.set_ylabel(names[1])
-    if labelled:
-        _legend(axes, title="label", title_fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2,
-                ncols=math.ceil(len(kinds) / 16))  # fmt: skip
+    if labels is not None:
+        _label_legend(axes, kinds)
+    return _figure_png(figure)
+
+
+class Map(NamedTuple):
+    """One of several code maps: codes [N, 2] and labels [N]."""
+
+    title: str
+    codes: np.ndarray
+    labels: np.ndarray
+    gaussian_prior: bool
+
+
+def _titled(axes: Axes, title: str) -> None:
+    axes.set_title(title, loc="left", fontsize=10, color=_INK, pad=8)
+
+
+def code_maps(maps: list[Map]) -> bytes:
+    """A PNG of code maps side by side, two in a row."""
+    columns = min(2, len(maps))
+    lines = math.ceil(len(maps) / columns)
+    figure = Figure(figsize=(4.8 * columns, 4.2 * lines), layout="constrained")
+    for index, each in enumerate(maps):
+        axes = figure.add_subplot(lines, columns, index + 1)
+        kinds = _draw_map(axes, each.codes, each.labels, each.gaussian_prior)
+        _titled(axes, each.title)
+        if index % columns == columns - 1 or index == len(maps) - 1:
+            _label_legend(axes, kinds)
+    return _figure_png(figure)
+
+
+def gallery(shown: dict[str, np.ndarray]) -> bytes:
+    """A PNG of pictures uint8 [height, width, 1 or 3] side by side under their names."""
+    tallest = max(image.shape[0] / image.shape[1] for image in shown.values())
+    figure = Figure(figsize=(4.4 * len(shown), 4.4 * tallest + 0.4), layout="constrained")
+    for index, (title, image) in enumerate(shown.items()):
+        axes = figure.add_subplot(1, len(shown), index + 1)
+        axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axes.set_axis_off()
+        _titled(axes, title)
+    return _figure_png(figure)
+
+
+def error_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]]) -> bytes:
+    """A PNG of validation error against training images seen: {panel: {curve: [(images, error) of each seed]}}.
+
+    A curve is the mean over the seeds that were evaluated there, its band one standard deviation to either side.
+    """
+    figure = Figure(figsize=(4.8 * len(panels), 3.6), layout="constrained")
+    for index, (title, curves_of) in enumerate(panels.items()):
+        axes = figure.add_subplot(1, len(panels), index + 1)
+        _bare(axes)
+        _titled(axes, title)
+        for (label, seeds), colour in zip(curves_of.items(), _colours(len(curves_of)), strict=True):
+            at: dict[int, list[float]] = {}
+            for images, error in (point for seed in seeds for point in seed):
+                at.setdefault(images, []).append(error)
+            x, mean = sorted(at), np.array([np.mean(at[images]) for images in sorted(at)])
+            sd = np.array([np.std(at[images], ddof=1) if len(at[images]) > 1 else 0.0 for images in x])
+            mark = "o" if len(x) < 20 else None
+            axes.plot(x, mean, color=colour, linewidth=1.3, label=label, marker=mark, markersize=3)
+            axes.fill_between(x, mean - sd, mean + sd, color=colour, alpha=0.2, linewidth=0)
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
+        axes.set_xlabel("training images seen")
+        axes.set_ylabel("validation error")
+        _legend(axes, loc="best")
     return _figure_png(figure)
 
 
@@ -142,7 +217,7 @@ def _panels(rows: list[dict[str, Any]]) -> list[_Panel]:
 
 def _draw_panel(axes: Axes, panel: _Panel, rows: list[dict[str, Any]]) -> None:
     _bare(axes)
-    axes.set_title(panel.title, loc="left", fontsize=10, color=_INK, pad=8)
+    _titled(axes, panel.title)
     for (key, label), colour in zip(panel.labels.items(), _colours(len(panel.labels)), strict=True):
         points = [(row["step"], np.nan if row[key] is None else row[key]) for row in rows if key in row]
         mark = "o" if len(points) < 20 else None

@@ -21,6 +21,11 @@ try:
 except ImportError:  # not POSIX
     fcntl = None
 
+
+class InUse(InputError):
+    """Another process holds the workdir's lock."""
+
+
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _PARTIAL = re.compile(r"\..+\.(\d+)\.partial")
 
@@ -133,17 +138,15 @@ def _holder(path: Path) -> str:
 def lock(folder: Path) -> Iterator[None]:
     """Makes the workdir and keeps other processes from locking it; the system ends the lock with the process.
 
-    Raises InputError naming the process and the host that hold it, and where the folder cannot be written. Where the
-    file system has no locks, says so and locks nothing.
+    Raises InUse naming the process and the host that hold it, and InputError where the folder cannot be written. Where
+    the file system has no locks, says so and locks nothing.
     """
     path, descriptor = folder / ".lock", None
     try:
         _make(folder)
         descriptor = _take(path)
     except BlockingIOError:
-        raise InputError(
-            f"--workdir {folder}: in use by {_holder(path)}; must be another folder until that ends"
-        ) from None
+        raise InUse(f"--workdir {folder}: in use by {_holder(path)}; must be another folder until that ends") from None
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) not in _NO_LOCKS:
             raise _unwritable(folder, error) from None

@@ -29,7 +29,10 @@ LAYERS = [
     ["logs"],
     ["pictures", "report"],
     ["illustration", "loop"],
-    ["run", "api"],
+    ["run", "api", "scores", "markdown"],
+    ["cells"],
+    ["drawings"],
+    ["comparison"],
     ["main"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

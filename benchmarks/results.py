@@ -1,0 +1,59 @@
+"""results/RESULTS.md from the tables and figures that `--mode table` and `--mode figure` gathered.
+
+Run: python -m benchmarks.results [WORKDIR ...] [--out results]
+
+Copies NAME.json and NAME.png of the workdirs named into the folder, then writes RESULTS.md anew from all that lie
+there.
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from pixelgan_jax import comparison, markdown
+
+INTRODUCTION = """\
+# Results
+
+Written by `python -m benchmarks.results` from the JSON files beside it. Mean ± sample standard deviation over the
+seeds, which vary initialisation, data order, validation split and labelled subset together; `FOLDER` is where the data
+lie.
+"""
+
+
+def gathered(folder: Path) -> list[dict]:
+    """The tables, then the figures, that lie in the folder."""
+    found = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    return [each for kind in comparison.MODES for each in found if each.get("kind") == kind]
+
+
+def page(folder: Path) -> str:
+    parts = [INTRODUCTION]
+    for each in gathered(folder):
+        text = (markdown.table if each["kind"] == "table" else markdown.figure)(each)
+        parts.append(f"## {each['title']}\n\n{text}")
+        if (folder / f"{each['name']}.png").exists():
+            parts.append(f"![{each['title']}]({each['name']}.png)\n")
+        parts.append(f"### How it was made: `{each['name']}`\n\n{markdown.provenance(each)}")
+    return "\n".join(parts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("workdirs", nargs="*", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("results"))
+    asked = parser.parse_args()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    for workdir in asked.workdirs:
+        made = [path for each in gathered(workdir) for path in workdir.glob(f"{each['name']}.[jp][sn][og]*")]
+        if not made:
+            parser.error(f"{workdir}: holds no table and no figure; must be a workdir of --mode table or figure")
+        for path in made:
+            shutil.copyfile(path, asked.out / path.name)
+    (asked.out / "RESULTS.md").write_text(page(asked.out))
+    print(asked.out / "RESULTS.md")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Figure 3 of Makhzani & Frey 2017: maps of the 2-D code under shallow and deep decoders, location-invariant and
+location-dependent biases, and the three encoders, `--mode figure`."""
+
+from ml_collections import ConfigDict
+
+from experiments import mnist_gaussian
+
+SHALLOW = {"model.first_kernel": 5, "model.layers": 2}  # sees 9 columns
+DEEP = {"model.first_kernel": 7, "model.layers": 8}  # 23 columns
+INVARIANT, DEPENDENT = ({"model.conditioning": kind} for kind in ("location_invariant", "location_dependent"))
+
+
+def get_config() -> ConfigDict:
+    return mnist_gaussian.get_config()
+
+
+def get_plan() -> dict:
+    changes = {
+        "shallow_invariant": SHALLOW | INVARIANT,
+        "shallow_dependent": SHALLOW | DEPENDENT,
+        "deep_invariant": DEEP | INVARIANT,
+        "deep_dependent": DEEP | DEPENDENT,
+        "shallow_dependent_deterministic": SHALLOW | DEPENDENT | {"model.encoder": "deterministic"},
+        "shallow_dependent_noise_fed": SHALLOW | DEPENDENT | {"model.encoder": "noise"},
+    }
+    cells = {name: ("mnist_gaussian", own) for name, own in changes.items()}
+    return {"title": "Figure 3: the 2-D code of the test images", "cells": cells, "drawing": "codes"}

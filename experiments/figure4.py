@@ -1,0 +1,20 @@
+"""Figure 4 of Makhzani & Frey 2017: a code of three categories on its simplex, with and without the adversary,
+`--mode figure`."""
+
+from ml_collections import ConfigDict
+
+from experiments import mnist_clusters
+
+
+def get_config() -> ConfigDict:
+    return mnist_clusters.get_config()
+
+
+def get_plan() -> dict:
+    # batch-normalised logits would spread the codes over the simplex by themselves
+    own = {"prior.categories": 3, "model.logits_batch_norm": 0.0}
+    cells = {
+        "with_adversary": ("mnist_clusters", own),
+        "without_adversary": ("mnist_clusters", own | {"prior.adversarial": False}),
+    }
+    return {"title": "Figure 4: three categories, all test images", "cells": cells, "drawing": "codes"}

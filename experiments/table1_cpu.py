@@ -1,0 +1,27 @@
+"""Table 1's MNIST columns at CPU scale: at most ten minutes a run on two cores, three seeds, `--mode table`."""
+
+from ml_collections import ConfigDict
+
+from experiments import table1
+
+# a narrow, shallow decoder, few epochs: what it gives says nothing of the method's best
+SCALE = {
+    "train.steps": 5000,
+    "train.batch_size": 64,
+    "model.channels": 16,
+    "model.first_kernel": 5,
+    "model.layers": 1,
+}
+ROWS = {"cpu": "PixelGAN, ours: CPU-scale", "aae_cpu": "AAE, ours: CPU-scale, same protocol"}
+
+
+def get_config() -> ConfigDict:
+    config = table1.get_config()
+    config.train.replicates = 3
+    return config
+
+
+def get_plan() -> dict:
+    cells = table1.recipe("cpu", table1.BEST | SCALE) | table1.aae("aae_cpu", SCALE)
+    title = "Table 1 of Makhzani & Frey 2017 (CPU-scale)"
+    return table1.get_plan() | {"title": title, "cells": cells, "rows": ROWS}

@@ -16,7 +16,8 @@ from pixelgan_jax.drawings import DRAWINGS
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.workdir import prepare, write_json, write_whole
 
-MODES = ("table", "figure")
+PARTS = {"table": ("title", "cells", "columns", "rows", "published"), "figure": ("title", "cells", "drawing")}
+MODES = tuple(PARTS)
 
 
 class Incomplete(Exception):
@@ -31,9 +32,9 @@ def execute(
     Raises InputError for a plan that does not fit the mode, and Incomplete at the end where runs are missing other
     than for want of data.
     """
-    needed = {"table": "rows", "figure": "drawing"}[mode]
-    if needed not in asked:
-        raise InputError(f"--mode {mode}: get_plan() of {file} has no {needed!r}; must be the other of {MODES}")
+    lacking = [part for part in PARTS[mode] if not isinstance(asked, dict) or part not in asked]
+    if lacking:
+        raise InputError(f"--mode {mode}: get_plan() of {file} has no {lacking[0]!r}; must have {', '.join(PARTS[mode])}")
     cells = plan(file, asked["cells"], seeds, workdir, overrides, parse)
     outcomes = train(cells)
     prepare(workdir)

@@ -34,7 +34,8 @@ def execute(
     """
     lacking = [part for part in PARTS[mode] if not isinstance(asked, dict) or part not in asked]
     if lacking:
-        raise InputError(f"--mode {mode}: get_plan() of {file} has no {lacking[0]!r}; must have {', '.join(PARTS[mode])}")
+        allowed = f"must have {', '.join(PARTS[mode])}"
+        raise InputError(f"--mode {mode}: get_plan() of {file} has no {lacking[0]!r}; {allowed}")
     cells = plan(file, asked["cells"], seeds, workdir, overrides, parse)
     outcomes = train(cells)
     prepare(workdir)

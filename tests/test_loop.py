@@ -122,6 +122,14 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_is_not_saved(interrupted):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
 
 
+@pytest.fixture(autouse=True)
+def programs_of_its_own():
+    """A test that changes the step must not hand its program to the next."""
+    loop._compiled.cache_clear()
+    yield
+    loop._compiled.cache_clear()
+
+
 def poison(tree, value):
     """The tree with `value` for one entry of its first array."""
     leaves, structure = jax.tree.flatten(tree)

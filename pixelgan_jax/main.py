@@ -21,7 +21,7 @@ from pixelgan_jax import comparison, loop, processes, run
 from pixelgan_jax.config import Config, describe, from_dict, to_dict
 from pixelgan_jax.errors import InputError, one_line
 
-MODES = ("train", "evaluate", "sample", *comparison.MODES)
+MODES = (*run.MODES, *comparison.MODES)
 FLAGS = ("config", "mode", "workdir", *processes.FLAGS)
 HELP = ("--help", "--helpfull", "-h")
 USAGE = f"""\

@@ -30,6 +30,8 @@ from pixelgan_jax.state import TrainState, create
 from pixelgan_jax.step import AXIS, Examples
 from pixelgan_jax.workdir import lock, prepare, write_json
 
+MODES = ("train", "evaluate", "sample")
+
 
 class Run(NamedTuple):
     """One experiment on its data and devices, checked; nothing on disk has been touched yet."""

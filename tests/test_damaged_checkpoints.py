@@ -59,7 +59,7 @@ def test_with_no_good_checkpoint_nothing_is_started_over(whole, damage):
     assert faults.refuse(whole[0], faults.FOLDER_DAMAGE[damage], "", whole[1]) == "refused"
 
 
-@pytest.mark.parametrize("mode", main.MODES)
+@pytest.mark.parametrize("mode", main.run.MODES)
 def test_the_command_line_refuses_with_status_2_and_changes_nothing(tmp_path, capsys, mode):
     (tmp_path / "checkpoints" / "7").mkdir(parents=True)
     (tmp_path / "checkpoints" / "3").write_text("in the way")

@@ -119,7 +119,7 @@ def test_an_experiment_that_does_not_work_is_refused(capsys, program, message):
         ("--config.train.batch_size=9", "config.train.batch_size: 9 is not allowed: must be a multiple of the 8 devi"),
         ("--nosuch=1", "--nosuch=1: no such flag; must be --config, --mode, --workdir, --coordinator_address, "),
         ("stray", "stray: no such flag; must be --config, --mode, --workdir, --coordinator_address, --num_processes, "),
-        ("--mode=table", "--mode table: must be one of train, evaluate, sample"),
+        ("--mode=draw", "--mode draw: must be one of train, evaluate, sample, table, figure"),
         ("--mode", "--mode: has no value; must be --mode=value"),
         ("--workdir=", "--workdir: has no value; must be --workdir=value"),
         ("--mode=evaluate", "--workdir runs/digits: holds no checkpoint; must be the workdir of a training run"),
@@ -214,7 +214,7 @@ def test_evaluate_and_sample_rewrite_what_is_theirs(capsys, copied):
     assert (again["test"], again["validation"]) == (results["test"], results["validation"])
 
 
-@pytest.mark.parametrize("mode", main.MODES)
+@pytest.mark.parametrize("mode", main.run.MODES)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -234,7 +234,7 @@ def test_a_workdir_of_something_else_is_refused_and_left_alone(capsys, copied, m
 
 @pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
 @pytest.mark.parametrize("replicates", [1, 2])
-@pytest.mark.parametrize("mode", main.MODES)
+@pytest.mark.parametrize("mode", main.run.MODES)
 def test_a_workdir_in_use_is_refused_and_left_alone_but_may_be_read(capsys, copied, mode, replicates):
     folder, arguments = copied
     arguments = [*arguments, f"--config.train.replicates={replicates}", f"--mode={mode}"]

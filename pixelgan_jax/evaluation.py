@@ -5,7 +5,7 @@ The networks give one row an example (`measure`); what the rows amount to is com
 """
 
 import math
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -20,7 +20,7 @@ from sklearn.metrics import adjusted_rand_score, confusion_matrix, normalized_mu
 from pixelgan_jax import prior as priors
 from pixelgan_jax.data.sources import Split
 from pixelgan_jax.model import Model, encode, log_prob, seedless, targets
-from pixelgan_jax.parallel import place
+from pixelgan_jax.parallel import compiler_options, place
 from pixelgan_jax.randomness import Stream, example_keys, fold
 from pixelgan_jax.state import TrainState
 from pixelgan_jax.step import AXIS
@@ -55,10 +55,11 @@ def code_nats(model: Model, ema: dict, stats: dict, images: Array, keys: Array, 
     return -jnp.sum(log_prob(model, ema["decoder"], targets(model, images, keys), code), axis=(1, 2))
 
 
-@partial(jax.jit, static_argnames=("function", "model", "over"))
-def _sharded(function, model: Model, over: Mesh, *arguments):
-    # every process ends up with all rows
-    return jax.lax.with_sharding_constraint(function(model, *arguments), NamedSharding(over, P()))
+@cache
+def _sharded(function, model: Model, over: Mesh):
+    """function(model, ...), compiled; every process ends up with all rows."""
+    everywhere = NamedSharding(over, P())
+    return jax.jit(partial(function, model), out_shardings=everywhere, compiler_options=compiler_options())
 
 
 def over_examples(
@@ -74,7 +75,7 @@ def over_examples(
     for start in range(0, count, size):
         index = np.minimum(np.arange(start, start + size), count - 1)  # filled up with the last example
         given = place(tuple(array[index] for array in arrays), over, P(AXIS))
-        result = _sharded(function, seedless(model), over, *averaged, *given)
+        result = _sharded(function, seedless(model), over)(*averaged, *given)
         rows.append(jax.tree.map(lambda x, start=start: np.asarray(x)[: count - start], result))
     return jax.tree.map(lambda *parts: np.concatenate(parts), *rows)
 

@@ -55,6 +55,16 @@ def split_batch(batch: Batch, over: Mesh) -> Batch:
     return place(batch, over, P(None, AXIS))
 
 
+def compiler_options() -> dict[str, str] | None:
+    """What XLA is told for programs full of convolutions: on CPU, things that it otherwise does to their cost."""
+    if jax.default_backend() != "cpu":
+        return None
+    return {
+        "xla_disable_hlo_passes": "cse_barrier_expander",  # it drops the barriers of nn.sums.kept before fusion
+        "xla_cpu_experimental_ynn_fusion_type": "",  # YNNPACK's convolutions take twice as long as Eigen's
+    }
+
+
 def agreement(over: Mesh) -> Callable[[int], int]:
     """A function that gives the largest of the numbers that the processes call it with, all equally often.
 
@@ -88,6 +98,4 @@ def compile_step(model: Model, over: Mesh) -> StepCall:
 
     # check_vma=True would hand over gradients of the replicated state summed already: pmean would be wrong
     mapped = jax.shard_map(steps, mesh=over, in_specs=(P(), P(), P(None, AXIS)), out_specs=(P(), P()), check_vma=False)
-    # on CPU, XLA drops the barriers of nn.masked_conv.kept before it fuses, unless told not to
-    options = {"xla_disable_hlo_passes": "cse_barrier_expander"} if jax.default_backend() == "cpu" else None
-    return jax.jit(mapped, donate_argnums=0, compiler_options=options)
+    return jax.jit(mapped, donate_argnums=0, compiler_options=compiler_options())

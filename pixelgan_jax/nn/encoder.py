@@ -6,6 +6,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from pixelgan_jax.nn.batch_norm import BatchNorm
+
 Array = jax.Array
 
 
@@ -53,14 +55,7 @@ class Encoder(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     def _norm(self, x: Array, train: bool, learnt: bool = True) -> Array:
-        return nn.BatchNorm(
-            use_running_average=not train,
-            momentum=0.9,
-            use_bias=learnt,
-            use_scale=learnt,
-            axis_name=self.axis_name if train else None,
-            dtype=jnp.float32,
-        )(x)
+        return BatchNorm(learnt=learnt, axis_name=self.axis_name)(x, train)
 
     def _hidden(self, x: Array, train: bool) -> Array:
         return nn.leaky_relu(self._norm(x, train) if self.batch_norm else x, 0.2)

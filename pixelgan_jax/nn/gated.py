@@ -5,8 +5,9 @@ import jax
 import jax.numpy as jnp
 from flax.linen.initializers import lecun_normal, zeros_init
 
-from pixelgan_jax.nn.masked_conv import AdaptiveBias, convolve, kept, shift
+from pixelgan_jax.nn.masked_conv import AdaptiveBias, convolve, shift
 from pixelgan_jax.nn.pixelcnn import Arrays, Context, Head, at, push, put, window
+from pixelgan_jax.nn.sums import kept
 
 Array = jax.Array
 

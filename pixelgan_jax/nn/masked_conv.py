@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from flax.linen.initializers import lecun_normal, zeros_init
 
+from pixelgan_jax.nn.sums import spread
+
 Array = jax.Array
 
 
@@ -18,15 +20,7 @@ def convolve(x: Array, kernel: Array, padding: tuple[tuple[int, int], tuple[int,
 
 def shift(x: Array, bias: Array) -> Array:
     """x [..., F] plus a bias [F], in x's type."""
-    return x + bias.astype(x.dtype).reshape((1,) * (x.ndim - 1) + (-1,))
-
-
-def kept(x: Array) -> Array:
-    """x, held in memory for all that read it.
-
-    XLA:CPU would compute cheap sums anew for every reader: in a residual stack every layer the sums of all before it.
-    """
-    return jax.lax.optimization_barrier(x)
+    return x + spread(bias.astype(x.dtype), x.shape)
 
 
 class CausalConv(nn.Module):

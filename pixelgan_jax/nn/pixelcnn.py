@@ -18,7 +18,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from pixelgan_jax.nn.masked_conv import AdaptiveBias, CausalConv, kept
+from pixelgan_jax.nn.masked_conv import AdaptiveBias, CausalConv
+from pixelgan_jax.nn.sums import kept
 
 Array = jax.Array
 Arrays = list[Array]
@@ -98,7 +99,7 @@ class PixelCNN(nn.Module):
         """x [N, H, W, C], z [N, D] -> parameters [N, H, W, P]; those of a pixel depend on earlier pixels only."""
         h = kept(self.convs[0].full(x) + self.biases[0](z))
         for conv, bias in zip(self.convs[1:], self.biases[1:], strict=True):
-            h = kept(h + conv.full(nn.relu(h)) + bias(z))
+            h = kept(h + conv.full(kept(nn.relu(h))) + bias(z))
         return self.head(h)
 
     def start(self, count: int) -> Arrays:

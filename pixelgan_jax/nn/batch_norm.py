@@ -1,0 +1,49 @@
+"""Batch normalisation (Ioffe & Szegedy 2015): flax's, but for how it sums (nn/sums.py)."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from pixelgan_jax.nn.sums import kept, spread, total
+
+Array = jax.Array
+
+
+class BatchNorm(nn.Module):
+    """(x - mean) / sqrt(variance + 1e-5) per channel, times a learnt scale plus a learnt shift where `learnt`.
+
+    In training with the mini-batch's mean and variance, averaged over the device axis `axis_name` where given, towards
+    which the running ones (collection "batch_stats") move by 1 - `momentum`; otherwise with the running ones.
+    """
+
+    momentum: float = 0.9
+    learnt: bool = True
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool) -> Array:
+        """x [N, ..., F] -> float32 [N, ..., F]."""
+        x, width = x.astype(jnp.float32), x.shape[-1]
+        running_mean = self.variable("batch_stats", "mean", jnp.zeros, (width,))
+        running_var = self.variable("batch_stats", "var", jnp.ones, (width,))
+        mean, var = running_mean.value, running_var.value
+        if train:
+            mean, var = self._moments(x)
+            if not self.is_initializing():
+                running_mean.value = self.momentum * running_mean.value + (1 - self.momentum) * mean
+                running_var.value = self.momentum * running_var.value + (1 - self.momentum) * var
+        scale = jax.lax.rsqrt(var + 1e-5)
+        if self.learnt:
+            scale = scale * self.param("scale", nn.initializers.ones_init(), (width,))
+        shift = -mean * scale
+        if self.learnt:
+            shift = shift + self.param("bias", nn.initializers.zeros_init(), (width,))
+        return x * spread(scale, x.shape) + spread(shift, x.shape)
+
+    def _moments(self, x: Array) -> tuple[Array, Array]:
+        """Mean and variance [F] of x [N, ..., F]."""
+        count = x.size // x.shape[-1]
+        both = jnp.stack([total(x), total(kept(jnp.square(x)))]) / count
+        if self.axis_name is not None:
+            both = jax.lax.pmean(both, self.axis_name)
+        return both[0], jnp.maximum(0.0, both[1] - jnp.square(both[0]))

@@ -13,10 +13,7 @@ a cache, as those of the shipped models do, the second is no bound, so the dista
 """
 
 import argparse
-import datetime
-import json
 import math
-import os
 import resource
 import sys
 import time
@@ -31,7 +28,7 @@ import numpy as np
 import pixelgan_jax as pg
 from benchmarks import timing
 from experiments import base, mnist, svhn
-from pixelgan_jax import parallel, provenance, sampling
+from pixelgan_jax import parallel, sampling
 from pixelgan_jax.config import from_dict
 from pixelgan_jax.levels import scale
 from pixelgan_jax.model import Model, build, initialise
@@ -253,8 +250,7 @@ def main() -> None:
     arguments = parse()
     rate, copied = timing.matrix_rate(), timing.bandwidth()
     limits = {"gigaflops_per_second": timing.digits(rate / 1e9), "gigabytes_per_second": timing.digits(copied / 1e9)}
-    results = {"date": datetime.date.today().isoformat(), "cores": os.cpu_count()} | provenance.device_and_versions()
-    results |= {"torch": torch.__version__ if torch else None, "limits": limits}
+    results = timing.circumstances() | {"limits": limits}
     print(f"{results['device']}, {limits}", flush=True)
     results["published_cached_over_naive_gpu"], results["models"] = PUBLISHED, {}
     for name, (model, params) in chosen(arguments).items():
@@ -267,9 +263,7 @@ def main() -> None:
         found["growth_megabytes"] = timing.digits(growth(model, params, 64))
         print(f"{name}: 8 chunks of 64 images take {found['growth_megabytes']:.3g} MB more than one", flush=True)
     if arguments.out:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / "sampling.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-        plot(results, arguments.out / "sampling.png")
+        timing.write(results, plot, arguments.out, "sampling")
 
 
 if __name__ == "__main__":

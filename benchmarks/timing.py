@@ -1,12 +1,19 @@
-"""Time, and what the device can do at most: medians of calls that were run once before."""
+"""Time, and what the device can do at most: medians of calls that were run once before. Writing what was measured."""
 
+import datetime
+import json
 import math
+import os
 import time
 from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from pixelgan_jax import provenance
 
 
 def seconds(call: Callable[[], object], repeats: int = 5) -> float:
@@ -18,6 +25,17 @@ def seconds(call: Callable[[], object], repeats: int = 5) -> float:
         jax.block_until_ready(call())
         times.append(time.perf_counter() - start)
     return float(np.median(times))
+
+
+def by_turns(calls: dict[str, Callable], repeats: int) -> dict[str, float]:
+    """The median seconds of each call, run one after the other `repeats` times."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            times[name].append(time.perf_counter() - start)
+    return {name: float(np.median(spent)) for name, spent in times.items()}
 
 
 def matrix_rate(side: int = 2048) -> float:
@@ -50,3 +68,21 @@ def compiled(function: Callable, *arguments) -> tuple[Callable, float, float]:
 def digits(value: float) -> float:
     """Three significant digits: timings hold no more."""
     return float(f"{value:.3g}") if math.isfinite(value) else value
+
+
+def circumstances() -> dict:
+    """Day, cores that this process may use, versions (PyTorch's is None where there is none), device and commit."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:
+        torch = metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        torch = None
+    today = datetime.date.today().isoformat()
+    return {"date": today, "cores": cores, **provenance.device_and_versions(), "torch": torch}
+
+
+def write(results: dict, plot: Callable[[dict, Path], None], folder: Path, name: str) -> None:
+    """folder/name.json, and folder/name.png by `plot`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    plot(results, folder / f"{name}.png")

@@ -11,12 +11,15 @@ product on this device, measured in the same run.
 """
 
 import argparse
+import dataclasses
 import importlib
-import json
-import os
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import jax
@@ -25,9 +28,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from benchmarks import timing
-from pixelgan_jax import parallel, provenance
+from pixelgan_jax import loop, parallel
 from pixelgan_jax import prior as priors
+from pixelgan_jax.checkpoint import Meta
 from pixelgan_jax.config import from_dict
+from pixelgan_jax.logs import Log
 from pixelgan_jax.model import Model, build
 from pixelgan_jax.randomness import Stream, example_keys, fold, normal, uniform
 from pixelgan_jax.state import ROLES, create
@@ -142,19 +147,26 @@ def check(made: Case, run: Callable[[], dict], step: Callable) -> None:
             np.testing.assert_allclose(value, metrics[name][0], rtol=0.05, err_msg=name)
 
 
-def by_turns(calls: dict[str, Callable], repeats: int) -> dict[str, float]:
-    """The median seconds of each call, run one after the other `repeats` times."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(repeats):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            times[name].append(time.perf_counter() - start)
-    return {name: float(np.median(spent)) for name, spent in times.items()}
+def loop_seconds(made: Case, steps: int = 10) -> float:
+    """Processor seconds a step of the thread that drives the loop: cutting batches, handing over calls, fetching
+    metrics, the progress bar, a log line every 5 steps. They pass while the device computes."""
+    often = {"log_every": 5, "evaluate_every": steps, "checkpoint_every": steps}
+    train = dataclasses.replace(made.model.config.train, steps=steps, **often)
+    model = made.model._replace(config=dataclasses.replace(made.model.config, train=train))
+    meta = Meta("benchmark", model.config, model.shape, 0, 0.0, 0.0)
+    keeps_nothing = SimpleNamespace(save=lambda *_: None, wait=lambda: None)
+    for _ in range(2):  # compiles the first time
+        with TemporaryDirectory() as folder, Log(Path(folder), 0) as log, redirect_stderr(StringIO()):
+            state = parallel.replicate(create(model), made.over)
+            start = time.thread_time()
+            loop.train(model, state, made.examples, meta, made.over, keeps_nothing, log, lambda state: ({}, None))
+            spent = time.thread_time() - start
+    return spent / steps
 
 
 def measure(made: Case, repeats: int, rate: float, peer: bool) -> dict:
-    """Images a second, operations, utilisation, compile seconds and memory; with PyTorch's images a second."""
+    """Images a second, operations, utilisation, compile seconds and memory; with `peer` also PyTorch's images a second
+    and the share of a step that the loop's own thread works."""
     run, told = ours(made)
     calls = {"ours": run}
     if peer:
@@ -162,11 +174,13 @@ def measure(made: Case, repeats: int, rate: float, peer: bool) -> dict:
             calls[layout], step = pytorch(made, layout == "channels_last")
             if layout == "contiguous":
                 check(made, run, step)
-    by_turns(calls, 1)
-    spent = by_turns(calls, repeats)
+    timing.by_turns(calls, 1)
+    spent = timing.by_turns(calls, repeats)
     count = len(made.examples.images)
     used = 1e6 * told["megaflops_per_image"] * count / spent["ours"] / rate
     row = {"images_per_second": count / spent["ours"], **told, "utilisation": used}
+    if peer:
+        row["loop_share"] = loop_seconds(made) / spent["ours"]
     row = {name: timing.digits(value) for name, value in row.items()}
     if peer:
         layout = min(("contiguous", "channels_last"), key=spent.get)
@@ -180,6 +194,8 @@ def report(name: str, row: dict) -> None:
     if "pytorch" in row:
         text += f", PyTorch {row['pytorch']['images_per_second']:.4g} ({row['times_as_fast_as_pytorch']:.3g}×)"
     text += f"; {row['megaflops_per_image']:.3g} Mflop an image, {100 * row['utilisation']:.0f} % of the matrix rate"
+    if "loop_share" in row:
+        text += f"; the loop's thread works {100 * row['loop_share']:.2g} % of a step"
     print(f"{text}; compiled in {row['compile_seconds']:.1f} s, {row['megabytes']:.0f} MB", flush=True)
 
 
@@ -226,18 +242,14 @@ def main() -> None:
     parser.add_argument("--growth", action="store_true", help="also mnist with other sides, channels and layers")
     parser.add_argument("--trial", action="store_true", help="a tiny model, to try this file out")
     arguments = parser.parse_args()
-    rate = timing.matrix_rate()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    results = {**provenance.device_and_versions(), "torch": torch.__version__ if torch else None, "cores": cores}
+    rate, results = timing.matrix_rate(), timing.circumstances()
     results["matrix_gigaflops_per_second"], results["cases"] = timing.digits(rate / 1e9), {}
-    print(f"{results['device']}, {cores} core(s), {rate / 1e9:.3g} Gflop/s in a matrix product", flush=True)
+    print(f"{results['device']}, {results['cores']} core(s), {rate / 1e9:.3g} Gflop/s in a matrix product", flush=True)
     for name, (made, against) in chosen(arguments).items():
         results["cases"][name] = measure(made, arguments.repeats, rate, against and torch is not None)
         report(name, results["cases"][name])
     if arguments.out:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / "training.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-        plot(results, arguments.out / "training.png")
+        timing.write(results, plot, arguments.out, "training")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,12 @@ from ml_collections import ConfigDict
 
 from experiments import figure2
 
-SCALE = {"train.steps": 5000, "train.batch_size": 64, "model.channels": 16}
+SCALE = {
+    "train.steps": 2500,
+    "train.batch_size": 64,
+    "model.encoder_channels": (16, 32, 64),
+    "model.channels": 16,
+}
 
 
 def get_config() -> ConfigDict:

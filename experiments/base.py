@@ -25,6 +25,7 @@ def get_config() -> ConfigDict:
     model.encoder_batch_norm = True  # batch normalisation in every hidden layer of the encoder
     model.logits_batch_norm = 0.0  # softmax head: batch-normalised logits times this; 0: plain logits
     model.input_noise = 0.3  # s.d. of Gaussian noise on the encoder's input (pixels in [-1, 1]), training only
+    model.input_translation = 0  # pixels that the encoder's input is moved by at most, at random, training only
     model.noise_dimensions = 16  # width of the noise n that the "noise" encoder is fed
     model.decoder = "pixelcnn"  # "pixelcnn", "gated_pixelcnn" (no blind spot) or "deconv" (the AAE's)
     model.channels = 32  # width of every decoder layer
@@ -53,6 +54,7 @@ def get_config() -> ConfigDict:
     optim.schedule = "cosine"  # "cosine" to zero over the run, or "constant"
     optim.warmup = 0.0  # fraction of the run that rates grow linearly from zero
     optim.clip = 0.0  # largest global gradient norm of a phase; 0: no clipping
+    optim.consistency = 0.0  # weight of KL(q(z | one view) ‖ q(z | another)) beside the generator's loss
     optim.ema = 0.999  # decay of the averaged parameters that are evaluated
 
     train = config.train = ConfigDict()

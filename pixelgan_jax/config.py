@@ -84,6 +84,7 @@ class Model:
     encoder_batch_norm: bool = _boolean()
     logits_batch_norm: float = _real(0)
     input_noise: float = _real(0)
+    input_translation: int = _integer(0, 65536)
     noise_dimensions: int = _integer(1, 65536)
     decoder: str = _choice("pixelcnn", "gated_pixelcnn", "deconv")
     channels: int = _integer(1, 65536)
@@ -117,6 +118,7 @@ class Optim:
     warmup: float = _real(0, 1, below=True)
     clip: float = _real(0)
     ema: float = _real(0, 1, below=True)
+    consistency: float = _real(0)
 
 
 @dataclass(frozen=True)
@@ -238,6 +240,11 @@ def _check_together(config: Config) -> None:
         raise InputError(
             f"config.data.labels: {data.labels} is not allowed: must be 0 with prior.name {prior.name};"
             " labels need a categorical code"
+        )
+    if config.optim.consistency and not (prior.adversarial and prior.name in ("categorical", "product")):
+        raise InputError(
+            f"config.optim.consistency: {config.optim.consistency} is not allowed: must be 0 without a categorical code"
+            " or without prior.adversarial"
         )
     if prior.name == "none" and model.decoder == "deconv":
         raise InputError("config.prior.name: 'none' is not allowed: the deconv decoder must have a code")

@@ -1,4 +1,4 @@
-"""The four losses: arrays in, one scalar out, means over the mini-batch."""
+"""The losses: arrays in, one scalar out, means over the mini-batch."""
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,15 @@ def discriminator_loss(prior_logits: Array, code_logits: Array) -> Array:
 def generator_loss(code_logits: Array) -> Array:
     """The non-saturating -E log D(z_code), logits [N] -> nats []; ln 2 where D cannot tell."""
     return jnp.mean(jax.nn.softplus(-code_logits))
+
+
+def consistency_nats(given: Array, log_probabilities: Array) -> Array:
+    """KL(q(z | one view) ‖ q(z | another)) of the categorical codes of two views of the same images, nats [].
+
+    given, log_probabilities [N, K]; the first is what the second is drawn to, and has no gradient.
+    """
+    given = jax.lax.stop_gradient(given)
+    return jnp.mean(jnp.sum(jnp.exp(given) * (given - log_probabilities), axis=1))
 
 
 def supervised_loss(log_probabilities: Array, labels: Array) -> Array:

@@ -49,11 +49,12 @@ def train_step(model: Model, state: TrainState, examples: Examples, batch: Batch
     key = fold(jax.random.key(examples.seed), Stream.TRAINING, state.step)
     images = examples.images[batch.index]
     active = phases(model.config)
-    state, metrics = reconstruct(model, state, images, example_keys(fold(key, Stream.RECONSTRUCTION_PHASE), position))
+    keys = example_keys(fold(key, Stream.RECONSTRUCTION_PHASE), position)
+    state, metrics, log_probabilities = reconstruct(model, state, images, keys)
     if "generator" in active:
         phase_key = fold(key, Stream.ADVERSARIAL_PHASE)
         code_keys, prior_keys = (example_keys(fold(phase_key, i), position) for i in (0, Stream.PRIOR))
-        state, more = oppose(model, state, images, code_keys, prior_keys)
+        state, more = oppose(model, state, images, log_probabilities, code_keys, prior_keys)
         metrics |= more
     if "supervised" in active:
         keys = example_keys(fold(key, Stream.SUPERVISED_PHASE), position)
@@ -79,30 +80,35 @@ def update(model: Model, state: TrainState, phase: str, gradients: dict) -> tupl
     return state.replace(params=params, opt=state.opt | {phase: opt}), metrics
 
 
-def reconstruct(model: Model, state: TrainState, images: Array, keys: Array) -> tuple[TrainState, Metrics]:
-    """Encoder and decoder maximise log p(x | z); the only phase that moves BatchNorm's running statistics."""
+def reconstruct(model: Model, state: TrainState, images: Array, keys: Array) -> tuple[TrainState, Metrics, Array]:
+    """Encoder and decoder maximise log p(x | z); the only phase that moves BatchNorm's running statistics.
+
+    Also gives the categorical code's log q(z | x) [N, K] of the views that it saw.
+    """
 
     def loss(params):
         posterior, stats = encode(model, params["encoder"], state.stats["encoder"], images, keys, train=True)
         levels_of = targets(model, images, keys)
         code = priors.soft_code(posterior, keys)
-        return objective.reconstruction_nats(log_prob(model, params["decoder"], levels_of, code)), stats
+        nats = objective.reconstruction_nats(log_prob(model, params["decoder"], levels_of, code))
+        return nats, (stats, posterior.log_probabilities)
 
     own = pick(state.params, ROLES["reconstruction"])
-    (nats, stats), gradients = jax.value_and_grad(loss, has_aux=True)(own)
+    (nats, (stats, log_probabilities)), gradients = jax.value_and_grad(loss, has_aux=True)(own)
     state, metrics = update(model, state.replace(stats={"encoder": stats}), "reconstruction", gradients)
-    return state, metrics | {"reconstruction_nats": nats}
+    return state, metrics | {"reconstruction_nats": nats}, log_probabilities
 
 
 def oppose(
-    model: Model, state: TrainState, images: Array, keys: Array, prior_keys: Array
+    model: Model, state: TrainState, images: Array, other_view: Array, keys: Array, prior_keys: Array
 ) -> tuple[TrainState, Metrics]:
-    """The discriminator learns to tell prior from code, then the encoder to fool it.
+    """The discriminator learns to tell prior from code, then the encoder to fool it and, with `optim.consistency`, to
+    give this view of an image the categorical code of the reconstruction's, `other_view` log q(z | x) [N, K].
 
     The encoder runs forward once: its code serves the discriminator, and its pull-back carries the generator's
     gradient with respect to that code back to the encoder.
     """
-    noise_sd = model.config.model.discriminator_noise
+    noise_sd, consistency = model.config.model.discriminator_noise, model.config.optim.consistency
 
     def discriminate(params, code, keys):
         noise = noise_sd * normal(keys, Stream.DISCRIMINATOR_NOISE, (model.width,)) if noise_sd else 0.0
@@ -110,7 +116,7 @@ def oppose(
 
     def code_of(params):
         posterior, _ = encode(model, params, state.stats["encoder"], images, keys, train=True)
-        return priors.soft_code(posterior, keys)
+        return priors.soft_code(posterior, keys), posterior.log_probabilities
 
     def discriminator_loss(params, code):
         prior_code = priors.sample(model.config.prior, prior_keys)
@@ -118,16 +124,22 @@ def oppose(
             discriminate(params, prior_code, prior_keys), discriminate(params, code, keys)
         )
 
-    def generator_loss(code, params):
-        return objective.generator_loss(discriminate(params, code, keys))
+    def generator_loss(code, log_probabilities, params):
+        loss = objective.generator_loss(discriminate(params, code, keys))
+        metrics = {"generator_loss": loss}
+        if consistency:
+            apart = objective.consistency_nats(other_view, log_probabilities)
+            loss, metrics = loss + consistency * apart, metrics | {"generator_consistency_nats": apart}
+        return loss, metrics
 
-    code, pull_back = jax.vjp(code_of, state.params["encoder"])
+    (code, log_probabilities), pull_back = jax.vjp(code_of, state.params["encoder"])
     d_loss, gradients = jax.value_and_grad(discriminator_loss)(state.params["discriminator"], code)
     state, d_metrics = update(model, state, "discriminator", {"discriminator": gradients})
-    g_loss, code_gradient = jax.value_and_grad(generator_loss)(code, state.params["discriminator"])
+    slope = jax.grad(generator_loss, argnums=(0, 1), has_aux=True)
+    code_gradient, losses = slope(code, log_probabilities, state.params["discriminator"])
     (gradients,) = pull_back(code_gradient)
     state, g_metrics = update(model, state, "generator", {"encoder": gradients})
-    return state, d_metrics | g_metrics | {"discriminator_loss": d_loss, "generator_loss": g_loss}
+    return state, d_metrics | g_metrics | losses | {"discriminator_loss": d_loss}
 
 
 def supervise(model: Model, state: TrainState, images: Array, labels: Array, keys: Array) -> tuple[TrainState, Metrics]:

@@ -150,6 +150,8 @@ def test_missing_names_are_refused():
     [
         ("data.levels", 17, {"model.likelihood": "bernoulli"}),
         ("data.labels", 100, {"prior.name": "gaussian"}),
+        ("optim.consistency", 1.0, {"prior.name": "gaussian", "data.labels": 0}),
+        ("optim.consistency", 1.0, {"prior.adversarial": False}),
         ("prior.name", "none", {"model.decoder": "deconv"}),
         ("model.encoder", "gaussian", {"prior.name": "categorical"}),
         ("model.encoder", "noise", {"prior.name": "none"}),

@@ -14,7 +14,7 @@ LAYERS = [
     ["processes"],
     ["config"],
     ["data.files", "levels", "randomness"],
-    ["data.sources", "data.batches"],
+    ["augmentation", "data.sources", "data.batches"],
     ["data.splits"],
     ["nn.sums", "nn.discriminator", "nn.deconv"],
     ["nn.masked_conv", "nn.batch_norm"],

@@ -1,5 +1,6 @@
 """The losses against values computed by hand."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -38,3 +39,12 @@ def test_supervised_loss_by_hand():
     probabilities = np.array([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]])
     loss = objective.supervised_loss(jnp.log(probabilities), jnp.array([1, 2]))
     np.testing.assert_allclose(loss, -(np.log(0.25) + np.log(0.8)) / 2, rtol=1e-6)
+
+
+def test_consistency_is_the_divergence_by_hand_and_moves_the_second_view_alone():
+    one, other = np.array([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]), np.array([[0.25, 0.25, 0.5], [0.1, 0.1, 0.8]])
+    by_hand = (0.5 * np.log(2) + 0.25 * np.log(0.5)) / 2
+    value, gradients = jax.value_and_grad(objective.consistency_nats, (0, 1))(jnp.log(one), jnp.log(other))
+    np.testing.assert_allclose(value, by_hand, rtol=1e-6)
+    np.testing.assert_array_equal(gradients[0], 0)
+    np.testing.assert_allclose(gradients[1], -one / 2, rtol=1e-6)

@@ -1,5 +1,6 @@
 """The training step: what each phase moves, and that it is the same on one device, on eight and under pmap."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -47,7 +48,7 @@ def each_phase(semi_supervised):
         labelled, labels = examples.labelled_images[batch.labelled_index], examples.labels[batch.labelled_index]
         return {
             "reconstruct": step.reconstruct(made, before, images, keys)[0],
-            "oppose": step.oppose(made, before, images, keys, prior_keys)[0],
+            "oppose": step.oppose(made, before, images, jnp.zeros((tiny.BATCH, 10)), keys, prior_keys)[0],
             "supervise": step.supervise(made, before, labelled, labels, keys)[0],
         }
 
@@ -114,6 +115,25 @@ def test_gradients_agree_on_one_device_eight_devices_and_pmap(monkeypatch):
             # rounding is relative to a gradient's size, not to each of its entries
             atol = 1e-5 * np.abs(value).max()
             np.testing.assert_allclose(other[path], value, rtol=1e-5, atol=atol, err_msg=jax.tree_util.keystr(path))
+
+
+def test_consistency_adds_its_gradient_to_the_generators_alone(monkeypatch):
+    monkeypatch.setattr(step, "optimizers", record_gradients)
+    monkeypatch.setattr(state, "optimizers", record_gradients)
+    found, apart = {}, {}
+    for weight in (0.0, 1.0, 3.0):
+        made = tiny.build(optim={"consistency": weight}, model={"input_translation": 1})
+        over, before, examples = tiny.ready(made, jax.devices()[:1])
+        after, metrics = parallel.compile_step(made, over)(before, examples, parallel.split_batch(tiny.batch(), over))
+        found[weight] = jax.tree.map(np.asarray, after.opt)
+        apart[weight] = metrics.get("generator_consistency_nats")
+    assert apart[0.0] is None and float(apart[1.0][0]) > 1e-4
+    assert float(apart[1.0][0]) == pytest.approx(float(apart[3.0][0]), rel=1e-5)
+    for phase in ("reconstruction", "discriminator", "supervised"):
+        chex.assert_trees_all_close(found[3.0][phase], found[0.0][phase], rtol=1e-4, atol=1e-6)
+    once, thrice = (jax.tree.map(np.subtract, found[w]["generator"], found[0.0]["generator"]) for w in (1.0, 3.0))
+    assert optax.tree.norm(once) > 1e-3
+    chex.assert_trees_all_close(jax.tree.map(lambda x: 3 * x, once), thrice, rtol=1e-3, atol=1e-5)
 
 
 def test_steps_in_one_call_equal_steps_one_by_one(semi_supervised):

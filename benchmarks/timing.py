@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pixelgan_jax import provenance
+from pixelgan_jax.parallel import compiler_options
 
 
 def seconds(call: Callable[[], object], repeats: int = 5) -> float:
@@ -54,8 +55,8 @@ def bandwidth(megabytes: int = 256) -> float:
 
 def compiled(function: Callable, *arguments) -> tuple[Callable, float, float]:
     """(the compiled function, seconds that compiling took, bytes it needs for arguments, result and in between); one
-    jitted already keeps its options."""
-    jitted = function if hasattr(function, "lower") else jax.jit(function)
+    jitted already keeps its options, others get the package's."""
+    jitted = function if hasattr(function, "lower") else jax.jit(function, compiler_options=compiler_options())
     start = time.perf_counter()
     program = jitted.lower(*arguments).compile()
     took = time.perf_counter() - start

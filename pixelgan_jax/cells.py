@@ -7,7 +7,6 @@ folder, or train their part of it and copy it together.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shlex
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from pixelgan_jax import loop, run
 from pixelgan_jax.config import Config, first_difference, from_dict
 from pixelgan_jax.data import sources
 from pixelgan_jax.errors import InputError
+from pixelgan_jax.replicates import seeded
 from pixelgan_jax.workdir import InUse
 
 DONE, NO_DATA, MISSING = "done", "not run: no data", "not run"
@@ -72,13 +72,8 @@ def _cell(name: str, path: str, fields: dict[str, str], seeds: int, folder: Path
     experiment, config, _, _ = parse(_arguments(path, fields, folder))
     tasks = []
     for number in range(seeds):
-        seed = config.train.seed + number
-        one = dataclasses.replace(
-            config,
-            train=dataclasses.replace(config.train, seed=seed),
-            data=dataclasses.replace(config.data, seed=config.data.seed + number),
-        )
-        tasks.append(Task(experiment, one, folder / f"seed_{seed}"))
+        one = seeded(config, number)
+        tasks.append(Task(experiment, one, folder / f"seed_{one.train.seed}"))
     shown = fields | ({"train.replicates": str(seeds)} if seeds > 1 else {})
     if "data.dir" in fields:
         shown["data.dir"] = "FOLDER"  # elsewhere on the reader's machine
@@ -156,7 +151,7 @@ def _train(name: str, task: Task) -> str:
         return DONE
     print(f"{label}: training", flush=True)
     try:
-        run.execute("train", task.experiment, task.config, task.workdir)
+        run.execute("train", run.start(task.experiment, task.config, task.workdir))
     except InUse as error:
         print(f"{label}: skipped: {error}", flush=True)
         return "being trained by another process"

@@ -17,7 +17,7 @@ if __name__ == "__main__":  # the imports below take seconds, in which there is 
 import jax
 from ml_collections import ConfigDict
 
-from pixelgan_jax import comparison, loop, processes, run
+from pixelgan_jax import comparison, loop, processes, replicates, run
 from pixelgan_jax.config import Config, describe, from_dict, to_dict
 from pixelgan_jax.errors import InputError, one_line
 
@@ -164,7 +164,7 @@ def main(arguments: list[str]) -> int:
                 comparison.execute(mode, flags["config"], plan, config.train.replicates, workdir, overrides, parse)
                 return 0
             processes.join(where, {"--config": experiment, "--mode": mode, **_fields(config)})
-            run.execute(mode, experiment, config, workdir)
+            replicates.execute(mode, experiment, config, workdir)
             processes.leave()
     except InputError as error:
         return _fail(2, f"error: {error}")

@@ -1,10 +1,7 @@
 """What each mode of the command line does with one experiment and its workdir."""
 
-import dataclasses
 import json
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,7 +44,7 @@ class Run(NamedTuple):
 
 def start(experiment: str, config: Config, workdir: Path) -> Run:
     """Loads the data and builds the model. Raises InputError for whatever does not fit together."""
-    _check_workdir(experiment, workdir)
+    check_workdir(experiment, workdir)
     dataset = sources.load(config.data)
     if config.data.labels and config.prior.categories != dataset.classes:
         raise InputError(
@@ -65,7 +62,8 @@ def start(experiment: str, config: Config, workdir: Path) -> Run:
     return Run(experiment, config, workdir, splits, dataset.classes, model, mesh)
 
 
-def _check_workdir(experiment: str, workdir: Path) -> None:
+def check_workdir(experiment: str, workdir: Path) -> None:
+    """Raises InputError where the workdir is another experiment's."""
     try:
         owner = json.loads((workdir / "config.json").read_text())["experiment"]
     except (FileNotFoundError, NotADirectoryError):  # the latter prepare() refuses
@@ -243,67 +241,12 @@ def _written_pictures(workdir: Path) -> dict[str, np.ndarray]:
     return {name: np.asarray(Image.open(path).convert("RGB")) for name, path in paths.items() if path.exists()}
 
 
-def execute(mode: str, experiment: str, config: Config, workdir: Path) -> None:
-    """Does what `mode` says; with `train.replicates` N > 1 for N seeds one after another, each in `seed_<n>/`.
-
-    A replicate adds its number to `train.seed` and to `data.seed`: initialisation, data order, validation split and
-    labelled subset all differ.
-    """
-    count = config.train.replicates
-    if count == 1:
-        _do(mode, start(experiment, config, workdir))
-        return
-    _check_workdir(experiment, workdir)
-    with _locked(mode, workdir):
-        _execute_replicates(mode, experiment, config, workdir)
-
-
-def _locked(mode: str, workdir: Path) -> AbstractContextManager:
-    # only training makes a workdir; where the other modes find none, they refuse
+def locked(mode: str, workdir: Path) -> AbstractContextManager:
+    """Holds the workdir's lock. Only training makes a workdir: where the other modes find none, they refuse."""
     return lock(workdir) if parallel.is_first() and (mode == "train" or workdir.is_dir()) else nullcontext()
 
 
-def _do(mode: str, run: Run) -> dict[str, Any] | None:
-    with _locked(mode, run.workdir):
+def execute(mode: str, run: Run) -> dict[str, Any] | None:
+    """Does what `mode` says; the results, in the first process."""
+    with locked(mode, run.workdir):
         return {"train": train, "evaluate": evaluate, "sample": sample}[mode](run)
-
-
-def _execute_replicates(mode: str, experiment: str, config: Config, workdir: Path) -> None:
-    count, results = config.train.replicates, []
-    for number in range(count):
-        seed = config.train.seed + number
-        one = dataclasses.replace(
-            config,
-            train=dataclasses.replace(config.train, seed=seed, replicates=1),
-            data=dataclasses.replace(config.data, seed=config.data.seed + number),
-        )
-        if parallel.is_first():
-            print(f"replicate {number + 1} of {count}: seed {seed}", flush=True)
-        results.append(_do(mode, start(experiment, one, workdir / f"seed_{seed}")))
-    if mode != "sample" and parallel.is_first():
-        write_json(workdir / "config.json", {"experiment": experiment, **to_dict(config)})
-        write_json(workdir / "results.json", gather(config, results))
-        report.write_html(workdir)
-
-
-def gather(config: Config, results: list[dict[str, Any]]) -> dict[str, Any]:
-    """The results.json of replicates: `test` and `validation` hold means, `test_sd` the sample standard deviations
-    of what every replicate has; training time is summed."""
-    first, runs = results[0], [{name: r[name] for name in ("seed", "validation", "test")} for r in results]
-
-    def each(part: str, function: Callable) -> dict[str, Any]:
-        shared = [name for name in first[part] if all(name in r[part] for r in results)]
-        return {name: function(np.array([r[part][name] for r in results]), axis=0).tolist() for name in shared}
-
-    spent = {name: sum(r["train"][name] for r in results) for name in ("seconds", "compile_seconds")}
-    rate = float(np.mean([r["train"]["images_per_second"] for r in results]))
-    return first | {
-        "seed": config.train.seed,
-        "config": to_dict(config),
-        "train": spent | {"images_per_second": rate},
-        "validation": each("validation", np.mean),
-        "test": each("test", np.mean),
-        "test_sd": each("test", partial(np.std, ddof=1)),
-        "warnings": [f"seed {r['seed']}: {warning}" for r in results for warning in r["warnings"]],
-        "replicates": runs,
-    }

@@ -5,7 +5,8 @@ computed. Letters: N images, H rows, W columns, C channels, D code width, S unif
 raster order, 0 to H·W - 1.
 """
 
-from functools import partial
+from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import jax
@@ -18,6 +19,7 @@ from tqdm import tqdm
 from pixelgan_jax.levels import quantise, scale, to_uint8
 from pixelgan_jax.model import Model, Params, seedless
 from pixelgan_jax.nn.pixelcnn import at, put
+from pixelgan_jax.parallel import compiler_options
 from pixelgan_jax.randomness import Stream, example_keys, fold, uniform
 from pixelgan_jax.step import AXIS
 
@@ -102,7 +104,7 @@ def iterated(model: Model, params: Params, request: Request, block: Array) -> tu
     block = 1 this is the oracle, the definition of sampling; with block = H·W it is the fixed-point (Jacobi) sampler;
     with whole rows, Gauss-Seidel over rows. All three are one compiled program and draw the same image exactly.
     """
-    count, height, width, channels = request.given.shape
+    _, height, width, _ = request.given.shape
     number = jnp.arange(height * width).reshape(1, height, width, 1)
     blank = jnp.where(number < request.known.reshape(-1, 1, 1, 1), request.given, 0)
 
@@ -122,11 +124,10 @@ def _deterministic(model: Model, params: Params, code: Array) -> Array:
     return to_uint8(model.likelihood.mean(parameters), model.config.data.levels)
 
 
-@partial(jax.jit, static_argnames=("model", "over", "scanned"), donate_argnames="given")
-def _draw(
-    model: Model, over: Mesh, scanned: bool, params: Params, given: Array, rows: tuple, scalars: tuple
-) -> tuple[Array, Array]:
-    """(uint8 images [N, H, W, C], in the place of `given`; passes of the network [devices]).
+@cache
+def _draw(model: Model, over: Mesh, scanned: bool) -> Callable[..., tuple[Array, Array]]:
+    """A compiled function (params, given, rows, scalars) -> (uint8 images [N, H, W, C], in the place of `given`; passes
+    of the network [devices]).
 
     rows: code, index and known of N images, which are split over the devices; scalars: seed, temperature and block.
     """
@@ -146,7 +147,8 @@ def _draw(
         return to_uint8(drawn, levels), passes[None]
 
     specs = dict(in_specs=(P(), P(AXIS), P(AXIS), P()), out_specs=P(AXIS))
-    return jax.shard_map(one_device, mesh=over, check_vma=False, **specs)(params, given, rows, scalars)
+    mapped = jax.shard_map(one_device, mesh=over, check_vma=False, **specs)
+    return jax.jit(mapped, donate_argnums=1, compiler_options=compiler_options())
 
 
 def sample(
@@ -180,7 +182,7 @@ def sample(
             index = np.minimum(np.arange(start, start + size), count - 1)  # the last chunk is filled up
             rows = (np.asarray(code[index], np.float32), index.astype(np.int32), known[index])
             begun, rows = jax.device_put((given[index], rows), NamedSharding(over, P(AXIS)))
-            drawn, used = _draw(seedless(model), over, resolve(method) == "cached", params, begun, rows, scalars)
+            drawn, used = _draw(seedless(model), over, resolve(method) == "cached")(params, begun, rows, scalars)
             images[start : start + size] = np.asarray(drawn)[: count - start]
             passes += int(np.max(used))
             bar.update(min(size, count - start))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import pixelgan_jax as pg
-from pixelgan_jax import config, run
+from pixelgan_jax import config, replicates
 from pixelgan_jax.errors import InputError
 from tests import tiny
 
@@ -20,7 +20,7 @@ TINY = dict(
 def train(folder, **groups):
     """Two steps of a tiny model on the digits; the run."""
     merged = {name: TINY.get(name, {}) | groups.get(name, {}) for name in {*TINY, *groups}}
-    run.execute("train", "tiny", config.from_dict(tiny.fields(**merged)), folder)
+    replicates.execute("train", "tiny", config.from_dict(tiny.fields(**merged)), folder)
     return folder
 
 

@@ -31,6 +31,7 @@ LAYERS = [
     ["pictures", "report"],
     ["illustration", "loop"],
     ["run", "api", "scores", "markdown"],
+    ["replicates"],
     ["cells"],
     ["drawings"],
     ["comparison"],

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pixelgan_jax import provenance
-from pixelgan_jax.parallel import compiler_options
+from pixelgan_jax.parallel import bytes_needed, compiler_options
 
 
 def seconds(call: Callable[[], object], repeats: int = 5) -> float:
@@ -60,10 +60,7 @@ def compiled(function: Callable, *arguments) -> tuple[Callable, float, float]:
     start = time.perf_counter()
     program = jitted.lower(*arguments).compile()
     took = time.perf_counter() - start
-    memory = program.memory_analysis()
-    needed = memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
-    needed -= memory.alias_size_in_bytes  # donated arguments that hold the result
-    return program, took, float(needed)
+    return program, took, float(bytes_needed(program))
 
 
 def digits(value: float) -> float:

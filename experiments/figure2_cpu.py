@@ -5,7 +5,7 @@ from ml_collections import ConfigDict
 from experiments import figure2
 
 SCALE = {
-    "train.steps": 2500,
+    "train.steps": 1500,
     "train.batch_size": 64,
     "model.encoder_channels": (16, 32, 64),
     "model.channels": 16,

@@ -16,7 +16,7 @@ from pixelgan_jax.config import Train
 from pixelgan_jax.data.batches import indices
 from pixelgan_jax.logs import Log
 from pixelgan_jax.model import Model, seedless
-from pixelgan_jax.parallel import agreement, compile_step, split_batch
+from pixelgan_jax.parallel import agreement, check_memory, compile_step, split_batch
 from pixelgan_jax.state import ROLES, TrainState
 from pixelgan_jax.step import Batch, Examples
 
@@ -116,6 +116,7 @@ class _Stepper:
                 leaves, structure = jax.tree.flatten((state, self.examples, batch))
                 like = tuple(jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding) for x in leaves)
                 self.compiled[count] = _compiled(self.model, self.over, structure, like)
+                check_memory(self.compiled[count], self.over, self.train.batch_size)
         return self.compiled[count](state, self.examples, batch)
 
     def _batch(self, step: int, count: int) -> Batch:
@@ -170,7 +171,7 @@ def train(
 
     `validate(state)` gives the validation scalars to log and the error that the best checkpoint is chosen by. Without a
     log this is a process that reports nothing. Raises Interrupted after saving on a signal, which may be another
-    process's; Diverged without saving.
+    process's; Diverged without saving; InputError where the memory cannot hold a step.
     """
     settings, step = model.config.train, int(state.step)
     plan, received, clock = calls(step, settings), [], _Clock()

@@ -1,5 +1,6 @@
 """Maps the per-device step over every device of every process."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from pixelgan_jax.errors import InputError
 from pixelgan_jax.model import Model
 from pixelgan_jax.step import AXIS, Batch, Examples, Metrics, TrainState, train_step
 
@@ -81,6 +83,27 @@ def agreement(over: Mesh) -> Callable[[int], int]:
         return int(under_way.pop(0))
 
     return agree
+
+
+def bytes_needed(program: jax.stages.Compiled) -> int:
+    """Bytes of one device that a compiled program takes for its arguments, its results and what lies in between."""
+    memory = program.memory_analysis()
+    needed = memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
+    return needed - memory.alias_size_in_bytes  # donated arguments that hold the results
+
+
+def check_memory(program: jax.stages.Compiled, over: Mesh, batch_size: int) -> None:
+    """Raises InputError where a step of `batch_size` images cannot fit into the devices' memory."""
+    local = over.local_devices
+    limit = (local[0].memory_stats() or {}).get("bytes_limit")
+    if limit is None:  # CPU devices share the machine's
+        limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // len(local)
+    needed = bytes_needed(program)
+    if needed > limit:
+        raise InputError(
+            f"config.train.batch_size: {batch_size} is not allowed: must be smaller, since a step would need"
+            f" {needed / 1e9:.3g} GB of a device's {limit / 1e9:.3g}; more devices share a batch"
+        )
 
 
 def compile_step(model: Model, over: Mesh) -> StepCall:

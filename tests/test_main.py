@@ -263,3 +263,14 @@ def test_what_cannot_be_written_is_one_line_that_names_the_path_and_status_1(cap
     assert (status, err.count("\n")) == (1, 1)
     assert err == f"error: {folder / 'results.json'}: Is a directory\n"
     assert os.listdir(folder / "results.json") == []
+
+
+def test_a_batch_that_no_memory_holds_is_refused_before_a_step(capsys):
+    batch = 500_000
+    status, _, err = run(
+        capsys, "--config", DIGITS, *SMALL, f"--config.train.batch_size={batch}", "--config.model.channels=512"
+    )
+    assert status == 2
+    assert f"error: config.train.batch_size: {batch} is not allowed: must be smaller" in err.splitlines()[-1]
+    status, _, _ = run(capsys, "--config", DIGITS, *SMALL)  # what the refused one left behind is in nobody's way
+    assert status == 0

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from flax.linen.initializers import lecun_normal, zeros_init
 
 from pixelgan_jax.nn.masked_conv import AdaptiveBias, convolve, shift
-from pixelgan_jax.nn.pixelcnn import Arrays, Context, Head, at, push, put, window
+from pixelgan_jax.nn.pixelcnn import Arrays, Autoregressive, Context, Head, at, push, put, window
 from pixelgan_jax.nn.sums import kept
 
 Array = jax.Array
@@ -93,18 +93,9 @@ class GatedLayer(nn.Module):
         return self.out(gate(seen @ weights + rest))
 
 
-class GatedPixelCNN(nn.Module):
+class GatedPixelCNN(Autoregressive):
     """Gated PixelCNN with a vertical and a horizontal stack, without blind spot (van den Oord et al. 2016,
     Conditional Image Generation with PixelCNN Decoders, figure 2)."""
-
-    shape: tuple[int, int, int]
-    parameters: int
-    features: int
-    layers: int
-    first: int
-    side: int
-    location_dependent: bool
-    dtype: jnp.dtype = jnp.float32
 
     def setup(self):
         common = dict(

@@ -68,12 +68,9 @@ class Head(nn.Module):
         return nn.Dense(self.parameters, dtype=jnp.float32)(h)
 
 
-class PixelCNN(nn.Module):
-    """A mask-A convolution, then residual mask-B ones, with the code's adaptive bias in every layer.
-
-    Like every stack of square masked kernels it has the blind spot to the upper right that
-    van den Oord et al. (2016, Conditional PixelCNN) describe; the gated one has not.
-    """
+class Autoregressive(nn.Module):
+    """What both decoders are made from: the image's shape (H, W, C), P, F, L residual layers after the first, the sides
+    of the first kernel and of the others, and whether the code's bias differs by pixel."""
 
     shape: tuple[int, int, int]
     parameters: int
@@ -83,6 +80,14 @@ class PixelCNN(nn.Module):
     side: int
     location_dependent: bool
     dtype: jnp.dtype = jnp.float32
+
+
+class PixelCNN(Autoregressive):
+    """A mask-A convolution, then residual mask-B ones, with the code's adaptive bias in every layer.
+
+    Like every stack of square masked kernels it has the blind spot to the upper right that
+    van den Oord et al. (2016, Conditional PixelCNN) describe; the gated one has not.
+    """
 
     def setup(self):
         height, width, channels = self.shape

@@ -61,8 +61,8 @@ def plan(file: str, named: dict[str, Any], seeds: int, folder: Path, overrides: 
             reaching = {field: text for field, text in overrides.items() if field != "train.replicates"}
             if before.data.name != own:
                 reaching.pop("data.name", None)
-            cells.append(_cell(name, path, fields | reaching, seeds, folder / name, parse)._replace(
-                own_data=before.data.name != own))  # fmt: skip
+            cell = _cell(name, path, fields | reaching, seeds, folder / name, parse)
+            cells.append(cell._replace(own_data=before.data.name != own))
         except InputError as error:
             raise InputError(f"cell {name}: {error}") from None
     return cells

@@ -12,6 +12,7 @@ def get_config() -> ConfigDict:
     data = config.data = ConfigDict()
     data.name = "digits"  # "digits", a TFDS name, or a path: folder of .npz or IDX files, or one .npz
     data.dir = ""  # with a TFDS name: where the prepared data set, or its raw files, lie
+    data.classes = 0  # only the images of the first so many classes; 0: all
     data.labels = 0  # labelled training images, class-balanced; 0: unsupervised
     data.validation = 200  # images held out of the training split
     data.seed = 0  # of the validation split and of the labelled subset

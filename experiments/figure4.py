@@ -1,5 +1,5 @@
-"""Figure 4 of Makhzani & Frey 2017: a code of three categories on its simplex, with and without the adversary,
-`--mode figure`."""
+"""Figure 4 of Makhzani & Frey 2017: a code of three categories on its simplex, of three digits, with and without the
+adversary, `--mode figure`."""
 
 from ml_collections import ConfigDict
 
@@ -12,9 +12,9 @@ def get_config() -> ConfigDict:
 
 def get_plan() -> dict:
     # batch-normalised logits would spread the codes over the simplex by themselves
-    own = {"prior.categories": 3, "model.logits_batch_norm": 0.0}
+    own = {"data.classes": 3, "data.validation": 3000, "prior.categories": 3, "model.logits_batch_norm": 0.0}
     cells = {
         "with_adversary": ("mnist_clusters", own),
         "without_adversary": ("mnist_clusters", own | {"prior.adversarial": False}),
     }
-    return {"title": "Figure 4: three categories, all test images", "cells": cells, "drawing": "codes"}
+    return {"title": "Figure 4: three categories of the digits 0, 1 and 2", "cells": cells, "drawing": "codes"}

@@ -69,6 +69,7 @@ def _widths():
 class Data:
     name: str = _text('"digits", a TFDS name, or a path', empty=False)
     dir: str = _text("a folder, or empty", empty=True)
+    classes: int = _integer(0)
     labels: int = _integer(0)
     validation: int = _integer(1)
     seed: int = _integer(0)

@@ -13,7 +13,7 @@ LAYERS = [
     ["roll_call"],
     ["processes"],
     ["config"],
-    ["data.files", "levels", "randomness"],
+    ["data.files", "data.tfds", "levels", "randomness"],
     ["augmentation", "data.sources", "data.batches"],
     ["data.splits"],
     ["nn.sums", "nn.discriminator", "nn.deconv"],
@@ -91,4 +91,4 @@ def test_tfds_is_imported_in_one_place_and_lazily():
         assert not {"tensorflow", "tensorflow_datasets"} & top, path
         _, foreign = imports(path)
         if {"tensorflow", "tensorflow_datasets"} & foreign:
-            assert module_name(path) == "data.sources"
+            assert module_name(path) == "data.tfds"

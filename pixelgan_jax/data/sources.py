@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import os
-import re
-import sys
-from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from pixelgan_jax.config import Data
+from pixelgan_jax.data import tfds
 from pixelgan_jax.data.files import read_idx, read_npz, read_svhn_mat
 from pixelgan_jax.errors import InputError
 
-ALLOWED = '"digits", a TFDS name, or a path to a folder or a .npz file'
-TFDS_NAME = re.compile(r"[a-z0-9_]+(/[a-z0-9_.\-]+)*")
 IDX_DATASETS = ("mnist", "fashion_mnist")
 MOST_LABEL = 65535
 ONE_FILE_TEST = 10000  # most test images that a single .npz gives up
-TFDS_BATCH = 1000
-RECORD_FORMATS = ("PNG", "JPEG", "BMP")  # Pillow has formats that other programs read for it
 
 
 class Split(NamedTuple):
@@ -55,7 +46,17 @@ def load(data: Data) -> Dataset:
         pair = _from_path(data)
     else:
         pair = _from_raw_files(data) or _from_tfds(data)
-    return _checked(pair, data.name)
+    dataset = _checked(pair, data.name)
+    return _first_classes(dataset, data.classes) if data.classes else dataset
+
+
+def _first_classes(dataset: Dataset, count: int) -> Dataset:
+    """The images of classes 0 to count - 1."""
+    if not 2 <= count <= dataset.classes:
+        allowed = f"must be 0, or from 2 to the data's {dataset.classes}"
+        raise InputError(f"config.data.classes: {count} is not allowed: {allowed}")
+    pair = (Split(*(rows[split.labels < count] for rows in split)) for split in dataset[:2])
+    return Dataset(*pair, count)
 
 
 def _checked(pair: tuple[Split, Split], name: str) -> Dataset:
@@ -96,9 +97,8 @@ def _is_path(data: Data) -> bool:
     separated = "/" in name or os.sep in name
     if os.path.exists(name) and (separated or not data.dir):
         return True
-    if separated and TFDS_NAME.fullmatch(name):
-        # With community data sets the list would be asked of the network.
-        return name.split("/")[0] not in _import_tfds(name).list_builders(with_community_datasets=False)
+    if separated and tfds.NAME.fullmatch(name):
+        return not tfds.has(name)
     return separated
 
 
@@ -112,9 +112,9 @@ def _from_path(data: Data) -> tuple[Split, Split]:
             raise InputError(f"{path}: must hold train.npz and test.npz, or the four IDX files under their usual names")
         return pair
     if not os.path.exists(path):
-        raise InputError(f"config.data.name: {data.name!r}: no such file or folder; must be {ALLOWED}")
+        raise InputError(f"config.data.name: {data.name!r}: no such file or folder; must be {tfds.ALLOWED}")
     if path.suffix != ".npz":
-        raise InputError(f"config.data.name: {data.name!r} is not allowed: must be {ALLOWED}")
+        raise InputError(f"config.data.name: {data.name!r} is not allowed: must be {tfds.ALLOWED}")
     images, labels = read_npz(path)
     count = min(len(images) // 5, ONE_FILE_TEST)
     if not count:
@@ -151,108 +151,6 @@ def _from_raw_files(data: Data) -> tuple[Split, Split] | None:
     return None
 
 
-def block_means(images: np.ndarray, side: int) -> np.ndarray:
-    """Means, rounded, of side × side blocks: uint8 [N, H, W, C] -> uint8 [N, H / side, W / side, C]."""
-    n, h, w, c = images.shape
-    blocks = images.reshape(n, h // side, side, w // side, side, c)
-    return np.rint(blocks.mean(axis=(2, 4), dtype=np.float32)).astype(np.uint8)
-
-
-def _missing_package(name: str, error: ImportError) -> InputError:
-    needs = "`pip install tensorflow-datasets array_record pillow`"
-    return InputError(
-        f"config.data.name: {name!r} is no file or folder here, and TFDS's needs {needs} ({_one_line(error)})"
-    )
-
-
-def _import_tfds(name: str) -> ModuleType:
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError as error:
-        raise _missing_package(name, error) from error
-    return tfds
-
-
-def _hide_gpus_from_tensorflow() -> None:
-    """Keeps TensorFlow off the memory that JAX needs, should TFDS or the caller have imported it.
-
-    Reading array_record files with TFDS does not import TensorFlow, and it is not imported here for this.
-    """
-    if tensorflow := sys.modules.get("tensorflow"):
-        with suppress(RuntimeError):  # its devices are in use already, by someone else's choice
-            tensorflow.config.set_visible_devices([], "GPU")
-
-
-def _one_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".:")
-
-
 def _from_tfds(data: Data) -> tuple[Split, Split]:
-    name, folder = data.name, os.path.expanduser(data.dir)
-    if not TFDS_NAME.fullmatch(name):
-        raise InputError(f"config.data.name: {name!r} is not allowed: must be {ALLOWED}")
-    tfds = _import_tfds(name)
-    try:
-        builder = tfds.builder(name, data_dir=folder or None)
-    except Exception as error:  # a data set's own module runs here: it may raise anything
-        text = f"{name!r} is not allowed: must be {ALLOWED}; TFDS says: {_one_line(error)}"
-        raise InputError(f"config.data.name: {text}") from error
-    _hide_gpus_from_tensorflow()
-    where = f", data_dir={folder!r}" if folder else ""
-    call = f"tfds.builder({name!r}{where}, file_format='array_record').download_and_prepare()"
-    command = f'`python -c "import tensorflow_datasets as tfds; {call}"`'
-    prepare = f"{command}, which needs `pip install tensorflow-cpu importlib_resources`"
-    if not builder.info.splits:
-        place = repr(folder) if folder else "TFDS's default folder"
-        raise InputError(f"config.data.dir: {name!r} is not prepared in {place}; prepare it with {prepare}")
-    try:
-        return tuple(_tfds_split(tfds, builder, part) for part in ("train", "test"))
-    except InputError as error:
-        raise InputError(f"config.data.name: {name!r} is not allowed: {error}") from None
-    except ImportError as error:
-        raise _missing_package(name, error) from error
-    except NotImplementedError as error:
-        text = f"{builder.data_path} is not in array_record format; delete it and prepare it with {prepare}"
-        raise InputError(f"config.data.dir: {text}") from error
-    except Exception as error:  # on damaged files the readers raise what their C++ and protobuf layers do
-        raise InputError(f"{builder.data_path}: damaged or unreadable: {_one_line(error)}") from error
-
-
-def _pixels(record: bytes | np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """The image [H, W, C] of a record; what its own header claims is checked before anything is unpacked."""
-    if isinstance(record, np.ndarray):  # a tensor, not a picture file
-        return record
-    with Image.open(io.BytesIO(record), formats=RECORD_FORMATS) as picture:
-        if picture.size != (shape[1], shape[0]):
-            raise ValueError(f"an image of {picture.size[1]} × {picture.size[0]} pixels, not {shape[0]} × {shape[1]}")
-        return np.asarray(picture, np.uint8).reshape(shape)
-
-
-def _tfds_split(tfds: ModuleType, builder: Any, part: str) -> Split:
-    small_norb = builder.name == "smallnorb"
-    label = "label_category" if small_norb else "label"
-    features, kinds = builder.info.features, tfds.features
-    if part not in builder.info.splits or not builder.info.splits[part].num_examples:
-        raise InputError(f"has splits {', '.join(builder.info.splits)}; must have train and test, with images")
-    if not isinstance(features, kinds.FeaturesDict) or "image" not in features or label not in features:
-        raise InputError(f"must have features image and {label}")
-    image = features["image"]
-    if not isinstance(image, kinds.Image | kinds.Tensor) or image.np_dtype != np.uint8:
-        raise InputError("its images must be uint8")
-    if len(image.shape) != 3 or None in image.shape or image.shape[2] not in (1, 3):
-        raise InputError(f"its images are {image.shape}; must all have one shape [H, W, C], C 1 or 3")
-    if (
-        not isinstance(features[label], kinds.Tensor)
-        or features[label].shape
-        or not np.issubdtype(features[label].np_dtype, np.integer)
-    ):
-        raise InputError(f"its {label} must be one integer an image")
-    undecoded = [key for key in features if isinstance(features[key], kinds.Image)]
-    source = builder.as_data_source(split=part, decoders={key: tfds.decode.SkipDecoding() for key in undecoded})
-    images, labels = [], []
-    for start in range(0, len(source), TFDS_BATCH):
-        examples = source.__getitems__(range(start, min(start + TFDS_BATCH, len(source))))
-        batch = np.stack([_pixels(example["image"], image.shape) for example in examples])
-        images.append(block_means(batch, 3) if small_norb else batch)
-        labels.extend(int(example[label]) for example in examples)
-    return Split(np.concatenate(images), np.array(labels, np.int64))
+    train, test = tfds.read(data.name, os.path.expanduser(data.dir))
+    return Split(*train), Split(*test)

@@ -39,7 +39,7 @@ def test_any_labels(tmp_path, labels, count, validation, seed):
     name = str(tmp_path / "all.npz")
     with bounded(2 << 20):  # 65,536 classes are counted
         try:
-            data = Data(name, "", count, validation, seed, 2, "threshold")
+            data = Data(name, "", 0, count, validation, seed, 2, "threshold")
             dataset = sources.load(data)
             parts = split(dataset, data)
         except InputError as error:
@@ -57,7 +57,7 @@ def test_any_name_of_a_data_set(tmp_path, monkeypatch, name, folder):
     before = listing(tmp_path)
     with bounded(TFDS):
         try:
-            sources.load(Data(name, folder, 0, 1, 0, 2, "threshold"))
+            sources.load(Data(name, folder, 0, 0, 1, 0, 2, "threshold"))
         except InputError as error:
             check_line(error)
         else:

@@ -1,5 +1,6 @@
 """The data sets this repository's users have on disk; TFDS's are in test_tfds.py, damaged files in test_files.py."""
 
+import dataclasses
 import gzip
 import os
 import struct
@@ -11,14 +12,17 @@ from scipy.io import savemat
 from sklearn.datasets import load_digits
 
 from pixelgan_jax.config import Data
-from pixelgan_jax.data.sources import block_means, load
+from pixelgan_jax.data.sources import load
+from pixelgan_jax.data.tfds import block_means
 from pixelgan_jax.errors import InputError
 
 IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
 def data(name, folder="", seed=0) -> Data:
-    return Data(str(name), str(folder), labels=0, validation=1, seed=seed, levels=2, binarisation="threshold")
+    return Data(
+        str(name), str(folder), classes=0, labels=0, validation=1, seed=seed, levels=2, binarisation="threshold"
+    )
 
 
 def pictures(count: int, shape=(4, 4), seed=0) -> np.ndarray:
@@ -151,6 +155,19 @@ def test_svhn_sample(shared_data):
     dataset = load(data(shared_data / "svhn_sample"))
     assert dataset.train.images.shape == (1083, 32, 32, 3) and dataset.test.images.shape == (486, 32, 32, 3)
     assert np.bincount(dataset.train.labels).tolist() == [66, 227, 141, 134, 110, 112, 78, 70, 78, 67]
+
+
+def test_the_first_classes_alone():
+    whole = load(data("digits"))
+    dataset = load(dataclasses.replace(data("digits"), classes=3))
+    assert dataset.classes == 3 and np.unique(dataset.test.labels).tolist() == [0, 1, 2]
+    for part, before in zip(dataset[:2], whole[:2], strict=True):
+        np.testing.assert_array_equal(part.images, before.images[before.labels < 3])
+        np.testing.assert_array_equal(part.labels, before.labels[before.labels < 3])
+    for count in (1, 11):
+        message = f"config.data.classes: {count} is not allowed: must be 0, or from 2 to the data's 10"
+        with pytest.raises(InputError, match=message):
+            load(dataclasses.replace(data("digits"), classes=count))
 
 
 def test_block_means():

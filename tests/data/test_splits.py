@@ -13,7 +13,7 @@ SEEDS = st.integers(0, 2**31 - 1)
 
 def data(**fields) -> Data:
     given_fields = {"name": "digits", "dir": "", "labels": 0, "validation": 5, "seed": 0}
-    return Data(**{**given_fields, "levels": 2, "binarisation": "threshold", **fields})
+    return Data(**{**given_fields, "classes": 0, "levels": 2, "binarisation": "threshold", **fields})
 
 
 def dataset(examples: int = 40, classes: int = 4) -> Dataset:

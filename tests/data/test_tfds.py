@@ -15,7 +15,8 @@ from PIL import Image
 from tensorflow_datasets.proto import tf_example_pb2, tf_feature_pb2
 
 from pixelgan_jax.config import Data
-from pixelgan_jax.data.sources import block_means, load
+from pixelgan_jax.data.sources import load
+from pixelgan_jax.data.tfds import block_means
 from pixelgan_jax.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +33,7 @@ import sys
 import numpy as np
 from pixelgan_jax.config import Data
 from pixelgan_jax.data.sources import load
-dataset = load(Data(sys.argv[1], sys.argv[2], labels=0, validation=1, seed=0, levels=2, binarisation="threshold"))
+dataset = load(Data(sys.argv[1], sys.argv[2], 0, labels=0, validation=1, seed=0, levels=2, binarisation="threshold"))
 assert "tensorflow" not in sys.modules
 (images, labels), (test_images, test_labels), _ = dataset
 np.savez(sys.argv[3], images=images, labels=labels, test_images=test_images, test_labels=test_labels)
@@ -40,7 +41,7 @@ np.savez(sys.argv[3], images=images, labels=labels, test_images=test_images, tes
 
 
 def data(name: str, folder="") -> Data:
-    return Data(name, str(folder), labels=0, validation=1, seed=0, levels=2, binarisation="threshold")
+    return Data(name, str(folder), classes=0, labels=0, validation=1, seed=0, levels=2, binarisation="threshold")
 
 
 def feature(value: np.ndarray | int) -> tf_feature_pb2.Feature:

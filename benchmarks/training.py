@@ -70,6 +70,7 @@ def case(name: str, batch: int, rate: float | None = None, **fields) -> Case:
     shape = SHAPES[name]
     if "side" in fields:
         shape = (fields["side"], fields["side"], shape[2])
+    config.model.input_translation, config.optim.consistency = 0, 0.0  # PyTorch's step has one view of an image
     config.model.update({field: value for field, value in fields.items() if field != "side"})
     config.train.batch_size = batch
     if rate is not None:

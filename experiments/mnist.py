@@ -11,6 +11,10 @@ def get_config() -> ConfigDict:
     config.data.labels = 100
     config.data.validation = 10000
     config.model.first_kernel = 7
+    # what ties the other images to the labelled ones: docs/recipe.md
+    config.model.logits_batch_norm = 3.0
+    config.model.input_translation = 2
+    config.optim.consistency = 1.0
     config.train.steps = 20000
     config.train.checkpoint_every = 1000
     config.train.evaluate_every = 1000

@@ -18,18 +18,26 @@ ROWS = {
     "faithful": "PixelGAN, ours: recipe `faithful` (Adam in place of its SGD)",
     "aae": "AAE, ours, same protocol",
 }
-# what validation chose at CPU scale, docs/recipe.md: with labels, views and their consistency; clusters fare no better
-BEST_CLUSTERS = {"model.logits_batch_norm": 3.0}
-BEST = BEST_CLUSTERS | {"model.input_translation": 2, "optim.consistency": 1.0}
-FAITHFUL = {"model.logits_batch_norm": 0.0, "optim.schedule": "constant"}  # what the paper describes, as recalled
+# `best` is the experiments as they are (docs/recipe.md); this is what the paper describes, as recalled
+FAITHFUL = {
+    "model.logits_batch_norm": 0.0,
+    "model.input_translation": 0,
+    "optim.consistency": 0.0,
+    "optim.schedule": "constant",
+}
 MNIST = {
     "labels_100": ("mnist", {"data.labels": 100}),
     "clusters_30": ("mnist_clusters", {}),
     "labels_50": ("mnist", {"data.labels": 50}),
     "labels_20": ("mnist", {"data.labels": 20}),
 }
-# batch normalisation in the heads too was crucial for its clusters (Makhzani et al. 2015)
-AAE_CLUSTERS = {"data.labels": 0, "prior.categories": 30, "prior.dimensions": 5, "model.logits_batch_norm": 3.0}
+AAE_CLUSTERS = {
+    "data.labels": 0,
+    "prior.categories": 30,
+    "prior.dimensions": 5,
+    "model.input_translation": 0,
+    "optim.consistency": 0.0,
+}
 
 # Test error, %. "verified": read in a source; "recalled": from memory, not checked against one.
 VERIFIED, RECALLED = "(verified)", "(recalled)"
@@ -88,14 +96,13 @@ def get_config() -> ConfigDict:
     return config
 
 
-def recipe(row: str, labelled: dict, clusters: dict) -> dict:
-    """The MNIST cells of a row under a recipe: the changes of the cells with labels, and of the one without."""
-    changes = {column: clusters if column == "clusters_30" else labelled for column in MNIST}
-    return {f"{row}/{column}": (name, own | changes[column]) for column, (name, own) in MNIST.items()}
+def recipe(row: str, changes: dict) -> dict:
+    """The MNIST cells of a row under a recipe."""
+    return {f"{row}/{column}": (name, own | changes) for column, (name, own) in MNIST.items()}
 
 
 def aae(row: str, changes: dict) -> dict:
-    """The MNIST cells of the adversarial autoencoder."""
+    """The MNIST cells of the adversarial autoencoder; with labels it sees the same views as PixelGAN."""
     cells = {f"{row}/{column}": ("mnist_aae", own | changes) for column, (_, own) in MNIST.items()}
     return cells | {f"{row}/clusters_30": ("mnist_aae", AAE_CLUSTERS | changes)}
 
@@ -107,7 +114,7 @@ def others(row: str, changes: dict) -> dict:
 
 
 def get_plan() -> dict:
-    ours = recipe("best", BEST, BEST_CLUSTERS) | aae("aae", {}) | recipe("faithful", FAITHFUL, FAITHFUL)
+    ours = recipe("best", {}) | aae("aae", {}) | recipe("faithful", FAITHFUL)
     cells = ours | others("best", {})
     return {
         "title": "Table 1 of Makhzani & Frey 2017",

@@ -24,7 +24,7 @@ def get_config() -> ConfigDict:
 
 
 def get_plan() -> dict:
-    cells = table1.recipe("cpu", table1.BEST | SCALE, table1.BEST_CLUSTERS | SCALE) | table1.aae("aae_cpu", SCALE)
+    cells = table1.recipe("cpu", SCALE) | table1.aae("aae_cpu", SCALE)
     cells |= table1.others("cpu", SCALE)
     cells = dict(sorted(cells.items(), key=lambda item: not item[0].endswith(FIRST)))
     title = "Table 1 of Makhzani & Frey 2017 (CPU-scale)"

@@ -7,10 +7,12 @@ there.
 """
 
 import argparse
+import importlib
 import json
 import shutil
 from pathlib import Path
 
+import experiments
 from pixelgan_jax import comparison, markdown
 
 INTRODUCTION = """\
@@ -28,9 +30,19 @@ def gathered(folder: Path) -> list[dict]:
     return [each for kind in comparison.MODES for each in found if each.get("kind") == kind]
 
 
+def planned() -> list[str]:
+    """The experiments of which a table or a figure is made."""
+    names = sorted(path.stem for path in Path(experiments.__path__[0]).glob("*.py"))
+    return [name for name in names if hasattr(importlib.import_module(f"experiments.{name}"), "get_plan")]
+
+
 def page(folder: Path) -> str:
+    found = gathered(folder)
+    missing = [f"`{name}`" for name in planned() if name not in {each["name"] for each in found}]
     parts = [INTRODUCTION]
-    for each in gathered(folder):
+    if missing:
+        parts.append(f"Not run yet: {', '.join(missing)}. Those without `_cpu` are full-size and meant for a GPU.\n")
+    for each in found:
         text = (markdown.table if each["kind"] == "table" else markdown.figure)(each)
         parts.append(f"## {each['title']}\n\n{text}")
         if (folder / f"{each['name']}.png").exists():

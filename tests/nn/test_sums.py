@@ -8,8 +8,10 @@ import pytest
 from pixelgan_jax.nn.sums import spread, total
 
 
+@pytest.mark.parametrize("platform", ["cpu", "gpu"])
 @pytest.mark.parametrize("shape", [(5, 4, 3, 2), (5, 3), (1, 4, 2)])
-def test_total_and_spread_are_sum_and_broadcast_and_each_others_gradients(shape):
+def test_total_and_spread_are_sum_and_broadcast_and_each_others_gradients(shape, platform, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: platform)
     random = np.random.RandomState(0)
     x, v = jnp.float32(random.randn(*shape)), jnp.float32(random.randn(shape[-1]))
     axes = tuple(range(len(shape) - 1))

@@ -148,21 +148,26 @@ def check(made: Case, run: Callable[[], dict], step: Callable) -> None:
             np.testing.assert_allclose(value, metrics[name][0], rtol=0.05, err_msg=name)
 
 
-def loop_seconds(made: Case, steps: int = 10) -> float:
+class Watched(Log):
+    """A log that notes the processor time its thread has taken by each step it writes."""
+
+    def scalars(self, step: int, row: dict[str, float]) -> None:
+        super().scalars(step, row)
+        self.spent = getattr(self, "spent", {}) | {step: time.thread_time()}
+
+
+def loop_seconds(made: Case, steps: int = 15, every: int = 5) -> float:
     """Processor seconds a step of the thread that drives the loop: cutting batches, handing over calls, fetching
     metrics, the progress bar, a log line every 5 steps. They pass while the device computes."""
-    often = {"log_every": 5, "evaluate_every": steps, "checkpoint_every": steps}
+    often = {"log_every": every, "evaluate_every": steps, "checkpoint_every": steps}
     train = dataclasses.replace(made.model.config.train, steps=steps, **often)
     model = made.model._replace(config=dataclasses.replace(made.model.config, train=train))
     meta = Meta("benchmark", model.config, model.shape, 0, 0.0, 0.0)
     keeps_nothing = SimpleNamespace(save=lambda *_: None, wait=lambda: None)
-    for _ in range(2):  # compiles the first time
-        with TemporaryDirectory() as folder, Log(Path(folder), 0) as log, redirect_stderr(StringIO()):
-            state = parallel.replicate(create(model), made.over)
-            start = time.thread_time()
-            loop.train(model, state, made.examples, meta, made.over, keeps_nothing, log, lambda state: ({}, None))
-            spent = time.thread_time() - start
-    return spent / steps
+    with TemporaryDirectory() as folder, Watched(Path(folder), 0) as log, redirect_stderr(StringIO()):
+        state = parallel.replicate(create(model), made.over)
+        loop.train(model, state, made.examples, meta, made.over, keeps_nothing, log, lambda state: ({}, None))
+    return (log.spent[steps] - log.spent[every]) / (steps - every)
 
 
 def measure(made: Case, repeats: int, rate: float, peer: bool) -> dict:

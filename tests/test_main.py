@@ -221,7 +221,10 @@ def test_evaluate_and_sample_rewrite_what_is_theirs(capsys, copied):
         ("--config.model.layers=1", "config.model.layers: 1 differs from the checkpoint's 0; must be the same"),
         ("--config.optim.ema=0.5", "config.optim.ema: 0.5 differs from the checkpoint's 0.999; must be the same"),
         ("--config.data.seed=1", "config.data.seed: 1 differs from the checkpoint's 0; must be the same"),
-        (f"--config={ROOT / 'experiments' / 'mnist.py'}", "--workdir ../run: belongs to experiment 'digits'; must be"),
+        (
+            f"--config={ROOT / 'experiments' / 'mnist_pixelcnn.py'}",
+            "--workdir ../run: belongs to experiment 'digits'; must be",
+        ),
     ],
 )
 def test_a_workdir_of_something_else_is_refused_and_left_alone(capsys, copied, mode, change, message):

@@ -173,6 +173,7 @@ def main(arguments: list[str]) -> int:
     except (loop.Diverged, comparison.Incomplete) as stopped:
         return _fail(1, f"stopped: {stopped}")
     except OSError as error:  # a full disk, a folder that vanished: not a bug either
+        processes.await_watch()  # or a checkpoint that another process did not live to save with us
         return _fail(1, f"error: {error.filename2 or error.filename or workdir}: {error.strerror or error}")
     except Exception as error:
         processes.fail(error)

@@ -104,12 +104,17 @@ def end(status: int, message: str) -> None:
         _finish({"status": status, "message": message, "wait": True})
 
 
-def fail(error: Exception) -> None:
-    """Where there are others, ends this process for an error that has no message of its own.
-
-    Another's end may be behind it, which the watch takes a moment to find out; it then ends this process."""
+def await_watch() -> None:
+    """Where there are others, waits after an error: another's end may be behind it, which the watch takes a moment to
+    find out; it then ends this process."""
     if _peers:
         time.sleep(2 * GRACE)
+
+
+def fail(error: Exception) -> None:
+    """Where there are others, ends this process for an error that has no message of its own."""
+    if _peers:
+        await_watch()
         traceback.print_exception(error)
         end(1, f"error: {type(error).__name__}: {error}")
 

@@ -27,6 +27,7 @@ def generator_loss(code_logits: Array) -> Array:
 def consistency_nats(given: Array, log_probabilities: Array) -> Array:
     """KL(q(z | one view) ‖ q(z | another)) of the categorical codes of two views of the same images, nats [].
 
+    Laine & Aila (2017, Temporal Ensembling, their Π-model) draw views together by squared error.
     given, log_probabilities [N, K]; the first is what the second is drawn to, and has no gradient.
     """
     given = jax.lax.stop_gradient(given)

@@ -113,8 +113,8 @@ def await_watch() -> None:
 
 def fail(error: Exception) -> None:
     """Where there are others, ends this process for an error that has no message of its own."""
+    await_watch()
     if _peers:
-        await_watch()
         traceback.print_exception(error)
         end(1, f"error: {type(error).__name__}: {error}")
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import jax
 
 from pixelgan_jax import loop, run
-from pixelgan_jax.config import Config, first_difference, from_dict
+from pixelgan_jax.config import Config, first_difference, from_saved
 from pixelgan_jax.data import sources
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.replicates import seeded
@@ -94,7 +94,7 @@ def finished(task: Task) -> bool:
         values = _json(found)
         if values is None:
             continue
-        difference = first_difference(from_dict(_config(found, values)), task.config)
+        difference = first_difference(from_saved(_config(found, values)), task.config)
         if difference:
             raise InputError(f"{found}: {difference}; must be the same, or another --workdir")
     results = _json(path)

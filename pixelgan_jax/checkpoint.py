@@ -22,7 +22,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from pixelgan_jax import parallel, steps
-from pixelgan_jax.config import Config, from_dict, to_dict
+from pixelgan_jax.config import Config, from_saved, to_dict
 from pixelgan_jax.errors import InputError, one_line
 from pixelgan_jax.state import TrainState
 
@@ -62,7 +62,7 @@ def _meta(document: dict[str, Any]) -> Meta:
     good = good and all(type(seconds) in (int, float) and 0 <= seconds < math.inf for seconds in spent)
     if not good or len(shape) != 3 or not all(type(side) is int and 0 < side < 2**16 for side in shape):
         raise ValueError("its description has a value that no run writes")
-    return Meta(**told | {"config": from_dict(told["config"]), "shape": shape})
+    return Meta(**told | {"config": from_saved(told["config"]), "shape": shape})
 
 
 class Checkpoints:

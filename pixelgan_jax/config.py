@@ -24,6 +24,9 @@ FREE_ON_RESUME = (
     "sample.temperature",
 )
 
+# Fields younger than the first checkpoints, with the value under which a run is what it was before them.
+ADDED = {"data.classes": 0, "model.input_translation": 0, "optim.consistency": 0.0}
+
 
 def _checked(kind: type, allowed: str, check: Callable[[Any], bool]):
     return dataclasses.field(metadata={"kind": kind, "allowed": allowed, "check": check})
@@ -210,6 +213,16 @@ def from_dict(values: Any) -> Config:
     config = Config(**{name: _group(name, kind, values[name]) for name, kind in GROUPS.items()})
     _check_together(config)
     return config
+
+
+def from_saved(values: Any) -> Config:
+    """`from_dict` of a configuration that this or an earlier version saved; raises InputError as that does."""
+    values = dict(values)
+    for name, value in ADDED.items():
+        group, field = name.split(".")
+        if isinstance(values.get(group), dict):
+            values[group] = {field: value} | values[group]
+    return from_dict(values)
 
 
 def describe() -> str:

@@ -11,8 +11,10 @@ import pytest
 
 from pixelgan_jax import parallel
 from pixelgan_jax.checkpoint import Checkpoints, checksums
+from pixelgan_jax.config import ADDED, to_dict
 from pixelgan_jax.errors import InputError
 from tests import brief, tiny
+from tests.faults.checkpoints import described
 
 
 def save(folder, state, steps, errors=()):
@@ -192,6 +194,19 @@ def test_a_changed_description_is_noticed(tmp_path, small, capsys):
         state, _ = checkpoints.newest_good(brief.target(MADE))
     assert int(state.step) == 1
     assert capsys.readouterr().out.startswith("checkpoint 2 skipped: checksum of its description")
+
+
+def test_a_checkpoint_of_before_a_field_existed_is_read_as_what_it_was(tmp_path, small, capsys):
+    save(tmp_path, small, [1])
+    older = to_dict(MADE.config)
+    for name in ADDED:
+        group, field = name.split(".")
+        del older[group][field]
+    described(config=older)(tmp_path / "checkpoints" / "1")
+    with Checkpoints(tmp_path, read_only=True) as checkpoints:
+        assert checkpoints.meta(1)[0].config == MADE.config
+        assert same(checkpoints.newest_good(brief.target(MADE))[0].replace(step=small.step), small)
+    assert capsys.readouterr().out == ""
 
 
 def test_a_damaged_checkpoint_is_replaced_when_training_gets_there(tmp_path, small, capsys):

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import results
 from pixelgan_jax import cells, drawings, main, markdown, scores, workdir
+from pixelgan_jax.config import ADDED
 
 ROOT = Path(__file__).resolve().parents[1]
 PLANS = ["figure2", "figure2_cpu", "figure3", "figure3_cpu", "figure4", "figure5", "table1", "table1_cpu"]
@@ -111,6 +112,21 @@ def test_another_recipe_in_the_same_folder_is_refused_before_anything_is_trained
     assert command(folder, "table", "--config.model.channels=3") == 2
     out, err = capsys.readouterr()
     assert "config.model.channels: 3 differs from the checkpoint's 2" in err and "training" not in out
+
+
+def test_runs_of_an_earlier_version_are_counted_in(folder, capsys):
+    place = folder / "runs/ours/clusters/seed_0"
+    whole = {name: json.loads((place / name).read_text()) for name in ("config.json", "results.json")}
+    for name, values in whole.items():
+        older = json.loads(json.dumps(values))
+        for field in ADDED:
+            group, field = field.split(".")
+            del older.get("config", older)[group][field]
+        (place / name).write_text(json.dumps(older))
+    assert command(folder, "table") == 0
+    assert "training" not in capsys.readouterr().out
+    for name, values in whole.items():
+        (place / name).write_text(json.dumps(values))
 
 
 def test_a_figure_draws_and_scores_the_same_runs(folder, capsys, tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from experiments import base
 from pixelgan_jax import config
-from pixelgan_jax.config import FREE_ON_RESUME, GROUPS, Config, first_difference, from_dict, to_dict
+from pixelgan_jax.config import ADDED, FREE_ON_RESUME, GROUPS, Config, first_difference, from_dict, from_saved, to_dict
 from pixelgan_jax.errors import InputError
 
 FIELDS = {
@@ -210,6 +210,16 @@ def test_the_first_difference_is_named_unless_it_is_free(name):
 def test_what_is_free_on_resume_are_fields():
     assert set(FREE_ON_RESUME) <= set(FIELDS)
     assert first_difference(from_dict(values()), from_dict(values())) is None
+
+
+@pytest.mark.parametrize("name", ADDED)
+def test_a_field_younger_than_a_saved_configuration_is_what_it_was_then(name):
+    group, field = name.split(".")
+    start = values()
+    del start[group][field]
+    assert to_dict(from_saved(start)) == values() and field not in start[group]
+    with pytest.raises(InputError, match=f"config.{name}: missing"):
+        from_dict(start)  # an experiment names them all
 
 
 def test_every_field_is_described_with_what_is_allowed():

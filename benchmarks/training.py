@@ -65,11 +65,11 @@ class Case(NamedTuple):
 
 def case(name: str, batch: int, **fields) -> Case:
     """Experiment `name` at a batch size; `fields` replace those of its model, but for `side`, the image's."""
-    config = importlib.import_module(f"experiments.{name}").get_config()
+    experiment = importlib.import_module(f"experiments.{name}")
+    config = getattr(experiment, "plain", experiment.get_config)()  # PyTorch's step has one view of an image
     shape = SHAPES[name]
     if "side" in fields:
         shape = (fields["side"], fields["side"], shape[2])
-    config.model.input_translation, config.optim.consistency = 0, 0.0  # PyTorch's step has one view of an image
     config.model.update({field: value for field, value in fields.items() if field != "side"})
     config.train.batch_size = batch
     random, over = np.random.RandomState(0), parallel.mesh(jax.devices()[:1])

@@ -26,7 +26,12 @@ def get_config() -> ConfigDict:
     model.encoder_batch_norm = True  # batch normalisation in every hidden layer of the encoder
     model.logits_batch_norm = 0.0  # softmax head: batch-normalised logits times this; 0: plain logits
     model.input_noise = 0.3  # s.d. of Gaussian noise on the encoder's input (pixels in [-1, 1]), training only
-    model.input_translation = 0  # pixels that the encoder's input is moved by at most, at random, training only
+    # views: in training the encoder's input is changed at random, by at most
+    model.input_translation = 0.0  # pixels along either side
+    model.input_rotation = 0.0  # degrees
+    model.input_scaling = 0.0  # of its size
+    model.input_shear = 0.0  # of its height, sideways
+    model.input_thickness = 0.0  # of the way to the maximum, or the minimum, of 3×3 pixels: strokes widen or thin
     model.noise_dimensions = 16  # width of the noise n that the "noise" encoder is fed
     model.decoder = "pixelcnn"  # "pixelcnn", "gated_pixelcnn" (no blind spot) or "deconv" (the AAE's)
     model.channels = 32  # width of every decoder layer
@@ -38,6 +43,7 @@ def get_config() -> ConfigDict:
     model.mixtures = 10  # components of the logistic mixture
     model.discriminator_units = (500, 500)  # dense layers of the discriminator on the code
     model.discriminator_noise = 0.05  # s.d. of Gaussian noise on the discriminator's input
+    model.discriminator_draws = False  # show it one-hot draws of the categorical code instead of the softmax
 
     prior = config.prior = ConfigDict()
     prior.name = "categorical"  # "none", "gaussian", "categorical" or "product" (categorical × gaussian)
@@ -55,7 +61,7 @@ def get_config() -> ConfigDict:
     optim.schedule = "cosine"  # "cosine" to zero over the run, or "constant"
     optim.warmup = 0.0  # fraction of the run that rates grow linearly from zero
     optim.clip = 0.0  # largest global gradient norm of a phase; 0: no clipping
-    optim.consistency = 0.0  # weight of KL(q(z | one view) ‖ q(z | another)) beside the generator's loss
+    optim.view_information = 0.0  # weight of the mutual information of two views' codes in the generator's loss
     optim.ema = 0.999  # decay of the averaged parameters that are evaluated
 
     train = config.train = ConfigDict()

@@ -6,11 +6,9 @@ from experiments import mnist
 
 
 def get_config() -> ConfigDict:
-    config = mnist.get_config()
+    config = mnist.plain()
     config.data.labels = 0
     config.prior.name = "gaussian"
-    config.model.input_translation = 0
-    config.optim.consistency = 0.0
     config.model.encoder = "gaussian"
     config.model.conditioning = "location_dependent"
     config.model.first_kernel = 5  # reaches 2 pixels, the two layers 1 each: a 9-pixel field

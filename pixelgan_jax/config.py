@@ -25,7 +25,16 @@ FREE_ON_RESUME = (
 )
 
 # Fields younger than the first checkpoints, with the value under which a run is what it was before them.
-ADDED = {"data.classes": 0, "model.input_translation": 0, "optim.consistency": 0.0}
+ADDED = {
+    "data.classes": 0,
+    "model.input_translation": 0.0,
+    "model.input_rotation": 0.0,
+    "model.input_scaling": 0.0,
+    "model.input_shear": 0.0,
+    "model.input_thickness": 0.0,
+    "model.discriminator_draws": False,
+    "optim.view_information": 0.0,
+}
 
 
 def _checked(kind: type, allowed: str, check: Callable[[Any], bool]):
@@ -88,7 +97,11 @@ class Model:
     encoder_batch_norm: bool = _boolean()
     logits_batch_norm: float = _real(0)
     input_noise: float = _real(0)
-    input_translation: int = _integer(0, 65536)
+    input_translation: float = _real(0)
+    input_rotation: float = _real(0, 180)
+    input_scaling: float = _real(0, 1, below=True)
+    input_shear: float = _real(0)
+    input_thickness: float = _real(0, 1)
     noise_dimensions: int = _integer(1, 65536)
     decoder: str = _choice("pixelcnn", "gated_pixelcnn", "deconv")
     channels: int = _integer(1, 65536)
@@ -100,6 +113,7 @@ class Model:
     mixtures: int = _integer(1, 1000)
     discriminator_units: tuple[int, ...] = _widths()
     discriminator_noise: float = _real(0)
+    discriminator_draws: bool = _boolean()
 
 
 @dataclass(frozen=True)
@@ -122,7 +136,7 @@ class Optim:
     warmup: float = _real(0, 1, below=True)
     clip: float = _real(0)
     ema: float = _real(0, 1, below=True)
-    consistency: float = _real(0)
+    view_information: float = _real(0)
 
 
 @dataclass(frozen=True)
@@ -255,10 +269,10 @@ def _check_together(config: Config) -> None:
             f"config.data.labels: {data.labels} is not allowed: must be 0 with prior.name {prior.name};"
             " labels need a categorical code"
         )
-    if config.optim.consistency and not (prior.adversarial and prior.name in ("categorical", "product")):
+    if config.optim.view_information and not (prior.adversarial and prior.name in ("categorical", "product")):
         raise InputError(
-            f"config.optim.consistency: {config.optim.consistency} is not allowed: must be 0 without a categorical code"
-            " or without prior.adversarial"
+            f"config.optim.view_information: {config.optim.view_information} is not allowed: must be 0 without a"
+            " categorical code or without prior.adversarial"
         )
     if prior.name == "none" and model.decoder == "deconv":
         raise InputError("config.prior.name: 'none' is not allowed: the deconv decoder must have a code")

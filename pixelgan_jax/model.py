@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from pixelgan_jax import likelihood as likelihoods
 from pixelgan_jax import prior as priors
-from pixelgan_jax.augmentation import translate
+from pixelgan_jax.augmentation import view
 from pixelgan_jax.config import Config
 from pixelgan_jax.levels import binarise, quantise, scale
 from pixelgan_jax.likelihood import Likelihood
@@ -132,15 +132,14 @@ def encode(
 ) -> tuple[Posterior, Params]:
     """q(z | x) of images uint8 [N, H, W, C], each with its key [N]; and the encoder's batch statistics.
 
-    In training, the encoder sees a random view, translated and with noise, and BatchNorm uses the mini-batch and moves
-    its statistics.
+    In training, the encoder sees a random view with noise, and BatchNorm uses the mini-batch and moves its statistics.
     """
     if not model.width:
         empty = jnp.zeros((images.shape[0], 0))
         return Posterior(empty, empty, empty), stats
     x = scale(images, 256)
-    if train and model.config.model.input_translation:
-        x = translate(x, keys, model.config.model.input_translation)
+    if train:
+        x = view(x, keys, model.config.model)
     if train and model.config.model.input_noise:
         x = x + model.config.model.input_noise * normal(keys, Stream.INPUT_NOISE, model.shape)
     noise = normal(keys, Stream.ENCODER_NOISE, (noise_width(model),))

@@ -24,14 +24,24 @@ def generator_loss(code_logits: Array) -> Array:
     return jnp.mean(jax.nn.softplus(-code_logits))
 
 
-def consistency_nats(given: Array, log_probabilities: Array) -> Array:
-    """KL(q(z | one view) ‖ q(z | another)) of the categorical codes of two views of the same images, nats [].
+def joint_of_views(one: Array, other: Array) -> Array:
+    """How often two views of an image have the categorical codes k and l: the mean over the mini-batch of
+    q(k | one view) q(l | the other), made symmetric.
 
-    Laine & Aila (2017, Temporal Ensembling, their Π-model) draw views together by squared error.
-    given, log_probabilities [N, K]; the first is what the second is drawn to, and has no gradient.
+    one, other: log q(z | view) [N, K] -> [K, K], of sum 1.
     """
-    given = jax.lax.stop_gradient(given)
-    return jnp.mean(jnp.sum(jnp.exp(given) * (given - log_probabilities), axis=1))
+    product = jnp.exp(one).T @ jnp.exp(other) / one.shape[0]
+    return (product + product.T) / 2
+
+
+def information_nats(joint: Array) -> Array:
+    """The mutual information of two codes of a symmetric joint distribution [K, K], nats [] (Ji et al. 2019, eq. 3).
+
+    At most ln K, which one code in K equal parts that the other repeats has; 0 where neither tells of the other.
+    """
+    tiny = jnp.finfo(joint.dtype).tiny
+    log_marginal = jnp.log(jnp.sum(joint, axis=0) + tiny)
+    return jnp.sum(joint * (jnp.log(joint + tiny) - log_marginal[:, None] - log_marginal[None, :]))
 
 
 def supervised_loss(log_probabilities: Array, labels: Array) -> Array:

@@ -30,7 +30,7 @@ class Stream(enum.IntEnum):
     DISCRIMINATOR_NOISE = 13
     PIXELS = 14
     PERMUTATION = 15
-    TRANSLATION = 16
+    VIEW = 16
 
 
 def fold(key: Array, *numbers: int | Array) -> Array:

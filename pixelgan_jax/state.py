@@ -25,11 +25,15 @@ ROLES = {
 }
 # What evaluation needs, and so what is averaged.
 EVALUATED = ("encoder", "decoder")
+# The moving average of this decay stands for the joint distribution of two views' codes: a mini-batch alone has too
+# few images for K × K entries.
+JOINT_DECAY = 0.95
 
 
 @flax.struct.dataclass
 class TrainState:
-    """step []: steps done. params, ema: by role. stats, ema_stats: batch statistics by role.
+    """step []: steps done. params, ema: by role. stats, ema_stats: batch statistics by role; with
+    `optim.view_information`, stats also has "joint" [K, K], the moving joint distribution of two views' codes.
     opt: optimizer state by phase."""
 
     step: Array
@@ -83,7 +87,11 @@ def create(model: Model) -> TrainState:
     opt = {phase: optimizer.init(pick(params, ROLES[phase])) for phase, optimizer in optimizers(model.config).items()}
     # copies: a donated state must not hold one buffer twice
     ema = jax.tree.map(jnp.copy, pick(params, EVALUATED))
-    return TrainState(jnp.zeros((), jnp.int32), params, stats, opt, ema, jax.tree.map(jnp.copy, stats))
+    ema_stats = jax.tree.map(jnp.copy, stats)
+    if model.config.optim.view_information:
+        categories = model.config.prior.categories
+        stats = stats | {"joint": jnp.full((categories, categories), 1 / categories**2)}
+    return TrainState(jnp.zeros((), jnp.int32), params, stats, opt, ema, ema_stats)
 
 
 def average(decay: float, step: Array, old: Tree, new: Tree) -> Tree:

@@ -13,7 +13,7 @@ from pixelgan_jax import objective
 from pixelgan_jax import prior as priors
 from pixelgan_jax.model import Model, encode, log_prob, targets
 from pixelgan_jax.randomness import Stream, example_keys, fold, normal
-from pixelgan_jax.state import EVALUATED, ROLES, TrainState, average, optimizers, phases, pick
+from pixelgan_jax.state import EVALUATED, JOINT_DECAY, ROLES, TrainState, average, optimizers, phases, pick
 
 Array = jax.Array
 Metrics = dict[str, Array]
@@ -50,11 +50,12 @@ def train_step(model: Model, state: TrainState, examples: Examples, batch: Batch
     images = examples.images[batch.index]
     active = phases(model.config)
     keys = example_keys(fold(key, Stream.RECONSTRUCTION_PHASE), position)
-    state, metrics, log_probabilities = reconstruct(model, state, images, keys)
+    state, metrics = reconstruct(model, state, images, keys)
     if "generator" in active:
         phase_key = fold(key, Stream.ADVERSARIAL_PHASE)
-        code_keys, prior_keys = (example_keys(fold(phase_key, i), position) for i in (0, Stream.PRIOR))
-        state, more = oppose(model, state, images, log_probabilities, code_keys, prior_keys)
+        views = (0, 1) if model.config.optim.view_information else (0,)
+        *views, prior_keys = (example_keys(fold(phase_key, i), position) for i in (*views, Stream.PRIOR))
+        state, more = oppose(model, state, images, views, prior_keys)
         metrics |= more
     if "supervised" in active:
         keys = example_keys(fold(key, Stream.SUPERVISED_PHASE), position)
@@ -65,7 +66,7 @@ def train_step(model: Model, state: TrainState, examples: Examples, batch: Batch
     state = state.replace(
         step=state.step + 1,
         ema=average(decay, state.step, state.ema, pick(state.params, EVALUATED)),
-        ema_stats=average(decay, state.step, state.ema_stats, state.stats),
+        ema_stats=average(decay, state.step, state.ema_stats, {"encoder": state.stats["encoder"]}),
     )
     return state, jax.lax.pmean(metrics, AXIS)
 
@@ -80,43 +81,45 @@ def update(model: Model, state: TrainState, phase: str, gradients: dict) -> tupl
     return state.replace(params=params, opt=state.opt | {phase: opt}), metrics
 
 
-def reconstruct(model: Model, state: TrainState, images: Array, keys: Array) -> tuple[TrainState, Metrics, Array]:
-    """Encoder and decoder maximise log p(x | z); the only phase that moves BatchNorm's running statistics.
-
-    Also gives the categorical code's log q(z | x) [N, K] of the views that it saw.
-    """
+def reconstruct(model: Model, state: TrainState, images: Array, keys: Array) -> tuple[TrainState, Metrics]:
+    """Encoder and decoder maximise log p(x | z); the only phase that moves BatchNorm's running statistics."""
 
     def loss(params):
         posterior, stats = encode(model, params["encoder"], state.stats["encoder"], images, keys, train=True)
         levels_of = targets(model, images, keys)
         code = priors.soft_code(posterior, keys)
         nats = objective.reconstruction_nats(log_prob(model, params["decoder"], levels_of, code))
-        return nats, (stats, posterior.log_probabilities)
+        return nats, stats
 
     own = pick(state.params, ROLES["reconstruction"])
-    (nats, (stats, log_probabilities)), gradients = jax.value_and_grad(loss, has_aux=True)(own)
-    state, metrics = update(model, state.replace(stats={"encoder": stats}), "reconstruction", gradients)
-    return state, metrics | {"reconstruction_nats": nats}, log_probabilities
+    (nats, stats), gradients = jax.value_and_grad(loss, has_aux=True)(own)
+    state, metrics = update(model, state.replace(stats=state.stats | {"encoder": stats}), "reconstruction", gradients)
+    return state, metrics | {"reconstruction_nats": nats}
 
 
 def oppose(
-    model: Model, state: TrainState, images: Array, other_view: Array, keys: Array, prior_keys: Array
+    model: Model, state: TrainState, images: Array, views: list[Array], prior_keys: Array
 ) -> tuple[TrainState, Metrics]:
-    """The discriminator learns to tell prior from code, then the encoder to fool it and, with `optim.consistency`, to
-    give this view of an image the categorical code of the reconstruction's, `other_view` log q(z | x) [N, K].
+    """The discriminator learns to tell prior from code, then the encoder to fool it and, with
+    `optim.view_information`, to give two views of an image codes that tell of each other.
 
-    The encoder runs forward once: its code serves the discriminator, and its pull-back carries the generator's
-    gradient with respect to that code back to the encoder.
+    views: keys [N] of each view that the encoder sees; the discriminator is shown the first one's code. The encoder
+    runs forward once: its code serves the discriminator, and its pull-back carries the generator's gradient with
+    respect to that code back to the encoder.
     """
-    noise_sd, consistency = model.config.model.discriminator_noise, model.config.optim.consistency
+    noise_sd, weight = model.config.model.discriminator_noise, model.config.optim.view_information
+    keys, count = views[0], images.shape[0]
+    code_for = priors.drawn_code if model.config.model.discriminator_draws else priors.soft_code
 
     def discriminate(params, code, keys):
         noise = noise_sd * normal(keys, Stream.DISCRIMINATOR_NOISE, (model.width,)) if noise_sd else 0.0
         return model.discriminator.apply({"params": params}, code + noise)
 
-    def code_of(params):
-        posterior, _ = encode(model, params, state.stats["encoder"], images, keys, train=True)
-        return priors.soft_code(posterior, keys), posterior.log_probabilities
+    def codes_of(params):
+        seen, seen_keys = jax.numpy.concatenate([images] * len(views)), jax.numpy.concatenate(views)
+        posterior, _ = encode(model, params, state.stats["encoder"], seen, seen_keys, train=True)
+        first = jax.tree.map(lambda x: x[:count], posterior)
+        return code_for(first, keys), posterior.log_probabilities
 
     def discriminator_loss(params, code):
         prior_code = priors.sample(model.config.prior, prior_keys)
@@ -126,19 +129,22 @@ def oppose(
 
     def generator_loss(code, log_probabilities, params):
         loss = objective.generator_loss(discriminate(params, code, keys))
-        metrics = {"generator_loss": loss}
-        if consistency:
-            apart = objective.consistency_nats(other_view, log_probabilities)
-            loss, metrics = loss + consistency * apart, metrics | {"generator_consistency_nats": apart}
-        return loss, metrics
+        if not weight:
+            return loss, ({"generator_loss": loss}, state.stats)
+        now = jax.lax.pmean(objective.joint_of_views(log_probabilities[:count], log_probabilities[count:]), AXIS)
+        # the value of the moving average, the mini-batch's gradient in full
+        joint = now + jax.lax.stop_gradient(average(JOINT_DECAY, state.step, state.stats["joint"], now) - now)
+        information = objective.information_nats(joint)
+        metrics = {"generator_loss": loss, "generator_view_information_nats": information}
+        return loss - weight * information, (metrics, state.stats | {"joint": joint})
 
-    (code, log_probabilities), pull_back = jax.vjp(code_of, state.params["encoder"])
+    (code, log_probabilities), pull_back = jax.vjp(codes_of, state.params["encoder"])
     d_loss, gradients = jax.value_and_grad(discriminator_loss)(state.params["discriminator"], code)
     state, d_metrics = update(model, state, "discriminator", {"discriminator": gradients})
     slope = jax.grad(generator_loss, argnums=(0, 1), has_aux=True)
-    code_gradient, losses = slope(code, log_probabilities, state.params["discriminator"])
+    code_gradient, (losses, stats) = slope(code, log_probabilities, state.params["discriminator"])
     (gradients,) = pull_back(code_gradient)
-    state, g_metrics = update(model, state, "generator", {"encoder": gradients})
+    state, g_metrics = update(model, state.replace(stats=stats), "generator", {"encoder": gradients})
     return state, d_metrics | g_metrics | losses | {"discriminator_loss": d_loss}
 
 

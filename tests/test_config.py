@@ -150,8 +150,8 @@ def test_missing_names_are_refused():
     [
         ("data.levels", 17, {"model.likelihood": "bernoulli"}),
         ("data.labels", 100, {"prior.name": "gaussian"}),
-        ("optim.consistency", 1.0, {"prior.name": "gaussian", "data.labels": 0}),
-        ("optim.consistency", 1.0, {"prior.adversarial": False}),
+        ("optim.view_information", 1.0, {"prior.name": "gaussian", "data.labels": 0}),
+        ("optim.view_information", 1.0, {"prior.adversarial": False}),
         ("prior.name", "none", {"model.decoder": "deconv"}),
         ("model.encoder", "gaussian", {"prior.name": "categorical"}),
         ("model.encoder", "noise", {"prior.name": "none"}),
@@ -196,7 +196,7 @@ def test_the_first_difference_is_named_unless_it_is_free(name):
     old = start[group][field]
     choice = [c for c in CHOICES.get(name, ()) if c != old and not (name == "prior.name" and c == "none")]
     new = SPECIAL.get(name) or (choice[0] if choice else OTHER[FIELDS[name]["kind"]])
-    new = False if FIELDS[name]["kind"] is bool else new
+    new = not old if FIELDS[name]["kind"] is bool else new
     made = {**start, group: start[group] | {field: new}}
     assert new != old
     difference = first_difference(from_dict(start), from_dict(made))

@@ -7,7 +7,8 @@ import numpy as np
 import optax
 import pytest
 
-from pixelgan_jax import parallel, state, step
+from pixelgan_jax import parallel, prior, state, step
+from pixelgan_jax.nn.encoder import Posterior
 from pixelgan_jax.state import average, create, learning_rate, optimizers, phases
 from tests import tiny
 
@@ -48,7 +49,7 @@ def each_phase(semi_supervised):
         labelled, labels = examples.labelled_images[batch.labelled_index], examples.labels[batch.labelled_index]
         return {
             "reconstruct": step.reconstruct(made, before, images, keys)[0],
-            "oppose": step.oppose(made, before, images, jnp.zeros((tiny.BATCH, 10)), keys, prior_keys)[0],
+            "oppose": step.oppose(made, before, images, [keys], prior_keys)[0],
             "supervise": step.supervise(made, before, labelled, labels, keys)[0],
         }
 
@@ -117,23 +118,66 @@ def test_gradients_agree_on_one_device_eight_devices_and_pmap(monkeypatch):
             np.testing.assert_allclose(other[path], value, rtol=1e-5, atol=atol, err_msg=jax.tree_util.keystr(path))
 
 
-def test_consistency_adds_its_gradient_to_the_generators_alone(monkeypatch):
+VIEWS = {"optim": {"view_information": 1.0}, "model": {"input_shear": 0.5, "discriminator_draws": True}}
+
+
+def recorded(made, devices):
+    """Every phase's gradients, the state and the metrics after a step on the devices."""
+    over, before, examples = tiny.ready(made, devices)
+    after, metrics = parallel.compile_step(made, over)(before, examples, parallel.split_batch(tiny.batch(), over))
+    return jax.device_get((after.opt, after, jax.tree.map(lambda x: x[0], metrics)))
+
+
+def test_view_information_adds_its_gradient_to_the_generators_alone(monkeypatch):
     monkeypatch.setattr(step, "optimizers", record_gradients)
     monkeypatch.setattr(state, "optimizers", record_gradients)
-    found, apart = {}, {}
-    for weight in (0.0, 1.0, 3.0):
-        made = tiny.build(optim={"consistency": weight}, model={"input_translation": 1})
-        over, before, examples = tiny.ready(made, jax.devices()[:1])
-        after, metrics = parallel.compile_step(made, over)(before, examples, parallel.split_batch(tiny.batch(), over))
-        found[weight] = jax.tree.map(np.asarray, after.opt)
-        apart[weight] = metrics.get("generator_consistency_nats")
-    assert apart[0.0] is None and float(apart[1.0][0]) > 1e-4
-    assert float(apart[1.0][0]) == pytest.approx(float(apart[3.0][0]), rel=1e-5)
+    # without batch normalisation, through which the second view would reach the first one's code
+    model = VIEWS["model"] | {"encoder_batch_norm": False}
+    found, told = {}, {}
+    for weight in (0.0, 100.0, 300.0):
+        made = tiny.build(optim={"view_information": weight}, model=model)
+        found[weight], after, metrics = recorded(made, jax.devices()[:1])
+        told[weight] = metrics.get("generator_view_information_nats")
+    assert told[0.0] is None and 0 < told[100.0] < np.log(10)
+    assert told[100.0] == pytest.approx(told[300.0], rel=1e-5)
+    assert set(after.ema_stats) == {"encoder"} and after.stats["joint"].sum() == pytest.approx(1.0, rel=1e-5)
     for phase in ("reconstruction", "discriminator", "supervised"):
-        chex.assert_trees_all_close(found[3.0][phase], found[0.0][phase], rtol=1e-4, atol=1e-6)
-    once, thrice = (jax.tree.map(np.subtract, found[w]["generator"], found[0.0]["generator"]) for w in (1.0, 3.0))
+        chex.assert_trees_all_close(found[300.0][phase], found[0.0][phase], rtol=1e-4, atol=1e-6)
+    once, thrice = (jax.tree.map(np.subtract, found[w]["generator"], found[0.0]["generator"]) for w in (100.0, 300.0))
     assert optax.tree.norm(once) > 1e-3
     chex.assert_trees_all_close(jax.tree.map(lambda x: 3 * x, once), thrice, rtol=1e-3, atol=1e-5)
+
+
+def test_views_agree_on_one_device_and_eight(monkeypatch):
+    monkeypatch.setattr(step, "optimizers", record_gradients)
+    monkeypatch.setattr(state, "optimizers", record_gradients)
+    made = tiny.build(**VIEWS | {"prior": {"categories": 4}})
+    (one, after, metrics), (eight, after_eight, metrics_eight) = (
+        recorded(made, devices) for devices in (jax.devices()[:1], jax.devices())
+    )
+    for path, value in jax.tree_util.tree_leaves_with_path(one):
+        other = dict(jax.tree_util.tree_leaves_with_path(eight))[path]
+        np.testing.assert_allclose(other, value, rtol=1e-5, atol=1e-5 * np.abs(value).max(), err_msg=str(path))
+    np.testing.assert_allclose(after_eight.stats["joint"], after.stats["joint"], rtol=1e-5)
+    assert metrics_eight["generator_view_information_nats"] == pytest.approx(metrics["view_information_nats"], rel=1e-4)
+
+
+def test_the_discriminator_sees_draws_and_the_encoder_the_softmaxs_gradient():
+    logits = jax.random.normal(jax.random.key(0), (500, 3))
+    keys = jax.random.split(jax.random.key(1), 500)
+    empty = jnp.zeros((500, 0))
+
+    def code(logits, kind):
+        return kind(Posterior(jax.nn.log_softmax(logits), empty, empty), keys)
+
+    drawn, soft = code(logits, prior.drawn_code), code(logits, prior.soft_code)
+    np.testing.assert_allclose(drawn, code(logits, prior.hard_code), atol=1e-6)
+    assert np.abs(np.asarray(drawn - soft).mean(0)).max() < 0.06  # draws of it
+    weights = jax.random.normal(jax.random.key(2), drawn.shape)
+    kinds = (prior.drawn_code, prior.soft_code)
+    slopes = [jax.grad(lambda x, kind=kind: jnp.vdot(weights, code(x, kind)))(logits) for kind in kinds]
+    np.testing.assert_allclose(slopes[0], slopes[1], atol=1e-6)
+    assert np.abs(slopes[0]).max() > 0.01
 
 
 def test_steps_in_one_call_equal_steps_one_by_one(semi_supervised):

@@ -159,7 +159,9 @@ def test_views_agree_on_one_device_and_eight(monkeypatch):
         other = dict(jax.tree_util.tree_leaves_with_path(eight))[path]
         np.testing.assert_allclose(other, value, rtol=1e-5, atol=1e-5 * np.abs(value).max(), err_msg=str(path))
     np.testing.assert_allclose(after_eight.stats["joint"], after.stats["joint"], rtol=1e-5)
-    assert metrics_eight["generator_view_information_nats"] == pytest.approx(metrics["view_information_nats"], rel=1e-4)
+    assert metrics_eight["generator_view_information_nats"] == pytest.approx(
+        metrics["generator_view_information_nats"], rel=1e-4
+    )
 
 
 def test_the_discriminator_sees_draws_and_the_encoder_the_softmaxs_gradient():

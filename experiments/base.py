@@ -71,8 +71,8 @@ def get_config() -> ConfigDict:
     train.checkpoint_every = 500  # steps
     train.evaluate_every = 500  # steps, on the validation split
     train.log_every = 50  # steps
-    train.steps_per_call = 1  # steps in one compiled call; more pays on accelerators only
-    train.dtype = "float32"  # of the networks' arithmetic: "float32" or "bfloat16"
+    train.steps_per_call = 0  # steps in one compiled call; 0: one on CPU, where more do not pay, 25 on accelerators
+    train.dtype = "auto"  # of the networks' arithmetic: "float32", "bfloat16"; "auto": the second on accelerators
     train.replicates = 1  # seeds trained one after another, from `seed` up
 
     sample = config.sample = ConfigDict()

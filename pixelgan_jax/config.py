@@ -17,6 +17,7 @@ FREE_ON_RESUME = (
     "train.evaluate_every",
     "train.log_every",
     "train.steps_per_call",
+    "train.dtype",
     "train.replicates",
     "sample.count",
     "sample.seed",
@@ -147,8 +148,8 @@ class Train:
     checkpoint_every: int = _integer(1)
     evaluate_every: int = _integer(1)
     log_every: int = _integer(1)
-    steps_per_call: int = _integer(1, 10000)
-    dtype: str = _choice("float32", "bfloat16")
+    steps_per_call: int = _integer(0, 10000)
+    dtype: str = _choice("auto", "float32", "bfloat16")
     replicates: int = _integer(1, 1000)
 
 

@@ -68,7 +68,8 @@ def check_finite(step: int, metrics: dict[str, float]) -> None:
 def calls(start: int, train: Train) -> list[int]:
     """How many steps each compiled call makes from step `start` to the end of the run: `steps_per_call`, but single
     steps up to the next multiple of it, and where a log line, an evaluation or a checkpoint falls inside."""
-    sizes, step, size = [], start, train.steps_per_call
+    sizes, step = [], start
+    size = train.steps_per_call or (1 if jax.default_backend() == "cpu" else 25)
     while step < train.steps:
         stops = (train.log_every, train.evaluate_every, train.checkpoint_every)
         room = min(train.steps - step, *(every - step % every for every in stops))

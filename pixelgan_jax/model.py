@@ -45,7 +45,7 @@ def build(config: Config, shape: tuple[int, int, int], axis_name: str | None = N
     `axis_name` is the device axis over which BatchNorm averages in training. Raises InputError where the likelihood
     cannot model C channels.
     """
-    settings, dtype = config.model, jnp.dtype(config.train.dtype)
+    settings, dtype = config.model, _dtype(config.train.dtype)
     categories, dimensions = priors.sizes(config.prior)
     likelihood = likelihoods.make(config, shape[2])
     encoder = Encoder(
@@ -78,6 +78,12 @@ def seedless(model: Model) -> Model:
     config = model.config
     data, train = (dataclasses.replace(group, seed=None) for group in (config.data, config.train))
     return model._replace(config=dataclasses.replace(config, data=data, train=train))
+
+
+def _dtype(name: str) -> jnp.dtype:
+    """What the networks compute in; parameters, batch statistics, heads, losses and optimizers are float32 anyway."""
+    auto = "float32" if jax.default_backend() == "cpu" else "bfloat16"
+    return jnp.dtype(auto if name == "auto" else name)
 
 
 def _decoder(config: Config, shape: tuple[int, int, int], parameters: int, dtype: jnp.dtype) -> nn.Module:

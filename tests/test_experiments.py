@@ -30,6 +30,7 @@ NAMED = [
     "mnist_gaussian",
     "mnist_pixelcnn",
     "norb",
+    "precision",
     "svhn",
     "table1",
     "table1_cpu",
@@ -52,7 +53,7 @@ def test_the_experiments_are_those_the_readme_names():
 
 
 # tables and figures train other experiments: tests/test_comparison.py
-@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith(("figure", "table"))])
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith(("figure", "table", "precision"))])
 def test_an_experiment_trains_a_step(name, tmp_path):
     fields = importlib.import_module(f"experiments.{name}").get_config()
     if fields.data.name != "digits":

@@ -45,6 +45,12 @@ def test_calls_are_as_large_as_asked_for():
     assert loop.calls(5, settings_of(3, 1)) == []  # fewer steps are asked for than were made
 
 
+@pytest.mark.parametrize(("backend", "sizes"), [("cpu", [1] * 52), ("gpu", [1] * 25 + [25, 1, 1])])
+def test_left_to_itself_a_call_is_one_step_on_cpu_and_many_on_an_accelerator(monkeypatch, backend, sizes):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    assert loop.calls(0, settings_of(52, 0, log=1000)) == sizes
+
+
 @pytest.mark.parametrize(("steps", "size"), [(1, 3), (2, 1), (3, 2)])
 def test_the_first_and_the_last_step_are_logged(tmp_path, steps, size):
     made = brief.plain(train={"steps": steps, "steps_per_call": size})

@@ -164,6 +164,32 @@ def test_views_agree_on_one_device_and_eight(monkeypatch):
     )
 
 
+def test_bfloat16_networks_have_float32_parameters_losses_and_near_the_same_gradients(monkeypatch):
+    monkeypatch.setattr(step, "optimizers", record_gradients)
+    monkeypatch.setattr(state, "optimizers", record_gradients)
+    found = {}
+    for dtype in ("float32", "bfloat16"):
+        found[dtype] = recorded(tiny.build(train={"dtype": dtype}), jax.devices()[:1])
+        kinds = {np.asarray(leaf).dtype for leaf in jax.tree.leaves(found[dtype])}
+        assert kinds == {np.dtype("float32"), np.dtype("int32")}
+    (whole, _, metrics), (half, _, half_metrics) = found.values()
+    for phase, gradients in whole.items():
+        one, other = (np.concatenate([np.ravel(x) for x in jax.tree.leaves(g)]) for g in (gradients, half[phase]))
+        apart = np.linalg.norm(one - other) / np.linalg.norm(one)
+        assert 1e-4 < apart < 0.1, phase  # eight bits of mantissa are seen, and do no harm
+    for name in metrics:
+        assert half_metrics[name] == pytest.approx(metrics[name], rel=0.1), name
+
+
+@pytest.mark.parametrize(("backend", "dtype"), [("cpu", "float32"), ("gpu", "bfloat16"), ("tpu", "bfloat16")])
+def test_the_arithmetic_is_the_platforms_unless_named(monkeypatch, backend, dtype):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    assert {tiny.build().encoder.dtype, tiny.build().decoder.dtype, tiny.build().discriminator.dtype} == {
+        jnp.dtype(dtype)
+    }
+    assert tiny.build(train={"dtype": "float32"}).encoder.dtype == jnp.float32
+
+
 def test_the_discriminator_sees_draws_and_the_encoder_the_softmaxs_gradient():
     logits = jax.random.normal(jax.random.key(0), (500, 3))
     keys = jax.random.split(jax.random.key(1), 500)

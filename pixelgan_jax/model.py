@@ -45,7 +45,7 @@ def build(config: Config, shape: tuple[int, int, int], axis_name: str | None = N
     `axis_name` is the device axis over which BatchNorm averages in training. Raises InputError where the likelihood
     cannot model C channels.
     """
-    settings, dtype = config.model, _dtype(config.train.dtype)
+    settings = config.model
     categories, dimensions = priors.sizes(config.prior)
     likelihood = likelihoods.make(config, shape[2])
     encoder = Encoder(
@@ -57,16 +57,29 @@ def build(config: Config, shape: tuple[int, int, int], axis_name: str | None = N
         batch_norm=settings.encoder_batch_norm,
         logits_batch_norm=settings.logits_batch_norm,
         axis_name=axis_name,
-        dtype=dtype,
     )
     return Model(
         config=config,
         shape=tuple(shape),
         width=categories + dimensions,
         encoder=encoder,
-        decoder=_decoder(config, shape, likelihood.parameters, dtype),
-        discriminator=Discriminator(settings.discriminator_units, dtype),
+        decoder=_decoder(config, shape, likelihood.parameters),
+        discriminator=Discriminator(settings.discriminator_units),
         likelihood=likelihood,
+    )
+
+
+def in_training(model: Model) -> Model:
+    """The model with networks that compute in `train.dtype`; parameters, batch statistics, heads, losses and optimizers
+    are float32 either way, and so is everything outside training, where two samplers must draw the same images."""
+    name = model.config.train.dtype
+    if name == "auto":
+        name = "float32" if jax.default_backend() == "cpu" else "bfloat16"
+    dtype = jnp.dtype(name)
+    return model._replace(
+        encoder=model.encoder.clone(dtype=dtype),
+        decoder=model.decoder.clone(dtype=dtype),
+        discriminator=model.discriminator.clone(dtype=dtype),
     )
 
 
@@ -80,16 +93,10 @@ def seedless(model: Model) -> Model:
     return model._replace(config=dataclasses.replace(config, data=data, train=train))
 
 
-def _dtype(name: str) -> jnp.dtype:
-    """What the networks compute in; parameters, batch statistics, heads, losses and optimizers are float32 anyway."""
-    auto = "float32" if jax.default_backend() == "cpu" else "bfloat16"
-    return jnp.dtype(auto if name == "auto" else name)
-
-
-def _decoder(config: Config, shape: tuple[int, int, int], parameters: int, dtype: jnp.dtype) -> nn.Module:
+def _decoder(config: Config, shape: tuple[int, int, int], parameters: int) -> nn.Module:
     settings = config.model
     if settings.decoder == "deconv":
-        return Deconv(shape, parameters, settings.channels, dtype)
+        return Deconv(shape, parameters, settings.channels)
     kind = {"pixelcnn": PixelCNN, "gated_pixelcnn": GatedPixelCNN}[settings.decoder]
     return kind(
         shape=shape,
@@ -99,7 +106,6 @@ def _decoder(config: Config, shape: tuple[int, int, int], parameters: int, dtype
         first=settings.first_kernel,
         side=settings.kernel,
         location_dependent=settings.conditioning == "location_dependent",
-        dtype=dtype,
     )
 
 

@@ -11,7 +11,7 @@ import optax
 
 from pixelgan_jax import objective
 from pixelgan_jax import prior as priors
-from pixelgan_jax.model import Model, encode, log_prob, targets
+from pixelgan_jax.model import Model, encode, in_training, log_prob, targets
 from pixelgan_jax.randomness import Stream, example_keys, fold, normal
 from pixelgan_jax.state import EVALUATED, JOINT_DECAY, ROLES, TrainState, average, optimizers, phases, pick
 
@@ -44,7 +44,7 @@ def train_step(model: Model, state: TrainState, examples: Examples, batch: Batch
     Metrics are scalars: each phase's loss in nats (reconstruction_nats, discriminator_loss, …) under the parameters
     it started from, and its gradient's norm.
     """
-    count = batch.index.shape[0]
+    model, count = in_training(model), batch.index.shape[0]
     position = jax.lax.axis_index(AXIS) * count + jax.numpy.arange(count)
     key = fold(jax.random.key(examples.seed), Stream.TRAINING, state.step)
     images = examples.images[batch.index]

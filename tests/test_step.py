@@ -8,6 +8,7 @@ import optax
 import pytest
 
 from pixelgan_jax import parallel, prior, state, step
+from pixelgan_jax.model import in_training
 from pixelgan_jax.nn.encoder import Posterior
 from pixelgan_jax.state import average, create, learning_rate, optimizers, phases
 from tests import tiny
@@ -184,10 +185,12 @@ def test_bfloat16_networks_have_float32_parameters_losses_and_near_the_same_grad
 @pytest.mark.parametrize(("backend", "dtype"), [("cpu", "float32"), ("gpu", "bfloat16"), ("tpu", "bfloat16")])
 def test_the_arithmetic_is_the_platforms_unless_named(monkeypatch, backend, dtype):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
-    assert {tiny.build().encoder.dtype, tiny.build().decoder.dtype, tiny.build().discriminator.dtype} == {
-        jnp.dtype(dtype)
-    }
-    assert tiny.build(train={"dtype": "float32"}).encoder.dtype == jnp.float32
+    outside, inside = tiny.build(), in_training(tiny.build())
+    for model, expected in ((outside, "float32"), (inside, dtype)):
+        assert {jnp.dtype(part.dtype) for part in (model.encoder, model.decoder, model.discriminator)} == {
+            jnp.dtype(expected)
+        }
+    assert in_training(tiny.build(train={"dtype": "float32"})).encoder.dtype == jnp.float32
 
 
 def test_the_discriminator_sees_draws_and_the_encoder_the_softmaxs_gradient():

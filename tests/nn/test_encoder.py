@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pixelgan_jax.nn.encoder import Encoder, by_patches
+from pixelgan_jax.nn.encoder import Encoder
+from pixelgan_jax.nn.patches import by_patches
 
 
 @pytest.mark.parametrize("strides", [(1, 1), (2, 2)])

@@ -125,6 +125,34 @@ def test_jax_is_asked_for_the_others_on_cloud_tpu_alone(monkeypatch, tmp_path):
     assert asked == [{"heartbeat_timeout_seconds": processes.HEARTBEAT}]
 
 
+FAILING = """
+import os, sys, time
+from pixelgan_jax import main, replicates
+
+def execute(*_):
+    if sys.argv[-1] == "--process_id=0":
+        raise OSError("AllGather failed")
+    time.sleep({seconds})
+    os._exit(9)
+
+replicates.execute = execute
+sys.exit(main.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="collectives of processes on one CPU")
+@pytest.mark.parametrize(
+    ("seconds", "statuses", "message"),
+    [(1, [1, 9], "stopped: process 1 is gone; run the same commands to go on"), (600, [1, 1], "AllGather failed")],
+)
+def test_an_error_of_the_system_is_anothers_end_where_that_is_behind_it(tmp_path, seconds, statuses, message):
+    started = faults.start(tmp_path / "run", 2, program=("-c", FAILING.format(seconds=seconds)))
+    (status, _, err), (other_status, _, other_err) = faults.ended(started)
+    assert [status, other_status] == statuses
+    assert err.strip().endswith(message) and "Traceback" not in err
+    assert other_status == 9 or other_err.strip() == err.strip()
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="collectives of processes on one CPU")
 def test_two_processes_make_the_steps_of_one_end_together_and_go_on_as_one(tmp_path, capsys):
     """The one is this process, which has eight devices."""

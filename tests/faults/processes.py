@@ -34,7 +34,12 @@ def free_port() -> int:
         return server.getsockname()[1]
 
 
-def start(folder: Path, count: int, *flags: str, each: dict[int, list[str]] | None = None) -> list[subprocess.Popen]:
+PROGRAM = ("-m", "pixelgan_jax.main")
+
+
+def start(
+    folder: Path, count: int, *flags: str, each: dict[int, list[str]] | None = None, program: tuple[str, ...] = PROGRAM
+) -> list[subprocess.Popen]:
     """`count` processes that train in `folder`; `each`: flags of one of them alone, by its number."""
     kept = {"JAX_COMPILATION_CACHE_DIR": str(folder.parent / "compiled"), "OMP_NUM_THREADS": "1"}
     kept |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
@@ -43,7 +48,7 @@ def start(folder: Path, count: int, *flags: str, each: dict[int, list[str]] | No
     environment = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")} | kept
     address, made = f"127.0.0.1:{free_port()}", []
     for i in range(count):
-        told = [sys.executable, "-m", "pixelgan_jax.main", *FLAGS, f"--workdir={folder}", *flags]
+        told = [sys.executable, *program, *FLAGS, f"--workdir={folder}", *flags]
         told += [f"--coordinator_address={address}", f"--num_processes={count}", f"--process_id={i}"]
         told += (each or {}).get(i, [])
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

@@ -16,9 +16,9 @@ def get_config() -> ConfigDict:
     return figure2.get_config()
 
 
-def at_scale(plan: dict) -> dict:
+def at_scale(plan: dict, scale: dict = SCALE) -> dict:
     """A figure's plan with every cell at CPU scale."""
-    cells = {name: (experiment, own | SCALE) for name, (experiment, own) in plan["cells"].items()}
+    cells = {name: (experiment, own | scale) for name, (experiment, own) in plan["cells"].items()}
     return plan | {"title": f"{plan['title']} (CPU-scale)", "cells": cells}
 
 

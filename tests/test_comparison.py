@@ -11,7 +11,8 @@ from pixelgan_jax import cells, drawings, main, markdown, scores, workdir
 from pixelgan_jax.config import ADDED
 
 ROOT = Path(__file__).resolve().parents[1]
-PLANS = ["figure2", "figure2_cpu", "figure3", "figure3_cpu", "figure4", "figure5", "precision", "table1", "table1_cpu"]
+PLANS = [f"figure{number}{scale}" for number in (2, 3, 4, 5) for scale in ("", "_cpu")]
+PLANS += ["precision", "table1", "table1_cpu"]
 # one cell on two seeds, a cell without data, and the same cell as a figure
 PLAN = """
 from experiments import base, tiny_clusters

@@ -4,7 +4,7 @@ from ml_collections import ConfigDict
 
 from experiments import table1
 
-# narrow and shallow, four epochs: what it gives says nothing of the method's best
+# narrow and shallow, four epochs
 SCALE = {
     "train.steps": 3000,
     "train.batch_size": 64,
@@ -13,7 +13,11 @@ SCALE = {
     "model.first_kernel": 5,
     "model.layers": 1,
 }
-ROWS = {"cpu": "PixelGAN, ours: CPU-scale", "aae_cpu": "AAE, ours: CPU-scale, same protocol"}
+ROWS = {
+    "cpu": "PixelGAN, ours: recipe `best`, CPU-scale",
+    "aae_cpu": "AAE, ours: same protocol, CPU-scale",
+    "faithful_cpu": "PixelGAN, ours: recipe `faithful`, CPU-scale",
+}
 FIRST = ("labels_100", "clusters_30")  # trained before the other columns
 
 
@@ -25,7 +29,7 @@ def get_config() -> ConfigDict:
 
 def get_plan() -> dict:
     cells = table1.recipe("cpu", SCALE) | table1.aae("aae_cpu", SCALE)
-    cells |= table1.others("cpu", SCALE)
+    cells |= table1.recipe("faithful_cpu", table1.FAITHFUL | SCALE) | table1.others("cpu", SCALE)
     cells = dict(sorted(cells.items(), key=lambda item: not item[0].endswith(FIRST)))
     title = "Table 1 of Makhzani & Frey 2017 (CPU-scale)"
     return table1.get_plan() | {"title": title, "cells": cells, "rows": ROWS}

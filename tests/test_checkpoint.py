@@ -58,7 +58,7 @@ def small():
 @pytest.fixture(scope="module")
 def four_steps(tmp_path_factory):
     """Four steps of every phase, saved after two and not waited for: (folder, run on, the states at two and four)."""
-    folder, made = tmp_path_factory.mktemp("four"), tiny.build()
+    folder, made = tmp_path_factory.mktemp("four"), tiny.build(**tiny.VIEWS)
     over, state, examples = tiny.ready(made, jax.devices()[:1])
     call = parallel.compile_step(made, over)
 

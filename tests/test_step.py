@@ -119,9 +119,6 @@ def test_gradients_agree_on_one_device_eight_devices_and_pmap(monkeypatch):
             np.testing.assert_allclose(other[path], value, rtol=1e-5, atol=atol, err_msg=jax.tree_util.keystr(path))
 
 
-VIEWS = {"optim": {"view_information": 1.0}, "model": {"input_shear": 0.5, "discriminator_draws": True}}
-
-
 def recorded(made, devices):
     """Every phase's gradients, the state and the metrics after a step on the devices."""
     over, before, examples = tiny.ready(made, devices)
@@ -133,7 +130,7 @@ def test_view_information_adds_its_gradient_to_the_generators_alone(monkeypatch)
     monkeypatch.setattr(step, "optimizers", record_gradients)
     monkeypatch.setattr(state, "optimizers", record_gradients)
     # without batch normalisation, through which the second view would reach the first one's code
-    model = VIEWS["model"] | {"encoder_batch_norm": False}
+    model = tiny.VIEWS["model"] | {"encoder_batch_norm": False}
     found, told = {}, {}
     for weight in (0.0, 100.0, 300.0):
         made = tiny.build(optim={"view_information": weight}, model=model)
@@ -152,7 +149,7 @@ def test_view_information_adds_its_gradient_to_the_generators_alone(monkeypatch)
 def test_views_agree_on_one_device_and_eight(monkeypatch):
     monkeypatch.setattr(step, "optimizers", record_gradients)
     monkeypatch.setattr(state, "optimizers", record_gradients)
-    made = tiny.build(**VIEWS | {"prior": {"categories": 4}})
+    made = tiny.build(**tiny.VIEWS | {"prior": {"categories": 4}})
     (one, after, metrics), (eight, after_eight, metrics_eight) = (
         recorded(made, devices) for devices in (jax.devices()[:1], jax.devices())
     )

@@ -8,6 +8,8 @@ from pixelgan_jax.step import AXIS, Batch, Examples
 
 SHAPE = (4, 4, 1)
 EXAMPLES, LABELLED, BATCH = 40, 20, 16
+# the parts of a step that only some experiments have
+VIEWS = {"optim": {"view_information": 1.0}, "model": {"input_shear": 0.5, "discriminator_draws": True}}
 
 
 def fields(**groups):

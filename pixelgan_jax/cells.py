@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -119,22 +119,32 @@ def _json(path: Path) -> dict[str, Any] | None:
     return values
 
 
-def train(cells: list[Cell]) -> dict[Path, str]:
-    """Trains every task that is not finished, going on from what is half done; how each ended, by workdir.
+def train(cells: list[Cell]) -> Iterator[dict[Path, str]]:
+    """Trains every task that is not finished, going on from what is half done.
 
+    Yields how each stands, by workdir: once all have been looked at, before anything is trained, and after every run.
     A task that another process is at is left to it, one that diverges does not stop the others, and the cells on data
-    that nobody has are not run. All workdirs are looked at before anything is trained.
+    that nobody has are not run.
     """
-    outcomes = {task.workdir: DONE if finished(task) else MISSING for cell in cells for task in cell.tasks}
+    tasks = [task for cell in cells for task in cell.tasks]
+    outcomes = {task.workdir: MISSING for task in tasks}
+
+    def look() -> dict[Path, str]:  # others may have finished some
+        found = [task.workdir for task in tasks if outcomes[task.workdir] != DONE and finished(task)]
+        outcomes.update(dict.fromkeys(found, DONE))
+        return outcomes
+
+    yield look()
     for cell in cells:
         left = [task for task in cell.tasks if outcomes[task.workdir] != DONE]
         if left and cell.own_data and not _has_data(left[0].config):
             print(f"{cell.name}: {NO_DATA}", flush=True)
             outcomes.update({task.workdir: NO_DATA for task in left})
+            yield look()
             continue
         for task in left:
             outcomes[task.workdir] = _train(cell.name, task)
-    return outcomes
+            yield look()
 
 
 def _has_data(config: Config) -> bool:

@@ -7,6 +7,7 @@ and, for a table, "columns" {key: title} and "rows" {key: title} of its cells, w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ def execute(
 ) -> None:
     """Trains, gathers and draws; writes <workdir>/NAME.json and NAME.png and prints what they hold.
 
+    A table is written before the first run and after every one, so that it can be read, or the command stopped, at any
+    time; a figure, which takes longer to draw, at the end.
+
     Raises InputError for a plan that does not fit the mode, and Incomplete at the end where runs are missing other
     than for want of data.
     """
@@ -37,22 +41,29 @@ def execute(
         allowed = f"must have {', '.join(PARTS[mode])}"
         raise InputError(f"--mode {mode}: get_plan() of {file} has no {lacking[0]!r}; {allowed}")
     cells = plan(file, asked["cells"], seeds, workdir, overrides, parse)
-    outcomes = train(cells)
-    prepare(workdir)
-    name = Path(file).stem
-    gathered = {"kind": mode, "name": name, "cells": [gather(cell, outcomes) for cell in cells]}
-    if mode == "table":
-        png = _table(gathered, asked, cells, outcomes)
-    else:
-        png = _figure(gathered, asked, cells, outcomes)
-    write_json(workdir / f"{name}.json", gathered)
-    if png is not None:
-        write_whole(workdir / f"{name}.png", png)
+    path = workdir / Path(file).stem
+    for outcomes in train(cells):
+        prepare(workdir)
+        if mode == "table":
+            gathered = _write(path, _table, mode, asked, cells, outcomes)
+    if mode == "figure":
+        gathered = _write(path, _figure, mode, asked, cells, outcomes)
     print((markdown.table if mode == "table" else markdown.figure)(gathered), flush=True)
-    print(f"{mode}: {workdir / name}.json and .png", flush=True)
-    missing = [f"{path}: {outcome}" for path, outcome in outcomes.items() if outcome not in (DONE, NO_DATA)]
+    print(f"{mode}: {path}.json and .png", flush=True)
+    missing = [f"{place}: {outcome}" for place, outcome in outcomes.items() if outcome not in (DONE, NO_DATA)]
     if missing:
         raise Incomplete(f"{len(missing)} of {len(outcomes)} runs are missing: {'; '.join(missing)}")
+
+
+def _write(
+    path: Path, draw: Callable, mode: str, asked: dict, cells: list[Cell], outcomes: dict[Path, str]
+) -> dict[str, Any]:
+    gathered = {"kind": mode, "name": path.name, "cells": [gather(cell, outcomes) for cell in cells]}
+    png = draw(gathered, asked, cells, outcomes)
+    write_json(Path(f"{path}.json"), gathered)
+    if png is not None:
+        write_whole(Path(f"{path}.png"), png)
+    return gathered
 
 
 def _done(cell: Cell, outcomes: dict[Path, str]) -> list[Task]:

@@ -1,13 +1,15 @@
 """Tables and figures: what is missing is trained, what is there is not, and everything is gathered and drawn."""
 
 import json
+import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import results
-from pixelgan_jax import cells, drawings, main, markdown, scores, workdir
+from pixelgan_jax import cells, drawings, loop, main, markdown, scores, workdir
 from pixelgan_jax.config import ADDED
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -113,6 +115,21 @@ def test_another_recipe_in_the_same_folder_is_refused_before_anything_is_trained
     assert command(folder, "table", "--config.model.channels=3") == 2
     out, err = capsys.readouterr()
     assert "config.model.channels: 3 differs from the checkpoint's 2" in err and "training" not in out
+
+
+def test_a_table_is_written_before_it_is_finished(folder, tmp_path, monkeypatch, capsys):
+    shutil.copytree(folder / "runs/ours/clusters/seed_0", tmp_path / "ours/clusters/seed_0")
+
+    def interrupted(*_):
+        raise loop.Interrupted(signal.SIGINT, "stopped")
+
+    monkeypatch.setattr(cells.run, "execute", interrupted)
+    told = ["--config", str(folder / "experiments" / "plan.py"), "--mode=table", f"--workdir={tmp_path}"]
+    assert main.main(told) == 130
+    assert "SIGINT" in capsys.readouterr().err
+    found = json.loads((tmp_path / "plan.json").read_text())
+    assert [run["status"] for run in found["cells"][0]["runs"]] == ["done", "not run"]
+    assert "1 of 2 seeds" in markdown.table(found)
 
 
 def test_runs_of_an_earlier_version_are_counted_in(folder, capsys):

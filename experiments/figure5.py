@@ -10,5 +10,7 @@ def get_config() -> ConfigDict:
 
 
 def get_plan() -> dict:
-    cells = {"clusters_30": ("mnist_clusters", {})}
+    # a decoder that can draw a digit: what finds the clusters sees seven pixels
+    deep = {"model.first_kernel": 7, "model.layers": 8, "model.conditioning": "location_dependent"}
+    cells = {"clusters_30": ("mnist_clusters", deep)}
     return {"title": "Figure 5: samples of every cluster", "cells": cells, "drawing": "rows"}

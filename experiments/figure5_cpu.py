@@ -1,8 +1,8 @@
-"""Figure 5 at CPU scale, `--mode figure`: the run is that of table1_cpu's first seed, whose workdir may be copied."""
+"""Figure 5 at CPU scale, `--mode figure`."""
 
 from ml_collections import ConfigDict
 
-from experiments import figure2_cpu, figure5, table1_cpu
+from experiments import figure2_cpu, figure5
 
 
 def get_config() -> ConfigDict:
@@ -10,4 +10,4 @@ def get_config() -> ConfigDict:
 
 
 def get_plan() -> dict:
-    return figure2_cpu.at_scale(figure5.get_plan(), table1_cpu.SCALE)
+    return figure2_cpu.at_scale(figure5.get_plan(), figure2_cpu.SCALE | {"model.layers": 4})

@@ -134,17 +134,18 @@ def train(cells: list[Cell]) -> Iterator[dict[Path, str]]:
         outcomes.update(dict.fromkeys(found, DONE))
         return outcomes
 
-    yield look()
+    look()
     for cell in cells:
         left = [task for task in cell.tasks if outcomes[task.workdir] != DONE]
         if left and cell.own_data and not _has_data(left[0].config):
             print(f"{cell.name}: {NO_DATA}", flush=True)
             outcomes.update({task.workdir: NO_DATA for task in left})
-            yield look()
-            continue
-        for task in left:
-            outcomes[task.workdir] = _train(cell.name, task)
-            yield look()
+    yield outcomes
+    for cell in cells:
+        for task in cell.tasks:
+            if outcomes[task.workdir] == MISSING:
+                outcomes[task.workdir] = _train(cell.name, task)
+                yield look()
 
 
 def _has_data(config: Config) -> bool:

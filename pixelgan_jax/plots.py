@@ -136,8 +136,8 @@ def error_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]]) ->
     A curve is the mean over the seeds that were evaluated there, its band one standard deviation to either side.
     """
     figure = Figure(figsize=(4.8 * len(panels), 3.6), layout="constrained")
-    for index, (title, curves_of) in enumerate(panels.items()):
-        axes = figure.add_subplot(1, len(panels), index + 1)
+    grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)
+    for axes, (title, curves_of) in zip(grid[0], panels.items(), strict=True):
         _bare(axes)
         _titled(axes, title)
         for (label, seeds), colour in zip(curves_of.items(), _colours(len(curves_of)), strict=True):

@@ -4,7 +4,7 @@ from ml_collections import ConfigDict
 
 from experiments import base
 
-# how far two views of an image lie apart: more than style does, less than digits do
+# how far a view may lie from its image; a digit stays that digit
 VIEWS = {
     "input_translation": 2.0,
     "input_rotation": 15.0,

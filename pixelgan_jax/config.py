@@ -37,6 +37,9 @@ ADDED = {
     "optim.view_information": 0.0,
 }
 
+# Fields that are gone, with the value under which they did nothing.
+REMOVED = {"optim.consistency": 0.0}
+
 
 def _checked(kind: type, allowed: str, check: Callable[[Any], bool]):
     return dataclasses.field(metadata={"kind": kind, "allowed": allowed, "check": check})
@@ -231,12 +234,17 @@ def from_dict(values: Any) -> Config:
 
 
 def from_saved(values: Any) -> Config:
-    """`from_dict` of a configuration that this or an earlier version saved; raises InputError as that does."""
+    """`from_dict` of a configuration that this or an earlier version saved; raises InputError as that does, also where
+    it used a field that is gone."""
     values = dict(values)
     for name, value in ADDED.items():
         group, field = name.split(".")
         if isinstance(values.get(group), dict):
             values[group] = {field: value} | values[group]
+    for name, value in REMOVED.items():
+        group, field = name.split(".")
+        if isinstance(values.get(group), dict) and values[group].get(field) == value:
+            values[group] = {other: kept for other, kept in values[group].items() if other != field}
     return from_dict(values)
 
 

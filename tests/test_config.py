@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 
 from experiments import base
 from pixelgan_jax import config
-from pixelgan_jax.config import ADDED, FREE_ON_RESUME, GROUPS, Config, first_difference, from_dict, from_saved, to_dict
+from pixelgan_jax.config import (
+    ADDED,
+    FREE_ON_RESUME,
+    GROUPS,
+    REMOVED,
+    Config,
+    first_difference,
+    from_dict,
+    from_saved,
+    to_dict,
+)
 from pixelgan_jax.errors import InputError
 
 FIELDS = {
@@ -220,6 +230,18 @@ def test_a_field_younger_than_a_saved_configuration_is_what_it_was_then(name):
     assert to_dict(from_saved(start)) == values() and field not in start[group]
     with pytest.raises(InputError, match=f"config.{name}: missing"):
         from_dict(start)  # an experiment names them all
+
+
+def test_a_field_that_is_gone_is_left_out_where_it_did_nothing():
+    assert not set(REMOVED) & set(FIELDS)
+    for name, value in REMOVED.items():
+        group, field = name.split(".")
+        start = values()
+        start[group][field] = value
+        assert to_dict(from_saved(start)) == values()
+        start[group][field] = 1.0
+        with pytest.raises(InputError, match=f"config.{name}: no such field"):
+            from_saved(start)
 
 
 def test_every_field_is_described_with_what_is_allowed():

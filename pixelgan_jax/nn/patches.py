@@ -10,7 +10,7 @@ def by_patches(x: Array, kernel: Array, strides: tuple[int, int], padding: str, 
     """nn.Conv's convolution as one matrix product with the pixels under the kernel side by side.
 
     For maps smaller than the kernel: XLA:CPU exchanges their roles in the gradient, which then takes ten times longer.
-    And for transposed convolutions, whose gradient takes it four times longer.
+    And for transposed convolutions, whose gradient takes it several times longer.
     """
     pads = jax.lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], strides, padding)
     x = jnp.pad(x, ((0, 0), *pads, (0, 0)))

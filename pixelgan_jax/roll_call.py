@@ -66,34 +66,41 @@ def call(where: Place, described: dict[str, Any]) -> dict[int, Peer]:
     """Process 0: a connection to each of the others, by its number, once all have come.
 
     Raises InputError, which all that came are told, where one is missing after JOIN seconds or does not belong here:
-    another number of processes, a number that is taken, or something else described.
+    another number of processes, a number that is taken, or something else described. Who comes up to HELLO seconds
+    after the first that does not belong is told as well.
     """
     came: dict[int, Peer] = {}
-    limit = time.monotonic() + JOIN
+    refused: list[Peer] = []
+    error, limit = None, time.monotonic() + JOIN
     described = json.loads(json.dumps(described))  # as it arrives
-    try:
-        with _listen(where) as server:
-            while len(came) < where.count - 1:
-                server.settimeout(max(limit - time.monotonic(), 0.001))
+    with _listen(where) as server:
+        while len(came) + len(refused) < where.count - 1:
+            server.settimeout(max(limit - time.monotonic(), 0.001))
+            try:
                 connection, _ = server.accept()
-                _admit(where, described, came, _peer(connection, min(limit - time.monotonic(), HELLO)))
-    except TimeoutError:
-        error = InputError(f"--num_processes {where.count}: {_missing(where, came)} did not come within {JOIN:.0f} s")
-        _dismiss(came, error)
-        raise error from None
-    except InputError as error:
-        _dismiss(came, error)
-        raise
-    for peer in came.values():
-        send(peer, {"welcome": True})
-        peer.connection.settimeout(None)
+            except TimeoutError:
+                if error is None:
+                    error = f"--num_processes {where.count}: {_missing(where, came)} did not come within {JOIN:.0f} s"
+                break
+            peer = _peer(connection, min(limit - time.monotonic(), HELLO))
+            hello = receive(peer)
+            if hello is None or type(hello.get("index")) is not int:  # a stranger
+                close(peer)
+            elif reason := _objection(where, described, came, hello):
+                refused.append(peer)
+                if error is None:
+                    error, limit = reason, min(limit, time.monotonic() + HELLO)
+            else:
+                came[hello["index"]] = peer
+    for peer in [*came.values(), *refused]:
+        send(peer, {"refused": error} if error else {"welcome": True})
+        if error:
+            close(peer)
+        else:
+            peer.connection.settimeout(None)
+    if error:
+        raise InputError(error)
     return came
-
-
-def _dismiss(came: dict[int, Peer], error: InputError) -> None:
-    for peer in came.values():
-        send(peer, {"refused": str(error)})
-        close(peer)
 
 
 def _missing(where: Place, came: dict[int, Peer]) -> str:
@@ -112,24 +119,16 @@ def _listen(where: Place) -> socket.socket:
         ) from None
 
 
-def _admit(where: Place, described: dict[str, Any], came: dict[int, Peer], peer: Peer) -> None:
-    """Takes the process at the other end in; passes over a stranger."""
-    hello = receive(peer)
-    if hello is None or type(hello.get("index")) is not int:
-        close(peer)
-        return
-    number, reason = hello["index"], None
-    if hello.get("count") != where.count:
-        found = hello.get("count")
-        reason = f"--num_processes: {where.count} at process 0, {found} at process {number}; must be the same"
-    elif number in came or not 0 < number < where.count:
-        reason = f"--process_id {number}: two processes have it; must be different in each"
-    elif (name := _difference(described, hello.get("described"))) is not None:
-        reason = f"{name}: differs between process 0 and process {number}; must be the same"
-    if reason:
-        _dismiss({number: peer}, error := InputError(reason))
-        raise error
-    came[number] = peer
+def _objection(where: Place, described: dict[str, Any], came: dict[int, Peer], hello: dict[str, Any]) -> str | None:
+    """Why the process that says hello does not belong here; None where it does."""
+    number, count = hello["index"], hello.get("count")
+    if count != where.count:
+        return f"--num_processes: {where.count} at process 0, {count} at process {number}; must be the same"
+    if number in came or not 0 < number < where.count:
+        return f"--process_id {number}: two processes have it; must be different in each"
+    if (name := _difference(described, hello.get("described"))) is not None:
+        return f"{name}: differs between process 0 and process {number}; must be the same"
+    return None
 
 
 def _difference(one: dict[str, Any], other: Any) -> str | None:

@@ -161,7 +161,8 @@ def test_replicates_are_gathered(tmp_path):
     assert [r["config"]["data"]["seed"] for r in seeds] == [0, 1]
     losses = [json.loads((folder / f"seed_{s}" / "metrics.jsonl").read_text().splitlines()[0]) for s in (5, 6)]
     assert losses[0]["reconstruction_nats"] != losses[1]["reconstruction_nats"]
-    assert seeds[1]["train"]["compile_seconds"] < 0.5  # nothing is compiled, only looked up
+    first, second = (r["train"]["compile_seconds"] for r in seeds)
+    assert second < first / 4  # nothing is compiled, only looked up
     errors = [r["test"]["error"] for r in seeds]
     assert results["test"]["error"] == pytest.approx(np.mean(errors))
     assert results["test_sd"]["error"] == pytest.approx(np.std(errors, ddof=1))

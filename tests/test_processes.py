@@ -49,9 +49,9 @@ def test_flags_that_say_no_place_are_refused(capsys, changed, message):
     assert capsys.readouterr().err.startswith(f"error: {message}")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def hurried(monkeypatch):
-    monkeypatch.setattr(roll_call, "JOIN", 1.0)
+    monkeypatch.setattr(roll_call, "JOIN", 3.0)
     monkeypatch.setattr(roll_call, "HELLO", 1.0)
 
 
@@ -93,14 +93,20 @@ def test_all_that_are_called_meet():
         ([(3, 2, {"a": 1}), (3, 2, {"a": 1})], "--process_id 2: two processes have it; must be different in each"),
         ([(3, 2, {"a": 1}), (3, 1, {"a": 2})], "a: differs between process 0 and process 1; must be the same"),
         ([(3, 2, {"a": 1}), (3, 1, {"a": 1, "b": 0})], "b: differs between process 0 and process 1; must be the same"),
-        ([(3, 2, {"a": 1})], "--num_processes 3: process 1 did not come within 1 s"),
     ],
 )
 def test_all_that_came_are_told_who_does_not_belong_here(others, message):
     assert gather(*others) == [message] * (1 + len(others))
 
 
-def test_a_coordinator_that_is_not_there_is_waited_for_and_named():
+def test_who_is_missing_and_who_is_late_is_said(hurried):
+    missing = "--num_processes 3: process 1 did not come within 3 s"
+    assert gather((3, 2, {"a": 1})) == [missing] * 2
+    differs = "a: differs between process 0 and process 2; must be the same"
+    assert gather((3, 2, {"a": 2})) == [differs] * 2  # though process 1 never comes
+
+
+def test_a_coordinator_that_is_not_there_is_waited_for_and_named(hurried):
     port = faults.free_port()
     with pytest.raises(InputError, match=f"--coordinator_address 127.0.0.1:{port}: Connection refused; must be proc"):
         roll_call.answer(Place("127.0.0.1", port, 2, 1), {})

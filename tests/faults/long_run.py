@@ -1,8 +1,8 @@
 """python -m tests.faults.long_run --steps 20000: memory, open files, threads and step time stay flat over a long run.
 
 A small digits run with its logs, evaluations and checkpoints is watched from outside, through /proc; its second
-quarter is compared with its last. Step time is held to be flat by the processor's time a step, which does not depend on
-what else the machine does; the time on the clock is printed beside it.
+quarter is compared with its last. Step time is held to be flat by the processor's time a step, which depends less than
+the clock's on what else the machine does; the time on the clock is printed beside it.
 """
 
 import argparse
@@ -22,6 +22,7 @@ LOGS = 40  # log lines of a run, evaluations and checkpoints a quarter of that
 # Megabytes: what allocators and their pools move by; a leak of one code or image a step is more in 20,000 steps.
 MEMORY = 16.0
 TIME = 1.2  # last quarter's processor time a step over the second's
+TIMED = 5000  # steps from which on it is held to that: a quarter of fewer takes too few of the clock's 10 ms ticks
 
 
 class Sample(NamedTuple):
@@ -97,7 +98,7 @@ def check(steps: int, folder: Path, flags: list[str] = FLAGS) -> str:
     ).format(*(value for pair in figures.values() for value in pair))
     assert figures["memory"][1] - figures["memory"][0] <= MEMORY, line
     assert figures["files"][1] <= figures["files"][0] and figures["threads"][1] <= figures["threads"][0], line
-    assert figures["milliseconds"][1] <= TIME * figures["milliseconds"][0], line
+    assert steps < TIMED or figures["milliseconds"][1] <= TIME * figures["milliseconds"][0], line
     return line
 
 

@@ -15,5 +15,5 @@ def test_what_is_killed_and_restarted_ends_as_what_is_left_alone(tmp_path, capsy
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
-def test_memory_files_threads_and_step_time_stay_flat(tmp_path):
+def test_memory_files_and_threads_stay_flat(tmp_path):
     assert long_run.check(400, tmp_path, kill.BRIEF).startswith("400 steps, ")

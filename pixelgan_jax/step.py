@@ -4,12 +4,13 @@ Inside, N is the device's share of the mini-batch. Gradients, batch statistics a
 named axis `AXIS`; the state is the same on every device.
 """
 
+import math
 from typing import NamedTuple
 
 import jax
 import optax
 
-from pixelgan_jax import objective
+from pixelgan_jax import objective, portions
 from pixelgan_jax import prior as priors
 from pixelgan_jax.model import Model, encode, in_training, log_prob, targets
 from pixelgan_jax.randomness import Stream, example_keys, fold, normal
@@ -83,18 +84,21 @@ def update(model: Model, state: TrainState, phase: str, gradients: dict) -> tupl
 
 def reconstruct(model: Model, state: TrainState, images: Array, keys: Array) -> tuple[TrainState, Metrics]:
     """Encoder and decoder maximise log p(x | z); the only phase that moves BatchNorm's running statistics."""
+    values = math.prod(model.shape[:2]) * model.config.model.channels
+
+    def nats(params, code, levels_of):
+        return objective.reconstruction_nats(log_prob(model, params, levels_of, code))
 
     def loss(params):
         posterior, stats = encode(model, params["encoder"], state.stats["encoder"], images, keys, train=True)
         levels_of = targets(model, images, keys)
         code = priors.soft_code(posterior, keys)
-        nats = objective.reconstruction_nats(log_prob(model, params["decoder"], levels_of, code))
-        return nats, stats
+        return portions.mean(nats, values, params["decoder"], code, levels_of), stats
 
     own = pick(state.params, ROLES["reconstruction"])
-    (nats, stats), gradients = jax.value_and_grad(loss, has_aux=True)(own)
+    (value, stats), gradients = jax.value_and_grad(loss, has_aux=True)(own)
     state, metrics = update(model, state.replace(stats=state.stats | {"encoder": stats}), "reconstruction", gradients)
-    return state, metrics | {"reconstruction_nats": nats}
+    return state, metrics | {"reconstruction_nats": value}
 
 
 def oppose(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pixelgan_jax.errors import InputError, one_line
+from pixelgan_jax.errors import InputError
+from pixelgan_jax.fields import boolean, choice, integer, odd, real, refused, shown, text, value_of, widths
 
 # Fields that may differ between a checkpoint and the run that resumes it.
 FREE_ON_RESUME = (
@@ -41,127 +40,87 @@ ADDED = {
 REMOVED = {"optim.consistency": 0.0}
 
 
-def _checked(kind: type, allowed: str, check: Callable[[Any], bool]):
-    return dataclasses.field(metadata={"kind": kind, "allowed": allowed, "check": check})
-
-
-def _choice(*values: str):
-    return _checked(str, "one of " + ", ".join(values), lambda value: value in values)
-
-
-def _integer(low: int, high: int = 2**31 - 1):
-    return _checked(int, f"an integer from {low} to {high}", lambda value: low <= value <= high)
-
-
-def _odd(low: int, high: int):
-    return _checked(int, f"an odd integer from {low} to {high}", lambda v: low <= v <= high and v % 2 == 1)
-
-
-def _real(low: float, high: float = math.inf, above: bool = False, below: bool = False):
-    text = f"a number {'above' if above else 'from'} {low:g}"
-    if high < math.inf:
-        text += f" {'to below' if below else 'to'} {high:g}"
-
-    def check(value: float) -> bool:
-        return math.isfinite(value) and low <= value <= high and not (above and value == low or below and value == high)
-
-    return _checked(float, text, check)
-
-
-def _boolean():
-    return _checked(bool, "True or False", lambda value: True)
-
-
-def _text(allowed: str, empty: bool):
-    return _checked(str, allowed, lambda value: "\0" not in value and (empty or value != ""))
-
-
-def _widths():
-    text = "a tuple of 1 to 16 integers from 1 to 65536, such as (32, 64)"
-    return _checked(tuple, text, lambda v: 1 <= len(v) <= 16 and all(type(i) is int and 1 <= i <= 65536 for i in v))
-
-
 @dataclass(frozen=True)
 class Data:
-    name: str = _text('"digits", a TFDS name, or a path', empty=False)
-    dir: str = _text("a folder, or empty", empty=True)
-    classes: int = _integer(0)
-    labels: int = _integer(0)
-    validation: int = _integer(1)
-    seed: int = _integer(0)
-    levels: int = _integer(2, 256)
-    binarisation: str = _choice("stochastic", "threshold")
+    name: str = text('"digits", a TFDS name, or a path', empty=False)
+    dir: str = text("a folder, or empty", empty=True)
+    classes: int = integer(0)
+    labels: int = integer(0)
+    validation: int = integer(1)
+    seed: int = integer(0)
+    levels: int = integer(2, 256)
+    binarisation: str = choice("stochastic", "threshold")
 
 
 @dataclass(frozen=True)
 class Model:
-    encoder: str = _choice("deterministic", "gaussian", "noise")
-    encoder_channels: tuple[int, ...] = _widths()
-    encoder_units: int = _integer(1, 65536)
-    encoder_batch_norm: bool = _boolean()
-    logits_batch_norm: float = _real(0)
-    input_noise: float = _real(0)
-    input_translation: float = _real(0)
-    input_rotation: float = _real(0, 180)
-    input_scaling: float = _real(0, 1, below=True)
-    input_shear: float = _real(0)
-    input_thickness: float = _real(0, 1)
-    noise_dimensions: int = _integer(1, 65536)
-    decoder: str = _choice("pixelcnn", "gated_pixelcnn", "deconv")
-    channels: int = _integer(1, 65536)
-    layers: int = _integer(0, 1000)
-    first_kernel: int = _odd(3, 99)
-    kernel: int = _odd(3, 99)
-    conditioning: str = _choice("location_invariant", "location_dependent")
-    likelihood: str = _choice("bernoulli", "categorical", "logistic_mixture")
-    mixtures: int = _integer(1, 1000)
-    discriminator_units: tuple[int, ...] = _widths()
-    discriminator_noise: float = _real(0)
-    discriminator_draws: bool = _boolean()
+    encoder: str = choice("deterministic", "gaussian", "noise")
+    encoder_channels: tuple[int, ...] = widths()
+    encoder_units: int = integer(1, 65536)
+    encoder_batch_norm: bool = boolean()
+    logits_batch_norm: float = real(0)
+    input_noise: float = real(0)
+    input_translation: float = real(0)
+    input_rotation: float = real(0, 180)
+    input_scaling: float = real(0, 1, below=True)
+    input_shear: float = real(0)
+    input_thickness: float = real(0, 1)
+    noise_dimensions: int = integer(1, 65536)
+    decoder: str = choice("pixelcnn", "gated_pixelcnn", "deconv")
+    channels: int = integer(1, 65536)
+    layers: int = integer(0, 1000)
+    first_kernel: int = odd(3, 99)
+    kernel: int = odd(3, 99)
+    conditioning: str = choice("location_invariant", "location_dependent")
+    likelihood: str = choice("bernoulli", "categorical", "logistic_mixture")
+    mixtures: int = integer(1, 1000)
+    discriminator_units: tuple[int, ...] = widths()
+    discriminator_noise: float = real(0)
+    discriminator_draws: bool = boolean()
 
 
 @dataclass(frozen=True)
 class Prior:
-    name: str = _choice("none", "gaussian", "categorical", "product")
-    categories: int = _integer(2, 65536)
-    dimensions: int = _integer(1, 65536)
-    adversarial: bool = _boolean()
+    name: str = choice("none", "gaussian", "categorical", "product")
+    categories: int = integer(2, 65536)
+    dimensions: int = integer(1, 65536)
+    adversarial: bool = boolean()
 
 
 @dataclass(frozen=True)
 class Optim:
-    reconstruction_rate: float = _real(0, above=True)
-    discriminator_rate: float = _real(0, above=True)
-    generator_rate: float = _real(0, above=True)
-    supervised_rate: float = _real(0, above=True)
-    momentum: float = _real(0, 1, below=True)
-    adversarial_momentum: float = _real(0, 1, below=True)
-    schedule: str = _choice("cosine", "constant")
-    warmup: float = _real(0, 1, below=True)
-    clip: float = _real(0)
-    ema: float = _real(0, 1, below=True)
-    view_information: float = _real(0)
+    reconstruction_rate: float = real(0, above=True)
+    discriminator_rate: float = real(0, above=True)
+    generator_rate: float = real(0, above=True)
+    supervised_rate: float = real(0, above=True)
+    momentum: float = real(0, 1, below=True)
+    adversarial_momentum: float = real(0, 1, below=True)
+    schedule: str = choice("cosine", "constant")
+    warmup: float = real(0, 1, below=True)
+    clip: float = real(0)
+    ema: float = real(0, 1, below=True)
+    view_information: float = real(0)
 
 
 @dataclass(frozen=True)
 class Train:
-    steps: int = _integer(1)
-    batch_size: int = _integer(1)
-    seed: int = _integer(0)
-    checkpoint_every: int = _integer(1)
-    evaluate_every: int = _integer(1)
-    log_every: int = _integer(1)
-    steps_per_call: int = _integer(0, 10000)
-    dtype: str = _choice("auto", "float32", "bfloat16")
-    replicates: int = _integer(1, 1000)
+    steps: int = integer(1)
+    batch_size: int = integer(1)
+    seed: int = integer(0)
+    checkpoint_every: int = integer(1)
+    evaluate_every: int = integer(1)
+    log_every: int = integer(1)
+    steps_per_call: int = integer(0, 10000)
+    dtype: str = choice("auto", "float32", "bfloat16")
+    replicates: int = integer(1, 1000)
 
 
 @dataclass(frozen=True)
 class Sample:
-    count: int = _integer(1, 65536)
-    seed: int = _integer(0)
-    method: str = _choice("auto", "cached", "fixed_point", "oracle")
-    temperature: float = _real(0, above=True)
+    count: int = integer(1, 65536)
+    seed: int = integer(0)
+    method: str = choice("auto", "cached", "fixed_point", "oracle")
+    temperature: float = real(0, above=True)
 
 
 @dataclass(frozen=True)
@@ -179,42 +138,18 @@ class Config:
 GROUPS = {"data": Data, "model": Model, "prior": Prior, "optim": Optim, "train": Train, "sample": Sample}
 
 
-def _shown(what: Any) -> str:
-    text = one_line(str(what))
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _refused(name: str, value: Any, allowed: str) -> InputError:
-    try:
-        shown = _shown(repr(value))
-    except Exception:  # an integer of too many digits, or an object of the experiment's own
-        shown = f"this {type(value).__name__}"
-    return InputError(f"config.{name}: {shown} is not allowed: must be {allowed}")
-
-
-def _field(name: str, field: dataclasses.Field, value: Any) -> Any:
-    kind, allowed = field.metadata["kind"], field.metadata["allowed"]
-    if kind is float and type(value) is int and abs(value) < 2**63:
-        value = float(value)
-    if kind is tuple and isinstance(value, list):
-        value = tuple(value)
-    if type(value) is not kind or not field.metadata["check"](value):
-        raise _refused(name, value, allowed)
-    return value
-
-
 def _group(group: str, kind: type, values: Any) -> Any:
     fields = {field.name: field for field in dataclasses.fields(kind)}
     if not hasattr(values, "items"):
-        raise _refused(group, values, "a group of fields")
+        raise refused(group, values, "a group of fields")
     values = dict(values.items())
     for name in values:
         if name not in fields:
-            raise InputError(f"config.{group}.{_shown(name)}: no such field; config.{group} has {', '.join(fields)}")
+            raise InputError(f"config.{group}.{shown(name)}: no such field; config.{group} has {', '.join(fields)}")
     for name in fields:
         if name not in values:
             raise InputError(f"config.{group}.{name}: missing; must be {fields[name].metadata['allowed']}")
-    return kind(**{name: _field(f"{group}.{name}", field, values[name]) for name, field in fields.items()})
+    return kind(**{name: value_of(f"{group}.{name}", field, values[name]) for name, field in fields.items()})
 
 
 def from_dict(values: Any) -> Config:
@@ -224,7 +159,7 @@ def from_dict(values: Any) -> Config:
     """
     for name in values:
         if name not in GROUPS:
-            raise InputError(f"config.{_shown(name)}: no such group; a config has {', '.join(GROUPS)}")
+            raise InputError(f"config.{shown(name)}: no such group; a config has {', '.join(GROUPS)}")
     for name in GROUPS:
         if name not in values:
             raise InputError(f"config.{name}: missing; a config has {', '.join(GROUPS)}")
@@ -270,7 +205,7 @@ def _check_together(config: Config) -> None:
     model, prior, data, train = config.model, config.prior, config.data, config.train
     for name, seed in (("train.seed", train.seed), ("data.seed", data.seed)):
         if seed + train.replicates > 2**31:  # a replicate adds its number to both
-            raise _refused(name, seed, f"at most {2**31 - train.replicates} with {train.replicates} replicates")
+            raise refused(name, seed, f"at most {2**31 - train.replicates} with {train.replicates} replicates")
     if model.likelihood == "bernoulli" and data.levels != 2:
         raise InputError(f"config.data.levels: {data.levels} is not allowed: must be 2 with likelihood bernoulli")
     if data.labels and prior.name not in ("categorical", "product"):

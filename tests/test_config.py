@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments import base
-from pixelgan_jax import config
+from pixelgan_jax import config, fields
 from pixelgan_jax.config import (
     ADDED,
     FREE_ON_RESUME,
@@ -47,7 +47,7 @@ def taken(name, value):
     """What the field makes of a value that its own check lets pass, whatever other fields say."""
     group, field = name.split(".")
     about = {each.name: each for each in dataclasses.fields(GROUPS[group])}[field]
-    return config._field(name, about, value)
+    return fields.value_of(name, about, value)
 
 
 def refused(name, value, allowed=None):

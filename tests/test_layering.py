@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "pixelgan_jax"
 LAYERS = [
     ["errors"],
     ["roll_call"],
-    ["processes"],
+    ["processes", "fields"],
     ["config"],
     ["data.files", "data.tfds", "levels", "randomness"],
     ["augmentation", "data.sources", "data.batches"],

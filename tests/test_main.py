@@ -200,6 +200,20 @@ def test_a_finished_run_resumes_at_its_end_and_shows_no_empty_bar(capsys, copied
     assert (folder / "metrics.jsonl").read_bytes() == logged
 
 
+def test_a_run_goes_on_in_other_arithmetic_with_more_steps_a_call(capsys, copied):
+    folder, arguments = copied
+    before = (folder / "metrics.jsonl").read_text().splitlines()
+    changed = ["--config.train.steps=8", "--config.train.dtype=bfloat16", "--config.train.steps_per_call=2"]
+    status, out, _ = run(capsys, *arguments, *changed, "--config.train.log_every=2")
+    assert status == 0 and "resumed from step 3\n" in out
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert rows[: len(before)] == [json.loads(line) for line in before]
+    assert [row["step"] for row in rows[len(before) :]] == [4, 6, 8]
+    results = json.loads((folder / "results.json").read_text())
+    assert (results["step"], results["config"]["train"]["dtype"]) == (8, "bfloat16")
+    assert json.loads((folder / "config.json").read_text())["train"]["steps_per_call"] == 2
+
+
 def test_evaluate_and_sample_rewrite_what_is_theirs(capsys, copied):
     folder, arguments = copied
     results = json.loads((folder / "results.json").read_text())

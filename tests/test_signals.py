@@ -43,7 +43,9 @@ def interrupt(folder, number, past):
         assert process.poll() is None and time.monotonic() < deadline, process.communicate()
         time.sleep(0.02)
     process.send_signal(number)
+    sent = time.monotonic()
     status, out, said = ended(process)
+    assert time.monotonic() - sent < 10  # as docs/reliability.md says
     assert status == 128 + number, said
     step = int(said.removeprefix(f"{number.name}: saved at step ").removesuffix("; run the same command to go on"))
     assert past < step < STEPS

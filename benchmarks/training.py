@@ -51,6 +51,8 @@ SHAPES = {"digits": (8, 8, 1), "mnist": (28, 28, 1), "svhn": (32, 32, 3)}
 # one field at a time away from experiments/mnist.py: how the cost grows
 GROWTH = [("side", 14), ("side", 56), ("channels", 16), ("channels", 64), ("layers", 2), ("layers", 8)]
 
+LONGEST = 60  # seconds that the repeats of a case may take, three of them allowed in any case
+
 SMALL = dict(encoder_channels=(4, 4), encoder_units=8, channels=4, layers=1, discriminator_units=(8,))
 
 
@@ -154,9 +156,10 @@ class Watched(Log):
         self.spent = getattr(self, "spent", {}) | {step: time.thread_time()}
 
 
-def loop_seconds(made: Case, steps: int = 15, every: int = 5) -> float:
+def loop_seconds(made: Case, every: int) -> float:
     """Processor seconds a step of the thread that drives the loop: cutting batches, handing over calls, fetching
-    metrics, the progress bar, a log line every 5 steps. They pass while the device computes."""
+    metrics, the progress bar, a log line every so many steps. They pass while the device computes."""
+    steps = 3 * every
     often = {"log_every": every, "evaluate_every": steps, "checkpoint_every": steps}
     train = dataclasses.replace(made.model.config.train, steps=steps, **often)
     model = made.model._replace(config=dataclasses.replace(made.model.config, train=train))
@@ -176,13 +179,13 @@ def measure(made: Case, repeats: int, rate: float, peer: bool) -> dict:
     if peer:
         check(made)
         calls |= {layout: pytorch(made, layout == "channels_last")[0] for layout in ("contiguous", "channels_last")}
-    timing.by_turns(calls, 1)
-    spent = timing.by_turns(calls, repeats)
+    once = sum(timing.by_turns(calls, 1).values())
+    spent = timing.by_turns(calls, max(3, min(repeats, int(LONGEST / once))))
     count = len(made.examples.images)
     used = 1e6 * told["megaflops_per_image"] * count / spent["ours"] / rate
     row = {"images_per_second": count / spent["ours"], **told, "utilisation": used}
     if peer:
-        row["loop_share"] = loop_seconds(made) / spent["ours"]
+        row["loop_share"] = loop_seconds(made, every=5 if spent["ours"] < 1.0 else 1) / spent["ours"]
     row = {name: timing.digits(value) for name, value in row.items()}
     if peer:
         layout = min(("contiguous", "channels_last"), key=spent.get)
@@ -226,9 +229,9 @@ def chosen(arguments: argparse.Namespace) -> dict[str, tuple[Case, bool]]:
     if arguments.trial:
         return {"trial": (case("digits", 64, **SMALL), True)}
     made = {}
-    for name in arguments.shapes.split(","):
-        for batch in (int(size) for size in arguments.batches.split(",")):
-            made[f"{name}, batch {batch}"] = case(name, batch), True
+    for text in arguments.cases.split(","):
+        name, _, batch = text.partition(":")
+        made[f"{name}, batch {batch}"] = case(name, int(batch)), True
     if arguments.growth:
         for field, value in GROWTH:
             made[f"mnist, {field} {value}"] = case("mnist", 128, **{field: value}), False
@@ -238,9 +241,8 @@ def chosen(arguments: argparse.Namespace) -> dict[str, tuple[Case, bool]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="folder for training.json and training.png")
-    parser.add_argument("--shapes", default="digits,mnist,svhn", help="experiments")
-    parser.add_argument("--batches", default="128", help="images of a step, over all phases the same")
-    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--cases", default="digits:128,mnist:128,svhn:128", help="experiment:images of a step, …")
+    parser.add_argument("--repeats", type=int, default=9, help="at most; fewer where a step takes long")
     parser.add_argument("--growth", action="store_true", help="also mnist with other sides, channels and layers")
     parser.add_argument("--trial", action="store_true", help="a tiny model, to try this file out")
     arguments = parser.parse_args()

@@ -180,13 +180,14 @@ def measure(made: Case, repeats: int, rate: float, peer: bool) -> dict:
         check(made)
         calls |= {layout: pytorch(made, layout == "channels_last")[0] for layout in ("contiguous", "channels_last")}
     once = sum(timing.by_turns(calls, 1).values())
-    spent = timing.by_turns(calls, max(3, min(repeats, int(LONGEST / once))))
+    repeats = max(3, min(repeats, int(LONGEST / once)))
+    spent = timing.by_turns(calls, repeats)
     count = len(made.examples.images)
     used = 1e6 * told["megaflops_per_image"] * count / spent["ours"] / rate
     row = {"images_per_second": count / spent["ours"], **told, "utilisation": used}
     if peer:
         row["loop_share"] = loop_seconds(made, every=5 if spent["ours"] < 1.0 else 1) / spent["ours"]
-    row = {name: timing.digits(value) for name, value in row.items()}
+    row = {name: timing.digits(value) for name, value in row.items()} | {"repeats": repeats}
     if peer:
         layout = min(("contiguous", "channels_last"), key=spent.get)
         row["pytorch"] = {"images_per_second": timing.digits(count / spent[layout]), "layout": layout}
@@ -230,19 +231,26 @@ def chosen(arguments: argparse.Namespace) -> dict[str, tuple[Case, bool]]:
     if arguments.trial:
         return {"trial": (case("digits", 64, **SMALL), True)}
     made = {}
-    for text in arguments.cases.split(","):
-        name, _, batch = text.partition(":")
-        made[f"{name}, batch {batch}"] = case(name, int(batch)), True
+    for name, batch in arguments.cases:
+        made[f"{name}, batch {batch}"] = case(name, batch), True
     if arguments.growth:
         for field, value in GROWTH:
             made[f"mnist, {field} {value}"] = case("mnist", 128, **{field: value}), False
     return made
 
 
+def asked(text: str) -> list[tuple[str, int]]:
+    """(experiment, batch) of every case."""
+    pairs = [case.partition(":") for case in text.split(",")]
+    if not all(name in SHAPES and (batch or "128").isdecimal() for name, _, batch in pairs):
+        raise argparse.ArgumentTypeError(f"{text}: must be like mnist:128,…; experiments are {', '.join(SHAPES)}")
+    return [(name, int(batch or 128)) for name, _, batch in pairs]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="folder for training.json and training.png")
-    parser.add_argument("--cases", default="digits:128,mnist:128,svhn:128", help="experiment:images of a step, …")
+    parser.add_argument("--cases", type=asked, default="digits,mnist,svhn", help="experiment:images of a step (128), …")
     parser.add_argument("--repeats", type=int, default=9, help="at most; fewer where a step takes long")
     parser.add_argument("--growth", action="store_true", help="also mnist with other sides, channels and layers")
     parser.add_argument("--trial", action="store_true", help="a tiny model, to try this file out")
@@ -250,6 +258,8 @@ def main() -> None:
     rate, results = timing.matrix_rate(), timing.circumstances()
     results["matrix_gigaflops_per_second"], results["cases"] = timing.digits(rate / 1e9), {}
     print(f"{results['device']}, {results['cores']} core(s), {rate / 1e9:.3g} Gflop/s in a matrix product", flush=True)
+    if torch is None:
+        print("PyTorch is not installed: ours alone")
     for name, (made, against) in chosen(arguments).items():
         results["cases"][name] = measure(made, arguments.repeats, rate, against and torch is not None)
         report(name, results["cases"][name])

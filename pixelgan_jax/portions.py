@@ -15,20 +15,20 @@ Array = jax.Array
 Loss = Callable[[Any, Array, Array], Array]
 
 VALUES = 2**19  # of one map, in a portion: 2 MB, of which a decoder's gradient keeps a dozen
-MOST = 8  # portions: each is compiled for itself, since a step with its convolutions in a loop takes eight times longer
+MOST = 8  # portions: each is compiled for itself, since convolutions in a loop are slow here
 
 
 def sizes(count: int, values: int) -> list[int]:
-    """How many images of `count` each portion has, where an image's largest map has so many values."""
+    """How many images of `count` each portion has, where a layer's map of an image has so many values."""
     if jax.default_backend() != "cpu":
         return [count]
-    portions = min(-(-count * values // VALUES), MOST, count)
+    portions = min(-(-count // max(1, VALUES // values)), MOST)
     return [(count + i) // portions for i in range(portions)]
 
 
 def mean(loss: Loss, values: int, params: Any, code: Array, images: Array) -> Array:
-    """loss(params, code, images), a mean over code [N, D] and images [N, ...], with its gradient with respect to
-    params and code; `values` as in `sizes`."""
+    """loss(params, code, images), which must be a mean over independent code [N, D] and images [N, ...], with its
+    gradient with respect to params and code, but not images, and in reverse mode alone; `values` as in `sizes`."""
     counts = sizes(len(images), values)
     if len(counts) == 1:
         return loss(params, code, images)

@@ -74,7 +74,7 @@ def call(where: Place, described: dict[str, Any]) -> dict[int, Peer]:
     error, limit = None, time.monotonic() + JOIN
     described = json.loads(json.dumps(described))  # as it arrives
     with _listen(where) as server:
-        while len(came) + len(refused) < where.count - 1:
+        while error or len(came) < where.count - 1:
             server.settimeout(max(limit - time.monotonic(), 0.001))
             try:
                 connection, _ = server.accept()
@@ -86,12 +86,16 @@ def call(where: Place, described: dict[str, Any]) -> dict[int, Peer]:
             hello = receive(peer)
             if hello is None or type(hello.get("index")) is not int:  # a stranger
                 close(peer)
-            elif reason := _objection(where, described, came, hello):
+                continue
+            number = hello["index"]
+            if number in came and _ended(came[number]):  # and has been started again
+                close(came.pop(number))
+            if reason := _objection(where, described, came, hello):
                 refused.append(peer)
                 if error is None:
                     error, limit = reason, min(limit, time.monotonic() + HELLO)
             else:
-                came[hello["index"]] = peer
+                came[number] = peer
     for peer in [*came.values(), *refused]:
         send(peer, {"refused": error} if error else {"welcome": True})
         if error:
@@ -101,6 +105,17 @@ def call(where: Place, described: dict[str, Any]) -> dict[int, Peer]:
     if error:
         raise InputError(error)
     return came
+
+
+def _ended(peer: Peer) -> bool:
+    """Whether a process that has said hello, and so has nothing more to say for now, is there no more."""
+    peer.connection.setblocking(False)
+    try:
+        return peer.connection.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def _missing(where: Place, came: dict[int, Peer]) -> str:
@@ -151,7 +166,7 @@ def answer(where: Place, described: dict[str, Any]) -> dict[int, Peer]:
             reason = error.strerror or str(error)
             time.sleep(0.1)
             continue
-        peer = _peer(connection, left + HELLO)  # process 0 may have come later than this one
+        peer = _peer(connection, JOIN + HELLO)  # process 0 may have come just now, and waits for others
         send(peer, {"count": where.count, "index": where.index, "described": described})
         told = receive(peer) or {}
         if "welcome" in told:

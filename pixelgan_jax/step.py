@@ -84,7 +84,7 @@ def update(model: Model, state: TrainState, phase: str, gradients: dict) -> tupl
 
 def reconstruct(model: Model, state: TrainState, images: Array, keys: Array) -> tuple[TrainState, Metrics]:
     """Encoder and decoder maximise log p(x | z); the only phase that moves BatchNorm's running statistics."""
-    values = math.prod(model.shape[:2]) * model.config.model.channels
+    values = math.prod(model.shape[:2]) * model.config.model.channels  # of a decoder layer's map
 
     def nats(params, code, levels_of):
         return objective.reconstruction_nats(log_prob(model, params, levels_of, code))

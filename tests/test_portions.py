@@ -15,6 +15,7 @@ from tests import tiny
     [
         (64, 8 * 8 * 32, [64]),  # experiments/digits.py, half a batch
         (64, 28 * 28 * 32, [16, 16, 16, 16]),
+        (41, 28 * 28 * 32, [13, 14, 14]),
         (10, 2**18, [2, 2, 2, 2, 2]),
         (9, 2**18, [1, 2, 2, 2, 2]),
         (1024, 28 * 28 * 32, [128] * 8),
@@ -32,9 +33,18 @@ def test_on_accelerators_there_is_one(monkeypatch):
     assert portions.sizes(1024, 2**20) == [1024]
 
 
-@pytest.mark.parametrize("count", [6, 7])
-def test_value_and_gradients_are_those_of_the_whole_mini_batch(monkeypatch, count):
-    made = tiny.build()
+@pytest.mark.parametrize(
+    ("count", "groups"),
+    [
+        (6, {}),
+        (7, {}),
+        (7, {"model": {"decoder": "gated_pixelcnn"}}),
+        (7, {"model": {"decoder": "deconv"}}),
+        (7, {"prior": {"name": "none"}, "data": {"labels": 0}}),
+    ],
+)
+def test_value_and_gradients_are_those_of_the_whole_mini_batch(monkeypatch, count, groups):
+    made = tiny.build(**groups)
     random = np.random.RandomState(0)
     levels_of = jnp.asarray(random.randint(0, made.config.data.levels, (count, *made.shape)))
     code = jax.nn.softmax(jnp.asarray(random.randn(count, made.width), jnp.float32))

@@ -5,6 +5,7 @@ import socket
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import jax
 import numpy as np
@@ -49,10 +50,25 @@ def test_flags_that_say_no_place_are_refused(capsys, changed, message):
     assert capsys.readouterr().err.startswith(f"error: {message}")
 
 
+@pytest.fixture(autouse=True)
+def in_seconds(monkeypatch):
+    monkeypatch.setattr(roll_call, "JOIN", 20.0)
+    monkeypatch.setattr(roll_call, "HELLO", 2.0)
+
+
 @pytest.fixture
 def hurried(monkeypatch):
     monkeypatch.setattr(roll_call, "JOIN", 3.0)
     monkeypatch.setattr(roll_call, "HELLO", 1.0)
+
+
+def connected(visitor, port):
+    """Connects once somebody listens."""
+    for _ in range(200):
+        with suppress(ConnectionRefusedError):
+            return visitor.connect(("127.0.0.1", port))
+        time.sleep(0.05)
+    raise AssertionError("nobody listens")
 
 
 def gather(*others, count=3, described=None, stranger=b""):
@@ -70,13 +86,14 @@ def gather(*others, count=3, described=None, stranger=b""):
 
     with ThreadPoolExecutor() as pool, socket.socket() as visitor:
         ends = [pool.submit(one, roll_call.call, Place("127.0.0.1", port, count, 0), {"a": 1})]
+        connected(visitor, port)  # process 0 is there
         if stranger:
-            time.sleep(0.2)
-            visitor.connect(("127.0.0.1", port))
             visitor.sendall(stranger)
+        else:
+            visitor.close()
         for told, index, what in others:
             ends.append(pool.submit(one, roll_call.answer, Place("127.0.0.1", port, told, index), what))
-            time.sleep(0.1)
+            time.sleep(0.3)  # so that they come in this order
         return [end.result() for end in ends]
 
 
@@ -90,7 +107,16 @@ def test_all_that_are_called_meet():
     ("others", "message"),
     [
         ([(3, 1, {"a": 1}), (4, 2, {"a": 1})], "--num_processes: 3 at process 0, 4 at process 2; must be the same"),
-        ([(3, 2, {"a": 1}), (3, 2, {"a": 1})], "--process_id 2: two processes have it; must be different in each"),
+        ([(4, 1, {}), (4, 2, {}), (4, 3, {})], "--num_processes: 3 at process 0, 4 at process 1; must be the same"),
+        (
+            [(3, 1, {"a": 1}), (3, 1, {"a": 1}), (3, 2, {})],
+            "--process_id 1: two processes have it; must be different in each",
+        ),
+        ([(3, 2, {"a": 2}), (3, 1, {"a": 1})], "a: differs between process 0 and process 2; must be the same"),
+        (
+            [(3, 2, {"a": 1}), (3, 2, {"a": 1}), (3, 1, {})],
+            "--process_id 2: two processes have it; must be different in each",
+        ),
         ([(3, 2, {"a": 1}), (3, 1, {"a": 2})], "a: differs between process 0 and process 1; must be the same"),
         ([(3, 2, {"a": 1}), (3, 1, {"a": 1, "b": 0})], "b: differs between process 0 and process 1; must be the same"),
     ],
@@ -104,6 +130,36 @@ def test_who_is_missing_and_who_is_late_is_said(hurried):
     assert gather((3, 2, {"a": 1})) == [missing] * 2
     differs = "a: differs between process 0 and process 2; must be the same"
     assert gather((3, 2, {"a": 2})) == [differs] * 2  # though process 1 never comes
+
+
+def test_a_process_that_was_started_again_takes_its_own_place():
+    port, hello = faults.free_port(), json.dumps({"index": 1, "count": 3, "described": {}}).encode() + b"\n"
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(roll_call.call, Place("127.0.0.1", port, 3, 0), {})
+        with socket.socket() as before:
+            connected(before, port)
+            before.sendall(hello)
+            time.sleep(0.5)  # said before it ends
+        others = [pool.submit(roll_call.answer, Place("127.0.0.1", port, 3, i), {}) for i in (1, 2)]
+        met = [first.result(), *(other.result() for other in others)]
+    assert [sorted(peers) for peers in met] == [[1, 2], [0], [0]]
+    for peer in (peer for peers in met for peer in peers.values()):
+        roll_call.close(peer)
+
+
+def test_a_coordinator_that_comes_late_has_the_whole_time_to_gather_the_others(monkeypatch):
+    monkeypatch.setattr(roll_call, "JOIN", 4.0)
+    port = faults.free_port()
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(roll_call.answer, Place("127.0.0.1", port, 3, 1), {})
+        time.sleep(2.0)
+        first = pool.submit(roll_call.call, Place("127.0.0.1", port, 3, 0), {})
+        time.sleep(2.5)  # more than 4 s after the first
+        last = pool.submit(roll_call.answer, Place("127.0.0.1", port, 3, 2), {})
+        met = [each.result() for each in (first, waiting, last)]
+    assert [sorted(peers) for peers in met] == [[1, 2], [0], [0]]
+    for peer in (peer for peers in met for peer in peers.values()):
+        roll_call.close(peer)
 
 
 def test_a_coordinator_that_is_not_there_is_waited_for_and_named(hurried):

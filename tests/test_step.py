@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from pixelgan_jax import parallel, prior, state, step
+from pixelgan_jax import parallel, portions, prior, state, step
 from pixelgan_jax.model import in_training
 from pixelgan_jax.nn.encoder import Posterior
 from pixelgan_jax.state import average, create, learning_rate, optimizers, phases
@@ -144,6 +144,17 @@ def test_view_information_adds_its_gradient_to_the_generators_alone(monkeypatch)
     once, thrice = (jax.tree.map(np.subtract, found[w]["generator"], found[0.0]["generator"]) for w in (100.0, 300.0))
     assert optax.tree.norm(once) > 1e-3
     chex.assert_trees_all_close(jax.tree.map(lambda x: 3 * x, once), thrice, rtol=1e-3, atol=1e-5)
+
+
+def test_a_step_in_portions_is_the_step(monkeypatch):
+    monkeypatch.setattr(step, "optimizers", record_gradients)
+    monkeypatch.setattr(state, "optimizers", record_gradients)
+    made = tiny.build()
+    whole = recorded(made, jax.devices()[:1])
+    for devices, images in ((jax.devices()[:1], 8), (jax.devices(), 1)):
+        monkeypatch.setattr(portions, "VALUES", images * 4 * 4 * 4)
+        assert portions.sizes(tiny.BATCH // len(devices), 4 * 4 * 4) == [images, images]
+        chex.assert_trees_all_close(recorded(made, devices), whole, rtol=1e-3, atol=1e-5)
 
 
 def test_views_agree_on_one_device_and_eight(monkeypatch):

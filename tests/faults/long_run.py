@@ -6,6 +6,7 @@ the clock's on what else the machine does; the time on the clock is printed besi
 """
 
 import argparse
+import math
 import os
 import statistics
 import subprocess
@@ -78,11 +79,14 @@ def check(steps: int, folder: Path, flags: list[str] = FLAGS) -> str:
     samples = [sample for sample in watch(steps, folder, flags) if sample.step >= steps / 4]
     early = [sample for sample in samples if sample.step < steps / 2]
     late = [sample for sample in samples if sample.step >= steps * 3 / 4]
+    assert early and late, [sample.step for sample in samples]
 
     def values(name: str, part: list[Sample]) -> list[float]:
         return [getattr(sample, name) for sample in part]
 
     def cost(part: list[Sample]) -> float:
+        if part[-1].step == part[0].step:
+            return math.nan
         return 1000 * (part[-1].seconds - part[0].seconds) / (part[-1].step - part[0].step)
 
     rates = [row["images_per_second"] for row in logs.read(folder) if row["step"] >= steps / 4]

@@ -25,7 +25,7 @@ FLAGS = [*kill.FLAGS, "--config.model.layers=0", "--config.train.steps=20", "--c
 FLAGS += ["--config.train.evaluate_every=100"]
 LOSSES = ("reconstruction_nats", "discriminator_loss", "generator_loss", "supervised_loss")
 ENOUGH = 400.0  # seconds that anything may take on a busy machine, where nothing is promised
-GONE = 45.0  # seconds in which the others end when one is killed: before JAX would notice that a host fell silent
+GONE = 15.0  # seconds in which the others end when one is killed, as docs/reliability.md says
 BY_JAX = "JAX distributed service detected fatal errors"  # where JAX was faster to notice that process 0 is gone
 
 

@@ -137,18 +137,20 @@ def error_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]]) ->
     """
     figure = Figure(figsize=(4.8 * len(panels), 3.6), layout="constrained")
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)
+    labels = list(dict.fromkeys(label for curves_of in panels.values() for label in curves_of))
+    colours = dict(zip(labels, _colours(len(labels)), strict=True))  # a curve has the same one in every panel
     for axes, (title, curves_of) in zip(grid[0], panels.items(), strict=True):
         _bare(axes)
         _titled(axes, title)
-        for (label, seeds), colour in zip(curves_of.items(), _colours(len(curves_of)), strict=True):
+        for label, seeds in curves_of.items():
             at: dict[int, list[float]] = {}
             for images, error in (point for seed in seeds for point in seed):
                 at.setdefault(images, []).append(error)
             x, mean = sorted(at), np.array([np.mean(at[images]) for images in sorted(at)])
             sd = np.array([np.std(at[images], ddof=1) if len(at[images]) > 1 else 0.0 for images in x])
             mark = "o" if len(x) < 20 else None
-            axes.plot(x, mean, color=colour, linewidth=1.3, label=label, marker=mark, markersize=3)
-            axes.fill_between(x, mean - sd, mean + sd, color=colour, alpha=0.2, linewidth=0)
+            axes.plot(x, mean, color=colours[label], linewidth=1.3, label=label, marker=mark, markersize=3)
+            axes.fill_between(x, mean - sd, mean + sd, color=colours[label], alpha=0.2, linewidth=0)
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))  # a decade or less: its powers are too few
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))

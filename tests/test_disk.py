@@ -67,13 +67,13 @@ FAULTS = {
 
 
 def before(patch, owner, name, number, happens):
-    """`happens` just before the call of that number of owner.name; counted from 1."""
+    """`happens`, given what the method is of, just before the call of that number of owner.name; counted from 1."""
     real, calls = getattr(owner, name), []
 
     def wrapped(*given):
         calls.append(given)
         if len(calls) == number:
-            happens()
+            happens(given[0])
         return real(*given)
 
     patch.setattr(owner, name, wrapped)
@@ -87,16 +87,16 @@ def test_while_training_what_was_saved_stays_and_the_next_start_goes_on(place, m
     make, mend, reason = FAULTS[fault]
     made = brief.plain(train={"steps": 8, "checkpoint_every": 2, "log_every": 2})
     number = 3 if name == "save" else 4  # at step 6: the first step is logged, too
-    # a save that is still under way loses its files, to what is mounted over them as well
+    # the empty read-only folder that is mounted over the workdir hides checkpoints/, which may be missed first
     reasons = f"{reason}|NOT_FOUND|No such file or directory"
     with monkeypatch.context() as patch, pytest.raises(OSError, match=reasons) as caught:
-        before(patch, owner, name, number, lambda: make(place))
+        before(patch, owner, name, number, lambda given: (given.wait() if name == "save" else None, make(place)))
         brief.train(place, made)
     assert caught.value.filename.startswith(str(place))
     mend(place)
     with Checkpoints(place, read_only=True) as checkpoints:
         kept = checkpoints.steps()
-    # the save of step 4 may still be under way at step 6
+    # the save of step 4 has ended before step 6's, but may be under way when that is logged
     assert kept in ([[]] if fault == "vanished" else [[2], [2, 4]])
     saved = [contents(place / "checkpoints" / str(step)) for step in kept]
     resumed = []
@@ -126,7 +126,7 @@ def test_while_reporting_it_is_one_line_and_the_next_command_reports(
     old = contents(place)
     arguments = ["--config", DIGITS, *SMALL, f"--workdir={place}", "--mode=evaluate"]
     with monkeypatch.context() as patch:
-        before(patch, owner, name, 1, lambda: make(place))
+        before(patch, owner, name, 1, lambda given: make(place))
         assert main.main(arguments) == 1
     assert capsys.readouterr().err == f"error: {place / file}: {reason}\n"
     mend(place)

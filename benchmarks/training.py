@@ -218,7 +218,7 @@ def plot(results: dict, path: Path) -> None:
         axis.set(ylabel=label)
         axis.grid(axis="y", alpha=0.3)
     axes[0].axhline(1.0, color="0.4", linewidth=1)
-    axes[1].bar_label(bars, [f"{float(row['images_per_second']):,.0f}/s" for row in rows], fontsize=8)
+    axes[1].bar_label(bars, [f"{row['images_per_second']:,.0f}/s" for row in rows], fontsize=8)
     axes[1].margins(y=0.12)
     axes[1].set_xticks(range(len(rows)), list(results["cases"]), rotation=40, ha="right")
     figure.suptitle(f"Training step on {results['device']['kind']}, {results['cores']} core(s), float32")
@@ -240,11 +240,11 @@ def chosen(arguments: argparse.Namespace) -> dict[str, tuple[Case, bool]]:
 
 
 def asked(text: str) -> list[tuple[str, int]]:
-    """(experiment, batch) of every case."""
-    pairs = [case.partition(":") for case in text.split(",")]
-    if not all(name in SHAPES and (batch or "128").isdecimal() for name, _, batch in pairs):
+    """(experiment, batch) of every case. Raises ArgumentTypeError where there is no such experiment or batch."""
+    pairs = [(name, batch or "128") for name, _, batch in (part.partition(":") for part in text.split(","))]
+    if not all(name in SHAPES and batch.isdecimal() and int(batch) for name, batch in pairs):
         raise argparse.ArgumentTypeError(f"{text}: must be like mnist:128,…; experiments are {', '.join(SHAPES)}")
-    return [(name, int(batch or 128)) for name, _, batch in pairs]
+    return [(name, int(batch)) for name, batch in pairs]
 
 
 def main() -> None:

@@ -1,4 +1,7 @@
-"""What a field of a configuration may hold: its type, the values allowed in words, and a check of them."""
+"""What a field of a configuration may hold: its type, the values allowed in words, and a check of them.
+
+`choice`, `integer`, `odd`, `real`, `boolean`, `text` and `widths` each make a field of a dataclass that says so.
+"""
 
 from __future__ import annotations
 

@@ -89,6 +89,11 @@ class _Clock:
     def training(self) -> float:
         return time.monotonic() - self.begun - self.compiling - self.evaluating
 
+    def added_to(self, meta: Meta) -> Meta:
+        """`meta`, of when the clock was made, with the seconds since."""
+        seconds, compile_seconds = meta.seconds + self.training(), meta.compile_seconds + self.compiling
+        return meta._replace(seconds=seconds, compile_seconds=compile_seconds)
+
     @contextmanager
     def apart(self, what: str) -> Iterator[None]:
         """What happens inside counts as `what`, "compiling" or "evaluating"."""
@@ -185,10 +190,6 @@ def train(
     def asked() -> int:
         return agree(max(received, default=0))
 
-    def described() -> Meta:
-        seconds, compile_seconds = meta.seconds + clock.training(), meta.compile_seconds + clock.compiling
-        return meta._replace(seconds=seconds, compile_seconds=compile_seconds)
-
     bar = tqdm(total=settings.steps, initial=step, unit="step", dynamic_ncols=True, disable=log is None)
     with signals(received.append), bar:
         for count in plan:
@@ -211,14 +212,14 @@ def train(
             stopping = asked()  # once: whoever stops has saved
             if final or stopping or step % settings.checkpoint_every == 0:
                 meter.settle()  # never save what has diverged
-                checkpoints.save(state, described(), selection)
+                checkpoints.save(state, clock.added_to(meta), selection)
             if stopping:
                 break
         checkpoints.wait()
         stopping = stopping or asked() or asked()  # what came during the last step
     if stopping:
         raise Interrupted(stopping, f"saved at step {step}")
-    return state, described()
+    return state, clock.added_to(meta)
 
 
 def _progress(row: dict[str, float]) -> str:

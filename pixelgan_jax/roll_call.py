@@ -88,8 +88,8 @@ def call(where: Place, described: dict[str, Any]) -> dict[int, Peer]:
                 close(peer)
                 continue
             number = hello["index"]
-            if number in came and _ended(came[number]):  # and has been started again
-                close(came.pop(number))
+            for ended in [other for other in came if _ended(came[other])]:  # to be started again, and come again
+                close(came.pop(ended))
             if reason := _objection(where, described, came, hello):
                 refused.append(peer)
                 if error is None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import optax
 
-from pixelgan_jax import objective, portions
+from pixelgan_jax import microbatches, objective
 from pixelgan_jax import prior as priors
 from pixelgan_jax.model import Model, encode, in_training, log_prob, targets
 from pixelgan_jax.randomness import Stream, example_keys, fold, normal
@@ -93,7 +93,7 @@ def reconstruct(model: Model, state: TrainState, images: Array, keys: Array) -> 
         posterior, stats = encode(model, params["encoder"], state.stats["encoder"], images, keys, train=True)
         levels_of = targets(model, images, keys)
         code = priors.soft_code(posterior, keys)
-        return portions.mean(nats, values, params["decoder"], code, levels_of), stats
+        return microbatches.mean_loss(nats, values, params["decoder"], code, levels_of), stats
 
     own = pick(state.params, ROLES["reconstruction"])
     (value, stats), gradients = jax.value_and_grad(loss, has_aux=True)(own)

@@ -20,7 +20,7 @@ LAYERS = [
     ["nn.masked_conv", "nn.batch_norm"],
     ["nn.encoder", "nn.pixelcnn", "nn.deconv"],
     ["nn.gated"],
-    ["likelihood", "prior", "objective", "portions"],
+    ["likelihood", "prior", "objective", "microbatches"],
     ["model", "collapse"],
     ["state"],
     ["step"],

@@ -132,7 +132,8 @@ def test_who_is_missing_and_who_is_late_is_said(hurried):
     assert gather((3, 2, {"a": 2})) == [differs] * 2  # though process 1 never comes
 
 
-def test_a_process_that_was_started_again_takes_its_own_place():
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_a_process_that_was_started_again_takes_its_own_place(order):
     port, hello = faults.free_port(), json.dumps({"index": 1, "count": 3, "described": {}}).encode() + b"\n"
     with ThreadPoolExecutor() as pool:
         first = pool.submit(roll_call.call, Place("127.0.0.1", port, 3, 0), {})
@@ -140,7 +141,10 @@ def test_a_process_that_was_started_again_takes_its_own_place():
             connected(before, port)
             before.sendall(hello)
             time.sleep(0.5)  # said before it ends
-        others = [pool.submit(roll_call.answer, Place("127.0.0.1", port, 3, i), {}) for i in (1, 2)]
+        others = []
+        for number in order:
+            time.sleep(0.5)  # so that they come in this order
+            others.append(pool.submit(roll_call.answer, Place("127.0.0.1", port, 3, number), {}))
         met = [first.result(), *(other.result() for other in others)]
     assert [sorted(peers) for peers in met] == [[1, 2], [0], [0]]
     for peer in (peer for peers in met for peer in peers.values()):

@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from pixelgan_jax import parallel, portions, prior, state, step
+from pixelgan_jax import microbatches, parallel, prior, state, step
 from pixelgan_jax.model import in_training
 from pixelgan_jax.nn.encoder import Posterior
 from pixelgan_jax.state import average, create, learning_rate, optimizers, phases
@@ -146,14 +146,14 @@ def test_view_information_adds_its_gradient_to_the_generators_alone(monkeypatch)
     chex.assert_trees_all_close(jax.tree.map(lambda x: 3 * x, once), thrice, rtol=1e-3, atol=1e-5)
 
 
-def test_a_step_in_portions_is_the_step(monkeypatch):
+def test_a_step_in_microbatches_is_the_step(monkeypatch):
     monkeypatch.setattr(step, "optimizers", record_gradients)
     monkeypatch.setattr(state, "optimizers", record_gradients)
     made = tiny.build()
     whole = recorded(made, jax.devices()[:1])
     for devices, images in ((jax.devices()[:1], 8), (jax.devices(), 1)):
-        monkeypatch.setattr(portions, "VALUES", images * 4 * 4 * 4)
-        assert portions.sizes(tiny.BATCH // len(devices), 4 * 4 * 4) == [images, images]
+        monkeypatch.setattr(microbatches, "VALUES", images * 4 * 4 * 4)
+        assert microbatches.sizes(tiny.BATCH // len(devices), 4 * 4 * 4) == [images, images]
         chex.assert_trees_all_close(recorded(made, devices), whole, rtol=1e-3, atol=1e-5)
 
 

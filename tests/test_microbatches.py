@@ -1,11 +1,11 @@
-"""A decoder's gradient a few images after the other is that of all at once."""
+"""A decoder's gradient accumulated over micro-batches is that of all images at once."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pixelgan_jax import objective, portions
+from pixelgan_jax import microbatches, objective
 from pixelgan_jax.model import log_prob
 from tests import tiny
 
@@ -23,14 +23,14 @@ from tests import tiny
     ],
 )
 def test_sizes_are_even_and_a_map_of_each_fits(count, values, expected):
-    assert portions.sizes(count, values) == expected
+    assert microbatches.sizes(count, values) == expected
     assert sum(expected) == count
-    assert max(expected) * values <= portions.VALUES or len(expected) in (portions.MOST, count)
+    assert max(expected) * values <= microbatches.VALUES or len(expected) in (microbatches.MOST, count)
 
 
 def test_on_accelerators_there_is_one(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert portions.sizes(1024, 2**20) == [1024]
+    assert microbatches.sizes(1024, 2**20) == [1024]
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ def test_value_and_gradients_are_those_of_the_whole_mini_batch(monkeypatch, coun
     shown = jax.numpy.zeros((1, *made.shape)), jax.numpy.zeros((1, made.width))
     params = made.decoder.init(jax.random.key(0), *shown)["params"]
     values = np.prod(made.shape)
-    monkeypatch.setattr(portions, "VALUES", 2 * values)
-    assert len(portions.sizes(count, values)) == (count + 1) // 2
+    monkeypatch.setattr(microbatches, "VALUES", 2 * values)
+    assert len(microbatches.sizes(count, values)) == (count + 1) // 2
     seen = []
 
     def nats(params, code, levels_of):
@@ -62,14 +62,14 @@ def test_value_and_gradients_are_those_of_the_whole_mini_batch(monkeypatch, coun
     def twice(call):  # a gradient that does not arrive as 1
         return lambda params, code: 2.0 * call(params, code)
 
-    def portioned(params, code):
-        return portions.mean(nats, values, params, code, levels_of)
+    def accumulated(params, code):
+        return microbatches.mean_loss(nats, values, params, code, levels_of)
 
     def whole(params, code):
         return nats(params, code, levels_of)
 
-    ours = jax.jit(jax.value_and_grad(twice(portioned), (0, 1)))(params, code)
+    ours = jax.jit(jax.value_and_grad(twice(accumulated), (0, 1)))(params, code)
     assert max(seen) == 2  # never the whole
     theirs = jax.jit(jax.value_and_grad(twice(whole), (0, 1)))(params, code)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), ours, theirs)
-    np.testing.assert_allclose(jax.jit(portioned)(params, code), theirs[0] / 2, rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(accumulated)(params, code), theirs[0] / 2, rtol=1e-6)

@@ -3,6 +3,7 @@
 import json
 import socket
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -53,7 +54,7 @@ def test_flags_that_say_no_place_are_refused(capsys, changed, message):
 @pytest.fixture(autouse=True)
 def in_seconds(monkeypatch):
     monkeypatch.setattr(roll_call, "JOIN", 20.0)
-    monkeypatch.setattr(roll_call, "HELLO", 2.0)
+    monkeypatch.setattr(roll_call, "HELLO", 4.0)
 
 
 @pytest.fixture
@@ -73,7 +74,11 @@ def connected(visitor, port):
 
 def gather(*others, count=3, described=None, stranger=b""):
     """What each end of a roll call of `count` comes to: process 0, then (count, index, described) of the others."""
-    port = faults.free_port()
+    port, heard, objection = faults.free_port(), threading.Semaphore(0), roll_call._objection
+
+    def counted(*arguments):
+        heard.release()
+        return objection(*arguments)
 
     def one(call, *arguments):
         try:
@@ -84,7 +89,8 @@ def gather(*others, count=3, described=None, stranger=b""):
         except InputError as error:
             return str(error)
 
-    with ThreadPoolExecutor() as pool, socket.socket() as visitor:
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor() as pool, socket.socket() as visitor:
+        patch.setattr(roll_call, "_objection", counted)
         ends = [pool.submit(one, roll_call.call, Place("127.0.0.1", port, count, 0), {"a": 1})]
         connected(visitor, port)  # process 0 is there
         if stranger:
@@ -93,7 +99,7 @@ def gather(*others, count=3, described=None, stranger=b""):
             visitor.close()
         for told, index, what in others:
             ends.append(pool.submit(one, roll_call.answer, Place("127.0.0.1", port, told, index), what))
-            time.sleep(0.3)  # so that they come in this order
+            assert heard.acquire(timeout=60)  # they come in this order
         return [end.result() for end in ends]
 
 
@@ -152,13 +158,13 @@ def test_a_process_that_was_started_again_takes_its_own_place(order):
 
 
 def test_a_coordinator_that_comes_late_has_the_whole_time_to_gather_the_others(monkeypatch):
-    monkeypatch.setattr(roll_call, "JOIN", 4.0)
+    monkeypatch.setattr(roll_call, "JOIN", 6.0)
     port = faults.free_port()
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(roll_call.answer, Place("127.0.0.1", port, 3, 1), {})
-        time.sleep(2.0)
+        time.sleep(3.0)
         first = pool.submit(roll_call.call, Place("127.0.0.1", port, 3, 0), {})
-        time.sleep(2.5)  # more than 4 s after the first
+        time.sleep(3.5)  # more than 6 s after the first
         last = pool.submit(roll_call.answer, Place("127.0.0.1", port, 3, 2), {})
         met = [each.result() for each in (first, waiting, last)]
     assert [sorted(peers) for peers in met] == [[1, 2], [0], [0]]

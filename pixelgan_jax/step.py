@@ -74,11 +74,12 @@ def train_step(model: Model, state: TrainState, examples: Examples, batch: Batch
 
 def update(model: Model, state: TrainState, phase: str, gradients: dict) -> tuple[TrainState, Metrics]:
     """Moves the phase's roles by its own optimizer; gradients by role, of this device."""
-    gradients = jax.lax.pmean(gradients, AXIS)
+    if jax.lax.axis_size(AXIS) > 1:  # XLA:CPU would copy a single device's gradients all the same
+        gradients = jax.lax.pmean(gradients, AXIS)
     own = pick(state.params, ROLES[phase])
     updates, opt = optimizers(model.config)[phase].update(gradients, state.opt[phase], own)
     params = state.params | optax.apply_updates(own, updates)
-    metrics = {f"{phase}_gradient_norm": optax.tree.norm(gradients)}
+    metrics = {f"{phase}_gradient_norm": jax.numpy.sqrt(optax.tree.vdot(gradients, gradients))}
     return state.replace(params=params, opt=state.opt | {phase: opt}), metrics
 
 

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from flax.linen.initializers import lecun_normal, zeros_init
 
+from pixelgan_jax.nn.dense import Dense
 from pixelgan_jax.nn.masked_conv import shift
 from pixelgan_jax.nn.patches import by_patches
 
@@ -51,8 +52,8 @@ class Deconv(nn.Module):
         """z [N, D] -> parameters [N, H, W, P]; x is ignored, it stands here for the decoders' common call."""
         height, width, _ = self.shape
         rows, columns = -(-height // 4), -(-width // 4)
-        h = nn.relu(nn.Dense(8 * self.features, dtype=self.dtype)(z))
-        h = nn.relu(nn.Dense(rows * columns * 2 * self.features, dtype=self.dtype)(h))
+        h = nn.relu(Dense(8 * self.features, dtype=self.dtype)(z))
+        h = nn.relu(Dense(rows * columns * 2 * self.features, dtype=self.dtype)(h))
         h = h.reshape(z.shape[0], rows, columns, 2 * self.features)
         h = nn.relu(Doubling(2 * self.features, self.dtype, name="ConvTranspose_0")(h))
         h = nn.relu(Doubling(self.features, self.dtype, name="ConvTranspose_1")(h))

@@ -4,6 +4,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from pixelgan_jax.nn.dense import Dense
+
 
 class Discriminator(nn.Module):
     """Dense layers with leaky ReLU from a code to the logit that it came from the prior."""
@@ -15,5 +17,5 @@ class Discriminator(nn.Module):
     def __call__(self, z: jax.Array) -> jax.Array:
         """z [N, D] -> logits [N]."""
         for width in self.units:
-            z = nn.leaky_relu(nn.Dense(width, dtype=self.dtype)(z), 0.2)
-        return nn.Dense(1, dtype=jnp.float32)(z)[:, 0]
+            z = nn.leaky_relu(Dense(width, dtype=self.dtype)(z), 0.2)
+        return Dense(1, dtype=jnp.float32)(z)[:, 0]

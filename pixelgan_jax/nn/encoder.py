@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from pixelgan_jax.nn.batch_norm import BatchNorm
+from pixelgan_jax.nn.dense import Dense
 from pixelgan_jax.nn.patches import by_patches
 
 Array = jax.Array
@@ -63,13 +64,13 @@ class Encoder(nn.Module):
             )
             x = self._hidden(conv(x), train)
         h = jnp.concatenate([x.reshape(count, -1), noise.astype(x.dtype)], axis=1)
-        h = self._hidden(nn.Dense(self.units, use_bias=not self.batch_norm, dtype=self.dtype)(h), train)
+        h = self._hidden(Dense(self.units, use_bias=not self.batch_norm, dtype=self.dtype)(h), train)
         return Posterior(self._log_probabilities(h, train), *self._continuous(h))
 
     def _log_probabilities(self, h: Array, train: bool) -> Array:
         if not self.categories:
             return jnp.zeros((h.shape[0], 0))
-        logits = nn.Dense(self.categories, dtype=jnp.float32, name="logits")(h)
+        logits = Dense(self.categories, dtype=jnp.float32, name="logits")(h)
         if self.logits_batch_norm:
             logits = self.logits_batch_norm * self._norm(logits, train, learnt=False)
         return nn.log_softmax(logits)
@@ -77,7 +78,7 @@ class Encoder(nn.Module):
     def _continuous(self, h: Array) -> tuple[Array, Array]:
         if not self.dimensions:
             return jnp.zeros((h.shape[0], 0)), jnp.zeros((h.shape[0], 0))
-        mean = nn.Dense(self.dimensions, dtype=jnp.float32, name="mean")(h)
+        mean = Dense(self.dimensions, dtype=jnp.float32, name="mean")(h)
         if not self.gaussian:
             return mean, jnp.full_like(mean, -jnp.inf)
-        return mean, nn.Dense(self.dimensions, dtype=jnp.float32, name="log_sd")(h)
+        return mean, Dense(self.dimensions, dtype=jnp.float32, name="log_sd")(h)

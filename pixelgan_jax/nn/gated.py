@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from flax.linen.initializers import lecun_normal, zeros_init
 
+from pixelgan_jax.nn.dense import Dense
 from pixelgan_jax.nn.masked_conv import AdaptiveBias, convolve, shift
 from pixelgan_jax.nn.pixelcnn import Arrays, Autoregressive, Context, Head, at, push, put, window
 from pixelgan_jax.nn.sums import kept
@@ -26,8 +27,8 @@ class RowConv(nn.Module):
         self.bias = self.param("bias", zeros_init(), (self.features,))
 
     def __call__(self, x: Array, padding: tuple[tuple[int, int], tuple[int, int]]) -> Array:
-        """x [N, H, W, C], zero-padded by ((top, bottom), (left, right)) -> [N, H', W', F]."""
-        return shift(convolve(x.astype(self.dtype), self.kernel.astype(self.dtype), padding), self.bias)
+        """x [N, H, W, C], zero-padded by ((top, bottom), (left, right)) -> [N, H', W', F], without the bias."""
+        return convolve(x.astype(self.dtype), self.kernel.astype(self.dtype), padding)
 
 
 def gate(x: Array) -> Array:
@@ -56,8 +57,8 @@ class GatedLayer(nn.Module):
         own = 0 if self.first else 1
         self.vertical = RowConv(self.inputs, wide, p + own, self.side, self.dtype)
         self.horizontal = RowConv(self.inputs, wide, 1, p + own, self.dtype)
-        self.down = nn.Dense(wide, use_bias=False, dtype=self.dtype)
-        self.out = nn.Dense(self.features, dtype=self.dtype)
+        self.down = Dense(wide, use_bias=False, dtype=self.dtype)
+        self.out = Dense(self.features, dtype=self.dtype)
         self.vertical_bias, self.horizontal_bias = (
             AdaptiveBias(height, width, wide, self.location_dependent, self.dtype) for _ in range(2)
         )
@@ -75,15 +76,16 @@ class GatedLayer(nn.Module):
         else:
             above = self.vertical(v, ((p, 0), (p, p)))
             left = self.horizontal(h, ((0, 0), (p, 0)))
-        above = above + self.vertical_bias(z)
-        mixed = self.out(gate(left + self.down(above) + self.horizontal_bias(z)))
+        above = shift(above, shift(self.vertical_bias(z), self.vertical.bias))
+        mixed = self.out(gate(shift(left + self.down(above), shift(self.horizontal_bias(z), self.horizontal.bias))))
         return gate(above), mixed if self.first else h + mixed
 
     def row(self, rows: Array, z: Array, row: Array) -> tuple[Array, tuple[Array, Array]]:
         """The vertical stack at one row: rows [N, p (+ 1), p + W + p, inputs], the current row of its input among them
         but for the first layer, -> (its output [N, W, F], the horizontal stack's context)."""
-        above = self.vertical(rows, ((0, 0), (0, 0)))[:, 0] + self.vertical_bias(z, row)
-        rest = shift(self.down(above) + self.horizontal_bias(z, row), self.horizontal.bias)
+        above = self.vertical(rows, ((0, 0), (0, 0)))[:, 0]
+        above = shift(above, shift(self.vertical_bias(z, row), self.vertical.bias))
+        rest = shift(self.down(above), shift(self.horizontal_bias(z, row), self.horizontal.bias))
         weights = self.horizontal.kernel[0].reshape(-1, rest.shape[2]).astype(self.dtype)
         return gate(above), (weights, rest)
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax.linen.initializers import lecun_normal, zeros_init
 
+from pixelgan_jax.nn.dense import Dense
 from pixelgan_jax.nn.sums import spread
 
 Array = jax.Array
@@ -19,7 +20,7 @@ def convolve(x: Array, kernel: Array, padding: tuple[tuple[int, int], tuple[int,
 
 
 def shift(x: Array, bias: Array) -> Array:
-    """x [..., F] plus a bias [F], in x's type."""
+    """x [N, ..., F] plus a bias [F], or [N, 1, ..., 1, F] or of x's shape, in x's type."""
     return x + spread(bias.astype(x.dtype), x.shape)
 
 
@@ -30,7 +31,8 @@ class CausalConv(nn.Module):
     also itself, without (mask A) not. Only the p + 1 rows that can be seen have weights at all.
 
     `full` computes whole images. `above` and `left` are its two halves for one row and for one pixel:
-    full = above + pixels @ left, which lets a sampler do the first once per row and the second once per pixel.
+    full = above + pixels @ left, which lets a sampler do the first once per row and the second once per pixel. Both
+    take what the code adds, so that one sum over the pixels is the gradient of it and of the layer's own bias.
     """
 
     inputs: int
@@ -49,19 +51,19 @@ class CausalConv(nn.Module):
         """p: how many rows above and how many columns to the left are seen."""
         return self.side // 2
 
-    def full(self, x: Array) -> Array:
-        """x [N, H, W, C] -> [N, H, W, F]."""
+    def full(self, x: Array, added: Array) -> Array:
+        """x [N, H, W, C], added [N, H or 1, W or 1, F] -> [N, H, W, F]."""
         p = self.reach
         unseen = jnp.zeros((self.side - p - self.centre, self.inputs, self.features), self.dtype)
         last = jnp.concatenate([self.left().reshape(-1, self.inputs, self.features), unseen])[None]
         kernel = jnp.concatenate([self.kernel[:-1].astype(self.dtype), last])
-        return shift(convolve(x.astype(self.dtype), kernel, ((p, 0), (p, p))), self.bias)
+        return shift(convolve(x.astype(self.dtype), kernel, ((p, 0), (p, p))), shift(added, self.bias))
 
-    def above(self, rows: Array) -> Array:
-        """What a whole row gets from the p rows above it, and the bias: rows [N, p, p + W + p, C], padded with zeros on
-        either side, -> [N, W, F]."""
+    def above(self, rows: Array, added: Array) -> Array:
+        """What a whole row gets from the p rows above it, and the biases: rows [N, p, p + W + p, C], padded with zeros
+        on either side, added [N, W or 1, F] -> [N, W, F]."""
         kernel = self.kernel[:-1].astype(self.dtype)
-        return shift(convolve(rows.astype(self.dtype), kernel, ((0, 0), (0, 0)))[:, 0], self.bias)
+        return shift(convolve(rows.astype(self.dtype), kernel, ((0, 0), (0, 0)))[:, 0], shift(added, self.bias))
 
     def left(self) -> Array:
         """The weights of the pixel's own row [(p + centre) · C, F], leftmost pixel first: what a pixel gets from its
@@ -89,7 +91,7 @@ class AdaptiveBias(nn.Module):
         if z.shape[1] == 0:
             return jnp.zeros((z.shape[0], *(1, 1)[row is not None :], self.features), self.dtype)
         height, width = (self.height, self.width) if self.location_dependent else (1, 1)
-        dense = nn.Dense(height * width * self.features, use_bias=False, dtype=self.dtype)
+        dense = Dense(height * width * self.features, use_bias=False, dtype=self.dtype)
         if row is None:
             return dense(z).reshape(z.shape[0], height, width, self.features)
         kernel = dense.variables["params"]["kernel"].reshape(z.shape[1], height, width * self.features)

@@ -18,6 +18,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from pixelgan_jax.nn.dense import Dense
 from pixelgan_jax.nn.masked_conv import AdaptiveBias, CausalConv
 from pixelgan_jax.nn.sums import kept
 
@@ -64,8 +65,8 @@ class Head(nn.Module):
     @nn.compact
     def __call__(self, h: Array) -> Array:
         """h [..., F] -> [..., P]."""
-        h = nn.relu(nn.Dense(self.features, dtype=self.dtype)(nn.relu(h)))
-        return nn.Dense(self.parameters, dtype=jnp.float32)(h)
+        h = nn.relu(Dense(self.features, dtype=self.dtype)(nn.relu(h)))
+        return Dense(self.parameters, dtype=jnp.float32)(h)
 
 
 class Autoregressive(nn.Module):
@@ -102,9 +103,9 @@ class PixelCNN(Autoregressive):
 
     def __call__(self, x: Array, z: Array) -> Array:
         """x [N, H, W, C], z [N, D] -> parameters [N, H, W, P]; those of a pixel depend on earlier pixels only."""
-        h = kept(self.convs[0].full(x) + self.biases[0](z))
+        h = kept(self.convs[0].full(x, self.biases[0](z)))
         for conv, bias in zip(self.convs[1:], self.biases[1:], strict=True):
-            h = kept(h + conv.full(kept(nn.relu(h))) + bias(z))
+            h = kept(h + conv.full(kept(nn.relu(h)), bias(z)))
         return self.head(h)
 
     def start(self, count: int) -> Arrays:
@@ -115,7 +116,7 @@ class PixelCNN(Autoregressive):
     def row(self, cache: Arrays, z: Array, row: Array) -> tuple[Arrays, Context, Arrays]:
         """Row `row`: (cache, context, line)."""
         layers = zip(self.convs, cache, self.biases, strict=True)
-        context = [(conv.left(), conv.above(rows) + bias(z, row)) for conv, rows, bias in layers]
+        context = [(conv.left(), conv.above(rows, bias(z, row))) for conv, rows, bias in layers]
         return cache, context, [jnp.zeros_like(rows[:, 0]) for rows in cache]
 
     def pixel(self, context: Context, line: Arrays, column: Array) -> tuple[Array, Arrays]:

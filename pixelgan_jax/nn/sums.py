@@ -5,6 +5,8 @@ reads them once. Batch statistics and biases' gradients are such sums. Where XLA
 plain operations.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 
@@ -20,12 +22,15 @@ def total(x: Array) -> Array:
 
 
 def spread(v: Array, shape: tuple[int, ...]) -> Array:
-    """v [F] at every place of shape [N, ..., F]; XLA turns this product into a broadcast, but its gradient is `total`
-    with the same product."""
-    if jax.default_backend() != "cpu":
+    """v [F], or [N, 1, ..., 1, F], at every place of shape [N, ..., F]; XLA turns this product into a broadcast, but
+    its gradient, `total` or each image's, is the same product."""
+    if jax.default_backend() != "cpu" or v.shape == shape:
         return jnp.broadcast_to(v, shape)
-    one_image = jnp.broadcast_to(v, shape[1:]).reshape(1, -1)
-    return (jnp.ones((shape[0], 1), v.dtype) @ one_image).reshape(shape)
+    if v.ndim == 1:
+        one_image = jnp.broadcast_to(v, shape[1:]).reshape(1, -1)
+        return (jnp.ones((shape[0], 1), v.dtype) @ one_image).reshape(shape)
+    places = math.prod(shape[1:-1])
+    return (jnp.ones((shape[0], places, 1), v.dtype) @ v.reshape(shape[0], 1, -1)).reshape(shape)
 
 
 def kept(x: Array) -> Array:

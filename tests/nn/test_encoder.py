@@ -1,4 +1,4 @@
-"""The encoder's convolution of small maps is the one it stands for."""
+"""Convolutions by patches are the ones they stand for, and are taken where they pay."""
 
 from functools import partial
 
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pixelgan_jax.nn.encoder import Encoder
+from pixelgan_jax.nn.masked_conv import convolve
 from pixelgan_jax.nn.patches import by_patches
 
 
@@ -16,19 +17,38 @@ from pixelgan_jax.nn.patches import by_patches
 def test_by_patches_is_the_convolution_and_has_its_gradients(shape, strides):
     random = np.random.RandomState(0)
     x, kernel = random.randn(2, *shape, 3).astype(np.float32), random.randn(3, 3, 3, 5).astype(np.float32)
-    convolve = partial(jax.lax.conv_general_dilated, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    plain = partial(jax.lax.conv_general_dilated, dimension_numbers=("NHWC", "HWIO", "NHWC"))
     results = []
-    for function in (by_patches, convolve):
+    for function in (by_patches, plain):
         y, pull_back = jax.vjp(lambda x, kernel, f=function: f(x, kernel, strides, "SAME"), x, kernel)
         results.append((y, *pull_back(jnp.cos(y))))
     for ours, theirs in zip(*results, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
-def test_only_maps_smaller_than_the_kernel_go_by_patches():
+@pytest.mark.parametrize(
+    ("platform", "channels", "expected"), [("cpu", 1, 1), ("cpu", 3, 1), ("cpu", 4, 2), ("gpu", 1, 2)]
+)
+def test_only_images_on_cpu_and_maps_smaller_than_the_kernel_go_by_patches(platform, channels, expected, monkeypatch):
     """8×8, 4×4 and 2×2: the last layer is a matrix product."""
+    monkeypatch.setattr(jax, "default_backend", lambda: platform)
     encoder = Encoder((4, 4, 4), 4, 2, 0, gaussian=False, batch_norm=True, logits_batch_norm=0.0)
-    x, noise = jnp.zeros((2, 8, 8, 1)), jnp.zeros((2, 0))
+    x, noise = jnp.zeros((2, 8, 8, channels)), jnp.zeros((2, 0))
     variables = jax.eval_shape(lambda: encoder.init(jax.random.key(0), x, noise, train=False))
     program = str(jax.make_jaxpr(lambda v: encoder.apply(v, x, noise, train=False))(variables))
-    assert program.count("conv_general_dilated[") == 2
+    assert program.count("conv_general_dilated[") == expected
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("padding", [((2, 0), (1, 1)), ((1, 0), (1, 1)), ((0, 0), (1, 0))])
+def test_an_images_causal_convolution_and_its_gradients_are_the_same_on_every_platform(channels, padding, monkeypatch):
+    random = np.random.RandomState(0)
+    sides = [sum(pad) + 1 for pad in padding]
+    x, kernel = jnp.float32(random.randn(2, 5, 4, channels)), jnp.float32(random.randn(*sides, channels, 6))
+    results = []
+    for platform in ("cpu", "gpu"):
+        monkeypatch.setattr(jax, "default_backend", lambda platform=platform: platform)
+        y, pull_back = jax.vjp(lambda x, kernel: convolve(x, kernel, padding), x, kernel)
+        results.append((y, *pull_back(jnp.cos(y))))
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)

@@ -10,5 +10,5 @@ def get_config() -> ConfigDict:
     config.data.labels = 100
     config.data.levels = 17
     config.model.likelihood = "categorical"
-    config.model.logits_batch_norm = 3.0  # plain logits settle too early which images belong together
+    config.model.logits_batch_norm = 3.0  # batch-normalised, times this
     return config

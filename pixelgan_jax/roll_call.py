@@ -67,7 +67,7 @@ def call(where: Place, described: dict[str, Any]) -> dict[int, Peer]:
 
     Raises InputError, which all that came are told, where one is missing after JOIN seconds or does not belong here:
     another number of processes, a number that is taken, or something else described. Who comes up to HELLO seconds
-    after the first that does not belong is told as well.
+    after the first that does not belong is told as well. One that ended before all were there is waited for anew.
     """
     came: dict[int, Peer] = {}
     refused: list[Peer] = []

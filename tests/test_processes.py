@@ -72,7 +72,7 @@ def connected(visitor, port):
     raise AssertionError("nobody listens")
 
 
-def gather(*others, count=3, described=None, stranger=b""):
+def gather(*others, count=3, stranger=b""):
     """What each end of a roll call of `count` comes to: process 0, then (count, index, described) of the others."""
     port, heard, objection = faults.free_port(), threading.Semaphore(0), roll_call._objection
 

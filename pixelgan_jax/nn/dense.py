@@ -22,7 +22,7 @@ def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
 def _backward(given: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
     x, kernel = given
     gradient = kept(gradient)  # else it is computed twice, once while it is transposed
-    if x.shape[0] < x.shape[1]:  # the longer of the two comes first, as XLA:CPU's matrix products like it
+    if x.shape[0] < x.shape[1]:  # faster on XLA:CPU with the longer of the two first
         return kept(kernel @ gradient.T).T, x.T @ gradient
     return gradient @ kernel.T, x.T @ gradient
 

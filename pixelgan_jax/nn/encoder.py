@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from pixelgan_jax.nn.batch_norm import BatchNorm
 from pixelgan_jax.nn.dense import Dense
-from pixelgan_jax.nn.patches import by_patches, few
+from pixelgan_jax.nn.patches import by_patches, has_few_channels
 
 Array = jax.Array
 
@@ -60,7 +60,7 @@ class Encoder(nn.Module):
                 *(width, (3, 3), (stride, stride)),
                 use_bias=not self.batch_norm,
                 dtype=self.dtype,
-                conv_general_dilated_cls=(lambda: by_patches) if small or few(x.shape[-1]) else None,
+                conv_general_dilated_cls=(lambda: by_patches) if small or has_few_channels(x) else None,
             )
             x = self._hidden(conv(x), train)
         h = jnp.concatenate([x.reshape(count, -1), noise.astype(x.dtype)], axis=1)

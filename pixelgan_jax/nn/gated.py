@@ -27,7 +27,8 @@ class RowConv(nn.Module):
         self.bias = self.param("bias", zeros_init(), (self.features,))
 
     def __call__(self, x: Array, padding: tuple[tuple[int, int], tuple[int, int]]) -> Array:
-        """x [N, H, W, C], zero-padded by ((top, bottom), (left, right)) -> [N, H', W', F], without the bias."""
+        """x [N, H, W, C], zero-padded by ((top, bottom), (left, right)) -> [N, H', W', F], without the bias: the
+        layer adds it together with the code's."""
         return convolve(x.astype(self.dtype), self.kernel.astype(self.dtype), padding)
 
 

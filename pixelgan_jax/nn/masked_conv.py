@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax.linen.initializers import lecun_normal, zeros_init
 
 from pixelgan_jax.nn.dense import Dense
-from pixelgan_jax.nn.patches import by_patches, few
+from pixelgan_jax.nn.patches import by_patches, has_few_channels
 from pixelgan_jax.nn.sums import spread
 
 Array = jax.Array
@@ -17,7 +17,7 @@ Array = jax.Array
 
 def convolve(x: Array, kernel: Array, padding: tuple[tuple[int, int], tuple[int, int]]) -> Array:
     """A stride-1 convolution of x [N, H, W, C] with kernel [kh, kw, C, F] under explicit zero padding."""
-    if few(x.shape[-1]):
+    if has_few_channels(x):
         return by_patches(jnp.pad(x, ((0, 0), *padding, (0, 0))), kernel, (1, 1), "VALID")
     return jax.lax.conv_general_dilated(x, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
 

@@ -9,17 +9,18 @@ from pixelgan_jax.nn.sums import kept
 Array = jax.Array
 
 
-def few(channels: int) -> bool:
-    """Whether a convolution of so few channels, an image's, is better computed `by_patches`."""
-    return channels < 4 and jax.default_backend() == "cpu"
+def has_few_channels(x: Array) -> bool:
+    """Whether x [N, H, W, C] has so few channels, as images have, that its convolution is better made `by_patches`."""
+    return x.shape[-1] < 4 and jax.default_backend() == "cpu"
 
 
 def by_patches(x: Array, kernel: Array, strides: tuple[int, int], padding: str, **_) -> Array:
     """nn.Conv's convolution as one matrix product with the pixels under the kernel side by side.
 
-    For images, whose `few` channels fill no vector. For maps smaller than the kernel: XLA:CPU exchanges their roles in
+    For images, whose few channels fill no vector. For maps smaller than the kernel: XLA:CPU exchanges their roles in
     the gradient, which then takes ten times longer. And for transposed convolutions, whose gradient takes it several
-    times longer. Not for others, where the patches take more memory than the product saves time.
+    times longer. Not for others: patches are several times the map, and to write them costs a step more time than the
+    product saves.
     """
     pads = jax.lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], strides, padding)
     x = jnp.pad(x, ((0, 0), *pads, (0, 0)))

@@ -22,8 +22,8 @@ def total(x: Array) -> Array:
 
 
 def spread(v: Array, shape: tuple[int, ...]) -> Array:
-    """v [F], or [N, 1, ..., 1, F], at every place of shape [N, ..., F]; XLA turns this product into a broadcast, but
-    its gradient, `total` or each image's, is the same product."""
+    """v [F], or [N, 1, ..., 1, F] or of `shape` already, at every place of `shape` [N, ..., F]; XLA turns this product
+    into a broadcast, but its gradient, `total` or that of each image, is the same product."""
     if jax.default_backend() != "cpu" or v.shape == shape:
         return jnp.broadcast_to(v, shape)
     if v.ndim == 1:

@@ -9,6 +9,25 @@ from pixelgan_jax.nn.sums import kept, spread, total
 Array = jax.Array
 
 
+@jax.custom_vjp
+def moments(x: Array) -> Array:
+    """x [N, ..., F] -> the means of x and of its square over all but the last axis, [2, F]."""
+    return jnp.stack([total(x), total(kept(jnp.square(x)))]) * (x.shape[-1] / x.size)
+
+
+def _forward(x: Array) -> tuple[Array, Array]:
+    return moments(x), x
+
+
+def _backward(x: Array, gradient: Array) -> tuple[Array]:
+    # by hand, since the sums' own gradients would each write a map of one value per channel
+    by_mean, by_square = (jnp.broadcast_to(g, x.shape) for g in gradient * (x.shape[-1] / x.size))
+    return (by_mean + 2 * by_square * x,)
+
+
+moments.defvjp(_forward, _backward)
+
+
 class BatchNorm(nn.Module):
     """(x - mean) / sqrt(variance + 1e-5) per channel, times a learnt scale plus a learnt shift where `learnt`.
 
@@ -28,7 +47,10 @@ class BatchNorm(nn.Module):
         running_var = self.variable("batch_stats", "var", jnp.ones, (width,))
         mean, var = running_mean.value, running_var.value
         if train:
-            mean, var = self._moments(x)
+            both = moments(x)
+            if self.axis_name is not None:
+                both = jax.lax.pmean(both, self.axis_name)
+            mean, var = both[0], jnp.maximum(0.0, both[1] - jnp.square(both[0]))
             if not self.is_initializing():
                 running_mean.value = self.momentum * running_mean.value + (1 - self.momentum) * mean
                 running_var.value = self.momentum * running_var.value + (1 - self.momentum) * var
@@ -39,11 +61,3 @@ class BatchNorm(nn.Module):
         if self.learnt:
             shift = shift + self.param("bias", nn.initializers.zeros_init(), (width,))
         return x * spread(scale, x.shape) + spread(shift, x.shape)
-
-    def _moments(self, x: Array) -> tuple[Array, Array]:
-        """Mean and variance [F] of x [N, ..., F]."""
-        count = x.size // x.shape[-1]
-        both = jnp.stack([total(x), total(kept(jnp.square(x)))]) / count
-        if self.axis_name is not None:
-            both = jax.lax.pmean(both, self.axis_name)
-        return both[0], jnp.maximum(0.0, both[1] - jnp.square(both[0]))

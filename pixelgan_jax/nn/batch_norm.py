@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from pixelgan_jax.nn.dense import product
 from pixelgan_jax.nn.sums import kept, spread, total
 
 Array = jax.Array
@@ -28,6 +29,13 @@ def _backward(x: Array, gradient: Array) -> tuple[Array]:
 moments.defvjp(_forward, _backward)
 
 
+def moments_of_product(x: Array, kernel: Array) -> Array:
+    """`moments` of x @ kernel, without the product: x [..., C], of which the last is 1, kernel [C, F] -> [2, F]."""
+    x = x.reshape(-1, x.shape[-1]).astype(jnp.float32)
+    mean, square = total(x) / len(x), x.T @ x / len(x)
+    return jnp.stack([mean @ kernel, jnp.sum(kernel * (square @ kernel), axis=0)])
+
+
 class BatchNorm(nn.Module):
     """(x - mean) / sqrt(variance + 1e-5) per channel, times a learnt scale plus a learnt shift where `learnt`.
 
@@ -39,18 +47,31 @@ class BatchNorm(nn.Module):
     learnt: bool = True
     axis_name: str | None = None
 
-    @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
         """x [N, ..., F] -> float32 [N, ..., F]."""
-        x, width = x.astype(jnp.float32), x.shape[-1]
+        x = x.astype(jnp.float32)
+        scale, shift = self._affine(moments(x) if train else None, x.shape[-1])
+        return x * spread(scale, x.shape) + spread(shift, x.shape)
+
+    def of_product(self, x: Array, kernel: Array) -> Array:
+        """In training, of x @ kernel, with no pass over it: x [N, ..., C], which must have no gradient, and
+        kernel [C, F] -> float32 [N, ..., F]."""
+        x = kept(x)
+        scale, shift = self._affine(moments_of_product(x, kernel), kernel.shape[-1])
+        y = product(x, (kernel * spread(scale, kernel.shape)).astype(x.dtype)).astype(jnp.float32)
+        return y + spread(shift, y.shape)
+
+    @nn.compact
+    def _affine(self, moments: Array | None, width: int) -> tuple[Array, Array]:
+        """What F = `width` channels are multiplied with, and what is added then, [F] each; by the mini-batch's moments
+        [2, F], which also move the running ones, or where None by these."""
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, (width,))
         running_var = self.variable("batch_stats", "var", jnp.ones, (width,))
         mean, var = running_mean.value, running_var.value
-        if train:
-            both = moments(x)
+        if moments is not None:
             if self.axis_name is not None:
-                both = jax.lax.pmean(both, self.axis_name)
-            mean, var = both[0], jnp.maximum(0.0, both[1] - jnp.square(both[0]))
+                moments = jax.lax.pmean(moments, self.axis_name)
+            mean, var = moments[0], jnp.maximum(0.0, moments[1] - jnp.square(moments[0]))
             if not self.is_initializing():
                 running_mean.value = self.momentum * running_mean.value + (1 - self.momentum) * mean
                 running_var.value = self.momentum * running_var.value + (1 - self.momentum) * var
@@ -60,4 +81,4 @@ class BatchNorm(nn.Module):
         shift = -mean * scale
         if self.learnt:
             shift = shift + self.param("bias", nn.initializers.zeros_init(), (width,))
-        return x * spread(scale, x.shape) + spread(shift, x.shape)
+        return scale, shift

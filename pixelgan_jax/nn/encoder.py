@@ -1,5 +1,6 @@
 """The recognition network f(x, n)."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -8,7 +9,8 @@ import jax.numpy as jnp
 
 from pixelgan_jax.nn.batch_norm import BatchNorm
 from pixelgan_jax.nn.dense import Dense
-from pixelgan_jax.nn.patches import by_patches, has_few_channels
+from pixelgan_jax.nn.halving import halving
+from pixelgan_jax.nn.patches import by_patches, flat, has_few_channels, patches
 
 Array = jax.Array
 
@@ -23,6 +25,17 @@ class Posterior(NamedTuple):
     log_probabilities: Array
     mean: Array
     log_sd: Array
+
+
+def convolution(x: Array, stride: int) -> Callable | None:
+    """What XLA is better given in place of a 3×3 convolution of x [N, H, W, C]; None: that convolution."""
+    height, width = x.shape[1:3]
+    small = -(-height // stride) * -(-width // stride) < 9  # pixels of the result, and of the kernel
+    if small or has_few_channels(x):
+        return by_patches
+    if jax.default_backend() == "cpu" and stride == 2 and height % 2 == width % 2 == 0:
+        return halving
+    return None
 
 
 class Encoder(nn.Module):
@@ -49,20 +62,27 @@ class Encoder(nn.Module):
     def _hidden(self, x: Array, train: bool) -> Array:
         return nn.leaky_relu(self._norm(x, train) if self.batch_norm else x, 0.2)
 
+    def _convolved(self, x: Array, width: int, stride: int, train: bool) -> Array:
+        better = convolution(x, stride)
+        conv = nn.Conv(
+            *(width, (3, 3), (stride, stride)),
+            use_bias=not self.batch_norm,
+            dtype=self.dtype,
+            conv_general_dilated_cls=(lambda: better) if better else None,
+        )
+        if not (self.batch_norm and train and has_few_channels(x)) or self.is_initializing():
+            return self._hidden(conv(x), train)
+        # an image's convolution is the largest map, and costs little but to be read again: statistics by its patches
+        seen = patches(x.astype(self.dtype), (3, 3), (stride, stride), "SAME")
+        norm = BatchNorm(axis_name=self.axis_name)
+        return nn.leaky_relu(norm.of_product(seen, flat(conv.variables["params"]["kernel"])), 0.2)
+
     @nn.compact
     def __call__(self, x: Array, noise: Array, train: bool) -> Posterior:
         """x [N, H, W, C] in [-1, 1], noise [N, w] -> Posterior. train: BatchNorm over the mini-batch."""
         count = x.shape[0]
         for index, width in enumerate(self.channels):
-            stride = 1 if index == 0 else 2
-            small = -(-x.shape[1] // stride) * -(-x.shape[2] // stride) < 9  # pixels of the result, and of the kernel
-            conv = nn.Conv(
-                *(width, (3, 3), (stride, stride)),
-                use_bias=not self.batch_norm,
-                dtype=self.dtype,
-                conv_general_dilated_cls=(lambda: by_patches) if small or has_few_channels(x) else None,
-            )
-            x = self._hidden(conv(x), train)
+            x = self._convolved(x, width, 1 if index == 0 else 2, train)
         h = jnp.concatenate([x.reshape(count, -1), noise.astype(x.dtype)], axis=1)
         h = self._hidden(Dense(self.units, use_bias=not self.batch_norm, dtype=self.dtype)(h), train)
         return Posterior(self._log_probabilities(h, train), *self._continuous(h))

@@ -22,6 +22,46 @@ def convolve(x: Array, kernel: Array, padding: tuple[tuple[int, int], tuple[int,
     return jax.lax.conv_general_dilated(x, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
+def _whole(above: Array, own: Array) -> Array:
+    """The kernel [p + 1, 2 p + 1, C, F] with zeros for the pixels of the own row that must not be seen."""
+    unseen = above.shape[1] - own.shape[1]
+    return jnp.concatenate([above, jnp.pad(own, ((0, 0), (0, unseen), (0, 0), (0, 0)))])
+
+
+def masked(x: Array, above: Array, own: Array) -> Array:
+    """The masked convolution of x [N, H, W, C] with the weights of the p rows above [p, 2 p + 1, C, F] and of the own
+    row [1, p or p + 1, C, F], leftmost pixel first: [N, H, W, F]."""
+    p = len(above)
+    if p == 0 or has_few_channels(x) or jax.default_backend() != "cpu":
+        return convolve(x, _whole(above, own), ((p, 0), (p, p)))
+    return _masked(x, above, own)
+
+
+@jax.custom_vjp
+def _masked(x: Array, above: Array, own: Array) -> Array:
+    p = len(above)
+    return convolve(x, _whole(above, own), ((p, 0), (p, p)))
+
+
+def _forward(x: Array, above: Array, own: Array) -> tuple[Array, tuple[Array, Array, Array]]:
+    return _masked(x, above, own), (x, above, own)
+
+
+def _backward(given: tuple[Array, Array, Array], gradient: Array) -> tuple[Array, ...]:
+    """The weights' by the two parts: what is masked needs none, and XLA:CPU has two cores work at the two."""
+    x, above, own = given
+    p, seen, whole = len(above), own.shape[1], _whole(above, own)
+    parts = (
+        (lambda x: convolve(x, whole, ((p, 0), (p, p))), x),
+        (lambda above: convolve(x, above, ((p, -1), (p, p))), above),
+        (lambda own: convolve(x, own, ((0, 0), (p, seen - p - 1))), own),
+    )
+    return tuple(jax.vjp(function, value)[1](gradient)[0] for function, value in parts)
+
+
+_masked.defvjp(_forward, _backward)
+
+
 def shift(x: Array, bias: Array) -> Array:
     """x [N, ..., F] plus a bias [F], or [N, 1, ..., 1, F] or of x's shape, in x's type."""
     return x + spread(bias.astype(x.dtype), x.shape)
@@ -56,11 +96,8 @@ class CausalConv(nn.Module):
 
     def full(self, x: Array, added: Array) -> Array:
         """x [N, H, W, C], added [N, H or 1, W or 1, F] -> [N, H, W, F]."""
-        p = self.reach
-        unseen = jnp.zeros((self.side - p - self.centre, self.inputs, self.features), self.dtype)
-        last = jnp.concatenate([self.left().reshape(-1, self.inputs, self.features), unseen])[None]
-        kernel = jnp.concatenate([self.kernel[:-1].astype(self.dtype), last])
-        return shift(convolve(x.astype(self.dtype), kernel, ((p, 0), (p, p))), shift(added, self.bias))
+        above, own = self.kernel[:-1], self.kernel[-1:, : self.reach + self.centre]
+        return shift(masked(*(part.astype(self.dtype) for part in (x, above, own))), shift(added, self.bias))
 
     def above(self, rows: Array, added: Array) -> Array:
         """What a whole row gets from the p rows above it, and the biases: rows [N, p, p + W + p, C], padded with zeros

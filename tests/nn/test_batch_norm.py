@@ -47,6 +47,25 @@ def test_values_statistics_and_gradients_are_flaxs(shape, learnt):
     chex.assert_trees_all_close(gradients(ours), gradients(theirs), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("learnt", [True, False])
+def test_of_a_product_is_that_of_the_products_values(learnt):
+    random = np.random.RandomState(2)
+    held, x = variables(random, learnt, 3), jnp.float32(2 * random.randn(6, 5, 4, 7) + 1)
+    kernel, weight = jnp.float32(random.randn(7, 3)), jnp.float32(random.randn(6, 5, 4, 3))
+    norm, moving = BatchNorm(learnt=learnt), {"mutable": ["batch_stats"]}
+
+    def fused(params, kernel):
+        y, moved = norm.apply(held | {"params": params}, x, kernel, method="of_product", **moving)
+        return jnp.sum(weight * y), (y, moved)
+
+    def plain(params, kernel):
+        y, moved = norm.apply(held | {"params": params}, x @ kernel, True, **moving)
+        return jnp.sum(weight * y), (y, moved)
+
+    results = (jax.value_and_grad(f, (0, 1), has_aux=True)(held["params"], kernel) for f in (fused, plain))
+    chex.assert_trees_all_close(*results, rtol=1e-4, atol=1e-4)
+
+
 def test_statistics_are_of_all_devices():
     random = np.random.RandomState(1)
     held, x = variables(random, True, 2), jnp.float32(random.randn(8, 3, 2))

@@ -30,7 +30,7 @@ moments.defvjp(_forward, _backward)
 
 
 def moments_of_product(x: Array, kernel: Array) -> Array:
-    """`moments` of x @ kernel, without the product: x [..., C], of which the last is 1, kernel [C, F] -> [2, F]."""
+    """`moments` of x @ kernel by those of x, without the product: x [..., C], kernel [C, F] -> [2, F]."""
     x = x.reshape(-1, x.shape[-1]).astype(jnp.float32)
     mean, square = total(x) / len(x), x.T @ x / len(x)
     return jnp.stack([mean @ kernel, jnp.sum(kernel * (square @ kernel), axis=0)])
@@ -54,8 +54,10 @@ class BatchNorm(nn.Module):
         return x * spread(scale, x.shape) + spread(shift, x.shape)
 
     def of_product(self, x: Array, kernel: Array) -> Array:
-        """In training, of x @ kernel, with no pass over it: x [N, ..., C], which must have no gradient, and
-        kernel [C, F] -> float32 [N, ..., F]."""
+        """self(x @ kernel, train=True), by a scaled kernel: x [N, ..., C], kernel [C, F] -> float32 [N, ..., F].
+
+        Nothing passes over the product to normalise it or for its statistics, which pays where C is much less than F.
+        """
         x = kept(x)
         scale, shift = self._affine(moments_of_product(x, kernel), kernel.shape[-1])
         y = product(x, (kernel * spread(scale, kernel.shape)).astype(x.dtype)).astype(jnp.float32)

@@ -72,7 +72,7 @@ class Encoder(nn.Module):
         )
         if not (self.batch_norm and train and has_few_channels(x)) or self.is_initializing():
             return self._hidden(conv(x), train)
-        # an image's convolution is the largest map, and costs little but to be read again: statistics by its patches
+        # the convolution of an image is the largest map, and its patches tell its statistics in a few of its passes
         seen = patches(x.astype(self.dtype), (3, 3), (stride, stride), "SAME")
         norm = BatchNorm(axis_name=self.axis_name)
         return nn.leaky_relu(norm.of_product(seen, flat(conv.variables["params"]["kernel"])), 0.2)

@@ -42,7 +42,7 @@ def halving(x: Array, kernel: Array, strides: tuple[int, int], padding: str, **_
     "SAME": [N, H / 2, W / 2, F].
 
     Its gradient with respect to x by places of even and odd rows and columns, four small convolutions: XLA:CPU would
-    make it one over a gradient filled up with zeros, and leave half of a second core's time.
+    make it one convolution over a gradient filled up with zeros, of which a second core takes off little.
     """
     assert (kernel.shape[:2], strides, padding) == ((3, 3), (2, 2), "SAME")
     return _halved(x, kernel)

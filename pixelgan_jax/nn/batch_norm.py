@@ -30,7 +30,10 @@ moments.defvjp(_forward, _backward)
 
 
 def moments_of_product(x: Array, kernel: Array) -> Array:
-    """`moments` of x @ kernel by those of x, without the product: x [..., C], kernel [C, F] -> [2, F]."""
+    """`moments` of x @ kernel by those of x, without the product: x [..., C], kernel [C, F] -> [2, F].
+
+    Loses digits of the variance where the kernel cancels on x.
+    """
     x = x.reshape(-1, x.shape[-1]).astype(jnp.float32)
     mean, square = total(x) / len(x), x.T @ x / len(x)
     return jnp.stack([mean @ kernel, jnp.sum(kernel * (square @ kernel), axis=0)])
@@ -58,22 +61,21 @@ class BatchNorm(nn.Module):
 
         Nothing passes over the product to normalise it or for its statistics, which pays where C is much less than F.
         """
-        x = kept(x)
         scale, shift = self._affine(moments_of_product(x, kernel), kernel.shape[-1])
         y = product(x, (kernel * spread(scale, kernel.shape)).astype(x.dtype)).astype(jnp.float32)
         return y + spread(shift, y.shape)
 
     @nn.compact
-    def _affine(self, moments: Array | None, width: int) -> tuple[Array, Array]:
-        """What F = `width` channels are multiplied with, and what is added then, [F] each; by the mini-batch's moments
-        [2, F], which also move the running ones, or where None by these."""
+    def _affine(self, batch: Array | None, width: int) -> tuple[Array, Array]:
+        """(scale, shift), [F] each with F = `width`: the result is x · scale + shift. `batch`: the mini-batch's moments
+        [2, F], towards which the running ones move; None: the running ones are used."""
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, (width,))
         running_var = self.variable("batch_stats", "var", jnp.ones, (width,))
         mean, var = running_mean.value, running_var.value
-        if moments is not None:
+        if batch is not None:
             if self.axis_name is not None:
-                moments = jax.lax.pmean(moments, self.axis_name)
-            mean, var = moments[0], jnp.maximum(0.0, moments[1] - jnp.square(moments[0]))
+                batch = jax.lax.pmean(batch, self.axis_name)
+            mean, var = batch[0], jnp.maximum(0.0, batch[1] - jnp.square(batch[0]))
             if not self.is_initializing():
                 running_mean.value = self.momentum * running_mean.value + (1 - self.momentum) * mean
                 running_var.value = self.momentum * running_var.value + (1 - self.momentum) * var

@@ -23,10 +23,11 @@ def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
 
 def _backward(given: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
     x, kernel = given
-    (by_kernel,) = jax.vjp(lambda kernel: _convolve(x, kernel, 2, "SAME"), kernel)[1](gradient)
+    (by_kernel,) = jax.linear_transpose(lambda kernel: _convolve(x, kernel, 2, "SAME"), kernel)(gradient)
     # a place in an even row was seen by the kernel's first row, and by its last one a row before; in an odd row, by the
     # middle one alone; columns alike
-    turned, parities = kernel.swapaxes(2, 3), ((slice(None, None, -2), (1, 0)), (slice(1, 2), (0, 0)))
+    turned = kernel.swapaxes(2, 3)
+    parities = ((slice(None, None, -2), (1, 0)), (slice(1, 2), (0, 0)))  # the kernel's rows, padding before and after
     rows = [
         jnp.stack([_convolve(gradient, turned[i, j], 1, (up, left)) for j, left in parities], axis=3)
         for i, up in parities
@@ -42,7 +43,7 @@ def halving(x: Array, kernel: Array, strides: tuple[int, int], padding: str, **_
     "SAME": [N, H / 2, W / 2, F].
 
     Its gradient with respect to x by places of even and odd rows and columns, four small convolutions: XLA:CPU would
-    make it one convolution over a gradient filled up with zeros, of which a second core takes off little.
+    make it one convolution over a gradient filled up with zeros, which gains little from a second core.
     """
     assert (kernel.shape[:2], strides, padding) == ((3, 3), (2, 2), "SAME")
     return _halved(x, kernel)

@@ -31,16 +31,16 @@ def _whole(above: Array, own: Array) -> Array:
 def masked(x: Array, above: Array, own: Array) -> Array:
     """The masked convolution of x [N, H, W, C] with the weights of the p rows above [p, 2 p + 1, C, F] and of the own
     row [1, p or p + 1, C, F], leftmost pixel first: [N, H, W, F]."""
-    p = len(above)
-    if p == 0 or has_few_channels(x) or jax.default_backend() != "cpu":
-        return convolve(x, _whole(above, own), ((p, 0), (p, p)))
-    return _masked(x, above, own)
+    by_parts = jax.default_backend() == "cpu" and not has_few_channels(x)
+    return (_masked_by_parts if by_parts else _masked)(x, above, own)
 
 
-@jax.custom_vjp
 def _masked(x: Array, above: Array, own: Array) -> Array:
     p = len(above)
     return convolve(x, _whole(above, own), ((p, 0), (p, p)))
+
+
+_masked_by_parts = jax.custom_vjp(_masked)
 
 
 def _forward(x: Array, above: Array, own: Array) -> tuple[Array, tuple[Array, Array, Array]]:
@@ -50,16 +50,16 @@ def _forward(x: Array, above: Array, own: Array) -> tuple[Array, tuple[Array, Ar
 def _backward(given: tuple[Array, Array, Array], gradient: Array) -> tuple[Array, ...]:
     """The weights' by the two parts: what is masked needs none, and XLA:CPU has two cores work at the two."""
     x, above, own = given
-    p, seen, whole = len(above), own.shape[1], _whole(above, own)
+    p, seen = len(above), own.shape[1]
     parts = (
-        (lambda x: convolve(x, whole, ((p, 0), (p, p))), x),
+        (lambda x: _masked(x, above, own), x),
         (lambda above: convolve(x, above, ((p, -1), (p, p))), above),
         (lambda own: convolve(x, own, ((0, 0), (p, seen - p - 1))), own),
     )
-    return tuple(jax.vjp(function, value)[1](gradient)[0] for function, value in parts)
+    return tuple(jax.linear_transpose(function, value)(gradient)[0] for function, value in parts)
 
 
-_masked.defvjp(_forward, _backward)
+_masked_by_parts.defvjp(_forward, _backward)
 
 
 def shift(x: Array, bias: Array) -> Array:

@@ -22,7 +22,7 @@ def patches(x: Array, side: tuple[int, int], strides: tuple[int, int], padding: 
     height, width = x.shape[1] - rows + 1, x.shape[2] - columns + 1
     # rows first: two copies of long runs take half the time of one of short ones
     x = kept(jnp.concatenate([x[:, i : i + height : down] for i in range(rows)], axis=-1))
-    return jnp.concatenate([x[:, :, j : j + width : right] for j in range(columns)], axis=-1)
+    return kept(jnp.concatenate([x[:, :, j : j + width : right] for j in range(columns)], axis=-1))
 
 
 def flat(kernel: Array) -> Array:
@@ -38,4 +38,4 @@ def by_patches(x: Array, kernel: Array, strides: tuple[int, int], padding: str, 
     times longer. Not for others: patches are several times the map, and to write them costs a step more time than the
     product saves.
     """
-    return product(kept(patches(x, kernel.shape[:2], strides, padding)), flat(kernel))
+    return product(patches(x, kernel.shape[:2], strides, padding), flat(kernel))

@@ -10,13 +10,13 @@ import pytest
 from pixelgan_jax.nn.batch_norm import BatchNorm
 
 
-def both(learnt, axis_name=None):
+def both(learnt):
     """(ours, flax's) in training and in evaluation: functions of (variables, x)."""
 
     def theirs(train):
-        return nn.BatchNorm(not train, momentum=0.9, use_bias=learnt, use_scale=learnt, axis_name=axis_name)
+        return nn.BatchNorm(not train, momentum=0.9, use_bias=learnt, use_scale=learnt)
 
-    ours = BatchNorm(learnt=learnt, axis_name=axis_name)
+    ours = BatchNorm(learnt=learnt)
     return (
         lambda variables, x: ours.apply(variables, x, True, mutable=["batch_stats"]),
         lambda variables, x: theirs(True).apply(variables, x, mutable=["batch_stats"]),
@@ -54,23 +54,28 @@ def test_of_a_product_is_that_of_the_products_values(learnt):
     kernel, weight = jnp.float32(random.randn(7, 3)), jnp.float32(random.randn(6, 5, 4, 3))
     norm, moving = BatchNorm(learnt=learnt), {"mutable": ["batch_stats"]}
 
-    def fused(params, kernel):
+    def fused(params, kernel, x):
         y, moved = norm.apply(held | {"params": params}, x, kernel, method="of_product", **moving)
         return jnp.sum(weight * y), (y, moved)
 
-    def plain(params, kernel):
+    def plain(params, kernel, x):
         y, moved = norm.apply(held | {"params": params}, x @ kernel, True, **moving)
         return jnp.sum(weight * y), (y, moved)
 
-    results = (jax.value_and_grad(f, (0, 1), has_aux=True)(held["params"], kernel) for f in (fused, plain))
+    results = (jax.value_and_grad(f, (0, 1, 2), has_aux=True)(held["params"], kernel, x) for f in (fused, plain))
     chex.assert_trees_all_close(*results, rtol=1e-4, atol=1e-4)
 
 
-def test_statistics_are_of_all_devices():
-    random = np.random.RandomState(1)
+@pytest.mark.parametrize("given", [("__call__", True), ("of_product", jnp.eye(2) + 1.0)])
+def test_statistics_are_of_all_devices(given):
+    random, (method, argument) = np.random.RandomState(1), given
     held, x = variables(random, True, 2), jnp.float32(random.randn(8, 3, 2))
-    spread_out = jax.vmap(both(True, "data")[0], (None, 0), axis_name="data")(held, x.reshape(4, 2, 3, 2))
-    at_once = both(True)[0](held, x)
+
+    def norm(x, axis_name):
+        return BatchNorm(axis_name=axis_name).apply(held, x, argument, method=method, mutable=["batch_stats"])
+
+    spread_out = jax.vmap(lambda x: norm(x, "data"), axis_name="data")(x.reshape(4, 2, 3, 2))
+    at_once = norm(x, None)
     chex.assert_trees_all_close(spread_out[0].reshape(x.shape), at_once[0], rtol=1e-5, atol=1e-5)
     moved = jax.tree.map(lambda leaf: leaf[0], spread_out[1])
     chex.assert_trees_all_close(moved, at_once[1], rtol=1e-5, atol=1e-5)

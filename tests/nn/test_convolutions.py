@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pixelgan_jax.nn.batch_norm import BatchNorm
 from pixelgan_jax.nn.encoder import Encoder, convolution
 from pixelgan_jax.nn.halving import halving
 from pixelgan_jax.nn.masked_conv import convolve, masked
@@ -45,11 +46,11 @@ def test_halving_is_the_convolution_and_has_its_gradients(shape):
     ("platform", "shape", "stride", "expected"),
     [
         ("cpu", (28, 28, 1), 1, by_patches),
-        ("cpu", (28, 28, 32), 1, None),
+        ("cpu", (28, 28, 32), 1, jax.lax.conv_general_dilated),
         ("cpu", (28, 28, 32), 2, halving),
-        ("cpu", (7, 8, 32), 2, None),
+        ("cpu", (7, 8, 32), 2, jax.lax.conv_general_dilated),
         ("cpu", (4, 4, 32), 2, by_patches),
-        ("gpu", (28, 28, 32), 2, None),
+        ("gpu", (28, 28, 32), 2, jax.lax.conv_general_dilated),
     ],
 )
 def test_which_convolution_is_taken(platform, shape, stride, expected, monkeypatch):
@@ -81,6 +82,31 @@ def test_training_is_the_same_on_every_platform(channels, batch_norm, monkeypatc
 
 
 @pytest.mark.parametrize(
+    ("platform", "channels", "batch_norm", "train", "expected"),
+    [
+        ("cpu", 1, True, True, 1),
+        ("cpu", 3, True, True, 1),
+        ("cpu", 4, True, True, 0),
+        ("cpu", 1, False, True, 0),
+        ("cpu", 1, True, False, 0),
+        ("gpu", 1, True, True, 0),
+    ],
+)
+def test_an_images_statistics_are_by_patches_in_training_on_cpu(
+    platform, channels, batch_norm, train, expected, monkeypatch
+):
+    calls, plain = [], BatchNorm.of_product
+    monkeypatch.setattr(BatchNorm, "of_product", lambda *given: calls.append(1) or plain(*given))
+    monkeypatch.setattr(jax, "default_backend", lambda: platform)
+    encoder = Encoder((4, 4), 4, 2, 0, gaussian=False, batch_norm=batch_norm, logits_batch_norm=0.0)
+    x, noise = jnp.zeros((2, 8, 8, channels)), jnp.zeros((2, 0))
+    variables = jax.eval_shape(lambda: encoder.init(jax.random.key(0), x, noise, train=train))
+    assert not calls  # the first call makes the parameters
+    jax.eval_shape(lambda v: encoder.apply(v, x, noise, train=train, mutable=["batch_stats"]), variables)
+    assert len(calls) == expected
+
+
+@pytest.mark.parametrize(
     ("platform", "channels", "expected"), [("cpu", 1, 1), ("cpu", 3, 1), ("cpu", 4, 2), ("gpu", 1, 2)]
 )
 def test_only_images_on_cpu_and_maps_smaller_than_the_kernel_go_by_patches(platform, channels, expected, monkeypatch):
@@ -108,17 +134,20 @@ def test_an_images_causal_convolution_and_its_gradients_are_the_same_on_every_pl
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("seen", [0, 1])
+@pytest.mark.parametrize("centre", [0, 1])
 @pytest.mark.parametrize("reach", [1, 2])
-def test_a_masked_convolutions_gradients_are_the_same_on_every_platform(reach, seen, monkeypatch):
+def test_a_masked_convolutions_gradients_are_the_same_on_every_platform(reach, centre, monkeypatch):
     random = np.random.RandomState(0)
     side, shape = 2 * reach + 1, (2, 5, 4, 6)
-    arrays = shape, (reach, side, 6, 3), (1, reach + seen, 6, 3)
+    arrays = shape, (reach, side, 6, 3), (1, reach + centre, 6, 3)
     x, above, own = (jnp.float32(random.randn(*shape)) for shape in arrays)
     results = []
-    for platform in ("cpu", "gpu"):
+    # forward, and back to x, to the weights above and to those of the own row; or to all weights at once
+    for platform, convolutions in (("cpu", 4), ("gpu", 3)):
         monkeypatch.setattr(jax, "default_backend", lambda platform=platform: platform)
         y, pull_back = jax.vjp(masked, x, above, own)
         results.append((y, *pull_back(jnp.cos(y))))
+        gradients = jax.make_jaxpr(jax.grad(lambda *arrays: jnp.sum(jnp.sin(masked(*arrays))), (0, 1, 2)))
+        assert str(gradients(x, above, own)).count("conv_general_dilated[") == convolutions
     for ours, theirs in zip(*results, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)

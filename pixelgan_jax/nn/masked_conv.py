@@ -30,7 +30,7 @@ def _whole(above: Array, own: Array) -> Array:
 
 def masked(x: Array, above: Array, own: Array) -> Array:
     """The masked convolution of x [N, H, W, C] with the weights of the p rows above [p, 2 p + 1, C, F] and of the own
-    row [1, p or p + 1, C, F], leftmost pixel first: [N, H, W, F]."""
+    row [1, p or p + 1, C, F], leftmost pixel first, p at least 1: [N, H, W, F]."""
     by_parts = jax.default_backend() == "cpu" and not has_few_channels(x)
     return (_masked_by_parts if by_parts else _masked)(x, above, own)
 

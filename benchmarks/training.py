@@ -4,7 +4,8 @@ Run: python -m benchmarks.training --out results   (PyTorch: pip install -e ".[b
 
 Both take random images from memory, in float32, with the experiment's own settings; PyTorch's two memory layouts are
 both timed and the faster one counts. Before anything is timed, both run a step from the same parameters with the same
-random numbers, and must agree. They are timed by turns, so that both meet the same machine.
+random numbers, and must agree. They are timed by turns, so that both meet the same machine, in a process that keeps
+memory as the command line's does (pixelgan_jax/memory.py).
 
 Operations are what XLA counts in the compiled step; the model's utilisation is their rate over that of a large matrix
 product on this device, measured in the same run.
@@ -13,13 +14,8 @@ product on this device, measured in the same run.
 import argparse
 import dataclasses
 import importlib
-import time
 from collections.abc import Callable
-from contextlib import redirect_stderr
-from io import StringIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from types import SimpleNamespace
 from typing import NamedTuple
 
 import jax
@@ -28,11 +24,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from benchmarks import timing
-from pixelgan_jax import loop, parallel
+from benchmarks.loop_share import beside_program
+from pixelgan_jax import memory, parallel
 from pixelgan_jax import prior as priors
-from pixelgan_jax.checkpoint import Meta
 from pixelgan_jax.config import from_dict
-from pixelgan_jax.logs import Log
 from pixelgan_jax.model import Model, build
 from pixelgan_jax.randomness import Stream, example_keys, fold, normal, uniform
 from pixelgan_jax.state import ROLES, create
@@ -148,32 +143,9 @@ def check(made: Case, channels_last: bool = False, steps: int = 1) -> None:
             np.testing.assert_allclose(value, metrics[name][0], rtol=1e-3, err_msg=f"step {number}: {name}")
 
 
-class Watched(Log):
-    """A log that notes the processor time its thread has taken by each step it writes."""
-
-    def scalars(self, step: int, row: dict[str, float]) -> None:
-        super().scalars(step, row)
-        self.spent = getattr(self, "spent", {}) | {step: time.thread_time()}
-
-
-def loop_seconds(made: Case, every: int) -> float:
-    """Processor seconds a step of the thread that drives the loop: cutting batches, handing over calls, fetching
-    metrics, the progress bar, a log line every so many steps. They pass while the device computes."""
-    steps = 3 * every
-    often = {"log_every": every, "evaluate_every": steps, "checkpoint_every": steps}
-    train = dataclasses.replace(made.model.config.train, steps=steps, **often)
-    model = made.model._replace(config=dataclasses.replace(made.model.config, train=train))
-    meta = Meta("benchmark", model.config, model.shape, 0, 0.0, 0.0)
-    keeps_nothing = SimpleNamespace(save=lambda *_: None, wait=lambda: None)
-    with TemporaryDirectory() as folder, Watched(Path(folder), 0) as log, redirect_stderr(StringIO()):
-        state = parallel.replicate(create(model), made.over)
-        loop.train(model, state, made.examples, meta, made.over, keeps_nothing, log, lambda state: ({}, None))
-    return (log.spent[steps] - log.spent[every]) / (steps - every)
-
-
 def measure(made: Case, repeats: int, rate: float, peer: bool) -> dict:
     """Images a second, operations, utilisation, compile seconds and memory; with `peer` also PyTorch's images a second
-    and the share of a step that the loop's own thread works."""
+    and the share of a step that the loop's own thread works beside the program."""
     run, told = ours(made)
     calls = {"ours": run}
     if peer:
@@ -186,7 +158,8 @@ def measure(made: Case, repeats: int, rate: float, peer: bool) -> dict:
     used = 1e6 * told["megaflops_per_image"] * count / spent["ours"] / rate
     row = {"images_per_second": count / spent["ours"], **told, "utilisation": used}
     if peer:
-        row["loop_share"] = loop_seconds(made, every=5 if spent["ours"] < 1.0 else 1) / spent["ours"]
+        every = 5 if spent["ours"] < 1.0 else 1
+        row["loop_share"] = beside_program(made.model, made.examples, made.over, every) / spent["ours"]
     row = {name: timing.digits(value) for name, value in row.items()} | {"repeats": repeats}
     if peer:
         layout = min(("contiguous", "channels_last"), key=spent.get)
@@ -255,6 +228,7 @@ def main() -> None:
     parser.add_argument("--growth", action="store_true", help="also mnist with other sides, channels and layers")
     parser.add_argument("--trial", action="store_true", help="a tiny model, to try this file out")
     arguments = parser.parse_args()
+    memory.keep()
     rate, results = timing.matrix_rate(), timing.circumstances()
     results["matrix_gigaflops_per_second"], results["cases"] = timing.digits(rate / 1e9), {}
     print(f"{results['device']}, {results['cores']} core(s), {rate / 1e9:.3g} Gflop/s in a matrix product", flush=True)

@@ -17,7 +17,7 @@ if __name__ == "__main__":  # the imports below take seconds, in which there is 
 import jax
 from ml_collections import ConfigDict
 
-from pixelgan_jax import comparison, loop, processes, replicates, run
+from pixelgan_jax import comparison, loop, memory, processes, replicates, run
 from pixelgan_jax.config import Config, describe, from_dict, to_dict
 from pixelgan_jax.errors import InputError, one_line
 
@@ -203,4 +203,5 @@ if __name__ == "__main__":
     if not jax.config.jax_compilation_cache_dir:  # which JAX takes from JAX_COMPILATION_CACHE_DIR
         caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
         jax.config.update("jax_compilation_cache_dir", os.path.join(caches, "pixelgan_jax"))
+    memory.keep()
     sys.exit(main(sys.argv[1:]))

@@ -117,9 +117,11 @@ def oppose(
     keys, count = views[0], images.shape[0]
     code_for = priors.drawn_code if model.config.model.discriminator_draws else priors.soft_code
 
-    def discriminate(params, code, keys):
-        noise = noise_sd * normal(keys, Stream.DISCRIMINATOR_NOISE, (model.width,)) if noise_sd else 0.0
-        return model.discriminator.apply({"params": params}, code + noise)
+    def noise(keys):
+        return noise_sd * normal(keys, Stream.DISCRIMINATOR_NOISE, (model.width,)) if noise_sd else 0.0
+
+    def discriminate(params, code):
+        return model.discriminator.apply({"params": params}, code)
 
     def codes_of(params):
         seen, seen_keys = jax.numpy.concatenate([images] * len(views)), jax.numpy.concatenate(views)
@@ -129,12 +131,12 @@ def oppose(
 
     def discriminator_loss(params, code):
         prior_code = priors.sample(model.config.prior, prior_keys)
-        return objective.discriminator_loss(
-            discriminate(params, prior_code, prior_keys), discriminate(params, code, keys)
-        )
+        both = jax.numpy.concatenate([prior_code + noise(prior_keys), code + noise(keys)])
+        logits = discriminate(params, both)
+        return objective.discriminator_loss(logits[:count], logits[count:])
 
     def generator_loss(code, log_probabilities, params):
-        loss = objective.generator_loss(discriminate(params, code, keys))
+        loss = objective.generator_loss(discriminate(params, code + noise(keys)))
         if not weight:
             return loss, ({"generator_loss": loss}, state.stats)
         now = jax.lax.pmean(objective.joint_of_views(log_probabilities[:count], log_probabilities[count:]), AXIS)

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "pixelgan_jax"
 
 # Top to bottom; modules of one line do not import each other.
 LAYERS = [
-    ["errors"],
+    ["errors", "memory"],
     ["roll_call"],
     ["processes", "fields"],
     ["config"],

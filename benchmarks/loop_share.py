@@ -11,12 +11,12 @@ from unittest import mock
 
 import jax
 
-from pixelgan_jax import loop, parallel
-from pixelgan_jax.checkpoint import Meta
-from pixelgan_jax.logs import Log
-from pixelgan_jax.model import Model
-from pixelgan_jax.state import create
-from pixelgan_jax.step import Examples
+from pixelgan_jax.methods.autoencoder.model import Model
+from pixelgan_jax.methods.autoencoder.state import create
+from pixelgan_jax.methods.autoencoder.step import Examples
+from pixelgan_jax.training import loop, parallel
+from pixelgan_jax.training.checkpoint import Meta
+from pixelgan_jax.training.logs import Log
 
 
 class Timed:

@@ -13,7 +13,8 @@ import shutil
 from pathlib import Path
 
 import experiments
-from pixelgan_jax import comparison, markdown
+from pixelgan_jax.commands import comparison
+from pixelgan_jax.report import markdown
 
 INTRODUCTION = """\
 # Results

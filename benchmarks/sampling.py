@@ -28,10 +28,11 @@ import numpy as np
 import pixelgan_jax as pg
 from benchmarks import timing
 from experiments import base, mnist, svhn
-from pixelgan_jax import parallel, sampling
 from pixelgan_jax.config import from_dict
-from pixelgan_jax.levels import scale
-from pixelgan_jax.model import Model, build, initialise
+from pixelgan_jax.data.levels import scale
+from pixelgan_jax.methods.autoencoder import sampling
+from pixelgan_jax.methods.autoencoder.model import Model, build, initialise
+from pixelgan_jax.training import parallel
 
 try:
     import torch

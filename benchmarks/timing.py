@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pixelgan_jax import provenance
-from pixelgan_jax.parallel import bytes_needed, compiler_options
+from pixelgan_jax.evaluation import provenance
+from pixelgan_jax.training.parallel import bytes_needed, compiler_options
 
 
 def seconds(call: Callable[[], object], repeats: int = 5) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from pixelgan_jax.model import Model
+from pixelgan_jax.methods.autoencoder.model import Model
 
 
 def tensors(tree, device):

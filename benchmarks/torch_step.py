@@ -14,9 +14,9 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from benchmarks import torch_decoders
 from pixelgan_jax.config import Config
-from pixelgan_jax.likelihood import LOG_SCALES
-from pixelgan_jax.model import Model
-from pixelgan_jax.state import ROLES, phases
+from pixelgan_jax.methods.autoencoder.likelihoods import LOG_SCALES
+from pixelgan_jax.methods.autoencoder.model import Model
+from pixelgan_jax.methods.autoencoder.state import ROLES, phases
 
 
 class Draws(NamedTuple):

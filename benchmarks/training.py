@@ -5,7 +5,7 @@ Run: python -m benchmarks.training --out results   (PyTorch: pip install -e ".[b
 Both take random images from memory, in float32, with the experiment's own settings; PyTorch's two memory layouts are
 both timed and the faster one counts. Before anything is timed, both run a step from the same parameters with the same
 random numbers, and must agree. They are timed by turns, so that both meet the same machine, in a process that keeps
-memory as the command line's does (pixelgan_jax/memory.py).
+memory as the command line's does (pixelgan_jax/nn/xla_cpu/memory.py).
 
 Operations are what XLA counts in the compiled step; the model's utilisation is their rate over that of a large matrix
 product on this device, measured in the same run.
@@ -25,13 +25,14 @@ import numpy as np
 
 from benchmarks import timing
 from benchmarks.loop_share import beside_program
-from pixelgan_jax import memory, parallel
-from pixelgan_jax import prior as priors
 from pixelgan_jax.config import from_dict
-from pixelgan_jax.model import Model, build
-from pixelgan_jax.randomness import Stream, example_keys, fold, normal, uniform
-from pixelgan_jax.state import ROLES, create
-from pixelgan_jax.step import AXIS, Batch, Examples
+from pixelgan_jax.data.randomness import Stream, example_keys, fold, normal, uniform
+from pixelgan_jax.methods.autoencoder import priors
+from pixelgan_jax.methods.autoencoder.model import Model, build
+from pixelgan_jax.methods.autoencoder.state import ROLES, create
+from pixelgan_jax.methods.autoencoder.step import AXIS, Batch, Examples
+from pixelgan_jax.nn.xla_cpu import memory
+from pixelgan_jax.training import parallel
 
 try:
     import torch

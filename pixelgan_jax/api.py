@@ -10,15 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from pixelgan_jax import parallel, sampling
-from pixelgan_jax import prior as priors
-from pixelgan_jax.checkpoint import Checkpoints
+from pixelgan_jax.data.levels import quantise
+from pixelgan_jax.data.randomness import Stream, example_keys, fold
 from pixelgan_jax.errors import InputError
-from pixelgan_jax.evaluation import over_examples
-from pixelgan_jax.levels import quantise
-from pixelgan_jax.model import Model, encode, log_prob
-from pixelgan_jax.randomness import Stream, example_keys, fold
-from pixelgan_jax.state import create
+from pixelgan_jax.evaluation.measures import over_examples
+from pixelgan_jax.methods.autoencoder import priors, sampling
+from pixelgan_jax.methods.autoencoder.model import Model, encode, log_prob
+from pixelgan_jax.methods.autoencoder.state import create
+from pixelgan_jax.training import parallel
+from pixelgan_jax.training.checkpoint import Checkpoints
 
 
 def load(workdir: str | Path) -> "TrainedModel":
@@ -33,7 +33,7 @@ def load(workdir: str | Path) -> "TrainedModel":
     models: list[Model] = []
 
     def target(meta):
-        from pixelgan_jax.model import build
+        from pixelgan_jax.methods.autoencoder.model import build
 
         models.append(build(meta.config, meta.shape))
         return parallel.replicate(create(models[-1]), mesh)

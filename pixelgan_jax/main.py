@@ -17,9 +17,11 @@ if __name__ == "__main__":  # the imports below take seconds, in which there is 
 import jax
 from ml_collections import ConfigDict
 
-from pixelgan_jax import comparison, loop, memory, processes, replicates, run
+from pixelgan_jax.commands import comparison, replicates, run
 from pixelgan_jax.config import Config, describe, from_dict, to_dict
 from pixelgan_jax.errors import InputError, one_line
+from pixelgan_jax.nn.xla_cpu import memory
+from pixelgan_jax.training import loop, processes
 
 MODES = (*run.MODES, *comparison.MODES)
 FLAGS = ("config", "mode", "workdir", *processes.FLAGS)

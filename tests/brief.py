@@ -2,10 +2,10 @@
 
 import jax
 
-from pixelgan_jax import loop, parallel, workdir
-from pixelgan_jax.checkpoint import Checkpoints, Meta
-from pixelgan_jax.logs import Log
-from pixelgan_jax.state import create
+from pixelgan_jax.methods.autoencoder.state import create
+from pixelgan_jax.training import loop, parallel, workdir
+from pixelgan_jax.training.checkpoint import Checkpoints, Meta
+from pixelgan_jax.training.logs import Log
 from tests import tiny
 
 

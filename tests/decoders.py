@@ -6,7 +6,8 @@ import jax
 import numpy as np
 
 from experiments import base
-from pixelgan_jax import config, model
+from pixelgan_jax import config
+from pixelgan_jax.methods.autoencoder import model
 
 HEIGHT, WIDTH, CODE = 5, 6, 3
 DECODERS = ("pixelcnn", "gated_pixelcnn")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import pixelgan_jax as pg
-from pixelgan_jax import config, replicates
+from pixelgan_jax import config
+from pixelgan_jax.commands import replicates
 from pixelgan_jax.errors import InputError
 from tests import tiny
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks import sampling, training
-from pixelgan_jax.levels import scale
-from pixelgan_jax.state import learning_rate
+from pixelgan_jax.data.levels import scale
+from pixelgan_jax.methods.autoencoder.state import learning_rate
 from tests import tiny
 from tests.decoders import build, codes
 

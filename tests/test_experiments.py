@@ -7,9 +7,11 @@ import jax
 import numpy as np
 import pytest
 
-from pixelgan_jax import config, parallel, run
-from pixelgan_jax.state import create, phases
-from pixelgan_jax.step import Batch, Examples
+from pixelgan_jax import config
+from pixelgan_jax.commands import run
+from pixelgan_jax.methods.autoencoder.state import create, phases
+from pixelgan_jax.methods.autoencoder.step import Batch, Examples
+from pixelgan_jax.training import parallel
 
 NAMES = sorted(path.stem for path in Path(__file__).resolve().parents[1].glob("experiments/*.py"))
 CHANNELS = {"svhn": (32, 32, 3), "norb": (32, 32, 1)}
@@ -54,7 +56,7 @@ def test_the_experiments_are_those_the_readme_names():
     assert all(f"`{name}`" in readme for name in NAMES)
 
 
-# tables and figures train other experiments: tests/test_comparison.py
+# tables and figures train other experiments: tests/commands/test_comparison.py
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith(("figure", "table", "precision"))])
 def test_an_experiment_trains_a_step(name, tmp_path):
     fields = importlib.import_module(f"experiments.{name}").get_config()

@@ -11,16 +11,19 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from experiments import base
-from pixelgan_jax import logs, main, report, run, workdir
-from pixelgan_jax.checkpoint import Checkpoints
+from pixelgan_jax import main
+from pixelgan_jax.commands import run
 from pixelgan_jax.config import GROUPS, Config, from_dict, to_dict
 from pixelgan_jax.errors import InputError
+from pixelgan_jax.report import page
+from pixelgan_jax.training import logs, workdir
+from pixelgan_jax.training.checkpoint import Checkpoints
 from tests import brief
+from tests.config.test_config import FIELDS
 from tests.faults.checkpoints import described
 from tests.hostile import JSON, TEXT, bounded, check_line, listing
-from tests.test_config import FIELDS
+from tests.report.test_report import RESULTS
 from tests.test_main import DIGITS
-from tests.test_report import RESULTS
 
 # tensorstore's threads report to an event loop that is closed by then, after a read that fails
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -179,7 +182,7 @@ def write_all(folder: Path, state) -> None:
     with Checkpoints(folder) as checkpoints, logs.Log(folder, 0) as log:
         checkpoints.save(state, brief.meta(MADE)._replace(experiment=str(folder)))
         log.scalars(1, {"reconstruction_nats": 1.0})
-    report.write_html(folder)
+    page.write_html(folder)
 
 
 PARTS_OF_PATHS = (

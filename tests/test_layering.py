@@ -1,96 +1,65 @@
-"""Data flows one way: a module imports only from the layers above its own."""
+"""Data flows one way: a room imports only from the rooms below it, and no room has a cycle inside."""
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "pixelgan_jax"
-
-# Top to bottom; modules of one line do not import each other.
-LAYERS = [
-    ["errors", "memory"],
-    ["roll_call"],
-    ["processes", "fields"],
-    ["config"],
-    ["data.files", "data.tfds", "levels", "randomness"],
-    ["augmentation", "data.sources", "data.batches"],
-    ["data.splits"],
-    ["nn.sums"],
-    ["nn.dense", "nn.halving"],
-    ["nn.batch_norm", "nn.patches", "nn.discriminator"],
-    ["nn.masked_conv"],
-    ["nn.encoder", "nn.pixelcnn", "nn.deconv"],
-    ["nn.gated"],
-    ["likelihood", "prior", "objective", "microbatches"],
-    ["model", "collapse"],
-    ["state"],
-    ["step"],
-    ["parallel", "steps"],
-    ["checkpoint", "sampling", "evaluation"],
-    ["workdir", "provenance", "plots"],
-    ["logs"],
-    ["pictures", "report"],
-    ["illustration", "loop"],
-    ["run", "api", "scores", "markdown"],
-    ["replicates"],
-    ["cells"],
-    ["drawings"],
-    ["comparison"],
-    ["main"],
-]
-RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+# from the bottom to the top
+ROOMS = ["errors", "config", "data", "nn", "methods", "training", "evaluation", "report", "commands", "api", "main"]
+MODULES = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
 
 
-def module_name(path):
-    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+def room(module: str) -> str:
+    return module.split(".")[1]
 
 
-def imports(path):
-    """The package's modules that a file imports, and everything else it imports."""
-    own, foreign = set(), set()
+def imported(path: Path) -> set[str]:
+    """The modules that a file imports, wherever in it; a package's for a name that it defines itself."""
+    found = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "pixelgan_jax":
-            base = node.module.removeprefix("pixelgan_jax").lstrip(".")
-            for alias in node.names:
-                inner = f"{base}.{alias.name}".lstrip(".")
-                own.add(inner if inner in RANK else base)
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
-            foreign.add(node.module)
-        elif isinstance(node, ast.Import):
-            foreign |= {alias.name for alias in node.names}
-    return own, foreign
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= inner & set(MODULES) | ({node.module} if inner - set(MODULES) else set())
+    return found
 
 
-MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+IMPORTS = {module: imported(path) for module, path in MODULES.items()}
 
 
-def test_every_module_has_its_layer():
-    assert {module_name(path) for path in MODULES} == set(RANK)
+def test_a_room_imports_only_from_the_rooms_below_it():
+    for module in MODULES.keys() - {"pixelgan_jax"}:
+        for other in IMPORTS[module] & MODULES.keys() - {"pixelgan_jax"}:
+            assert room(module) == room(other) or ROOMS.index(room(other)) < ROOMS.index(room(module)), (module, other)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=module_name)
-def test_imports_point_upwards_only(path):
-    own, _ = imports(path)
-    wrong = {name for name in own if RANK[name] >= RANK[module_name(path)]}
-    assert not wrong, f"{module_name(path)} imports {sorted(wrong)}, which stand beside or below it"
+def test_no_room_has_a_cycle_inside():
+    TopologicalSorter({module: IMPORTS[module] & MODULES.keys() for module in MODULES}).prepare()  # CycleError
 
 
-@pytest.mark.parametrize("path", MODULES, ids=module_name)
-def test_only_public_interfaces_and_no_pickle(path):
-    _, foreign = imports(path)
-    assert not [
-        name for name in foreign if any(part.startswith("_") for part in name.split(".") if part != "__future__")
-    ]
-    assert not {"pickle", "dill", "cloudpickle", "joblib"} & {name.split(".")[0] for name in foreign}
+@pytest.mark.parametrize("module", MODULES)
+def test_only_public_interfaces_and_no_pickle(module):
+    names = [name.split(".") for name in IMPORTS[module]]
+    assert not [name for name in names if any(part.startswith("_") for part in name if part != "__future__")]
+    assert not {"pickle", "dill", "cloudpickle", "joblib"} & {name[0] for name in names}
 
 
 def test_tfds_is_imported_in_one_place_and_lazily():
-    for path in MODULES:
-        tree = ast.parse(path.read_text())
-        top = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+    for module, path in MODULES.items():
+        top = {
+            alias.name
+            for node in ast.parse(path.read_text()).body
+            if isinstance(node, ast.Import)
+            for alias in node.names
+        }
         assert not {"tensorflow", "tensorflow_datasets"} & top, path
-        _, foreign = imports(path)
-        if {"tensorflow", "tensorflow_datasets"} & foreign:
-            assert module_name(path) == "data.tfds"
+        if {"tensorflow", "tensorflow_datasets"} & IMPORTS[module]:
+            assert module == "pixelgan_jax.data.tfds"

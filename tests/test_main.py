@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pixelgan_jax import load, main, workdir
+from pixelgan_jax import load, main
 from pixelgan_jax.config import from_dict
 from pixelgan_jax.errors import InputError
+from pixelgan_jax.training import workdir
 
 ROOT = Path(__file__).resolve().parents[1]
 DIGITS = str(ROOT / "experiments" / "digits.py")

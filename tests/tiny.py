@@ -3,8 +3,10 @@
 import numpy as np
 
 from experiments import base
-from pixelgan_jax import config, model, parallel, state
-from pixelgan_jax.step import AXIS, Batch, Examples
+from pixelgan_jax import config
+from pixelgan_jax.methods.autoencoder import model, state
+from pixelgan_jax.methods.autoencoder.step import AXIS, Batch, Examples
+from pixelgan_jax.training import parallel
 
 SHAPE = (4, 4, 1)
 EXAMPLES, LABELLED, BATCH = 40, 20, 16

@@ -1,7 +1,8 @@
 """Damages every file of the newest checkpoint in every way below, one after another, and lets the run go on.
 
-`python -m tests.faults.checkpoints` does them all; tests/test_damaged_checkpoints.py a few of them. A damaged run must
-end, bit for bit, where an undamaged one ends, and say so if it fell back; with no good checkpoint it must refuse.
+`python -m tests.faults.checkpoints` does them all; tests/training/test_damaged_checkpoints.py a few of them. A damaged
+run must end, bit for bit, where an undamaged one ends, and say so if it fell back; with no good checkpoint it must
+refuse.
 """
 
 import collections
@@ -21,9 +22,9 @@ from pathlib import Path
 import jax
 
 import tests.conftest  # noqa: F401  before JAX starts
-from pixelgan_jax import logs
-from pixelgan_jax.checkpoint import Checkpoints, checksums
 from pixelgan_jax.errors import InputError
+from pixelgan_jax.training import logs
+from pixelgan_jax.training.checkpoint import Checkpoints, checksums
 from tests import brief
 
 Damage = Callable[[Path], object]

@@ -24,9 +24,11 @@ import jax
 import numpy as np
 from PIL import Image
 
-from pixelgan_jax import logs, main, parallel, run
-from pixelgan_jax.checkpoint import Checkpoints
-from pixelgan_jax.state import create
+from pixelgan_jax import main
+from pixelgan_jax.commands import run
+from pixelgan_jax.methods.autoencoder.state import create
+from pixelgan_jax.training import logs, parallel
+from pixelgan_jax.training.checkpoint import Checkpoints
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 60

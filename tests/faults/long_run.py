@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from pixelgan_jax import logs
+from pixelgan_jax.training import logs
 from tests.faults.kill import FLAGS, ROOT
 
 LOGS = 40  # log lines of a run, evaluations and checkpoints a quarter of that

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelgan_jax import logs
+from pixelgan_jax.training import logs
 from tests.faults import kill
 
 # every phase of a step, every step logged

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pixelgan_jax import likelihood
+from pixelgan_jax.methods.autoencoder import likelihoods
 from pixelgan_jax.nn.pixelcnn import reach
 from tests.decoders import CASES, HEIGHT, WIDTH, build, codes
 
@@ -63,8 +63,8 @@ def expected_field(decoder, layers=2, first=3, side=3):
 def test_a_channel_depends_on_earlier_channels_of_its_pixel_alone():
     made, _ = build("pixelcnn", "rgb_mixture")
     parameters = jax.random.normal(jax.random.key(0), (made.likelihood.parameters,))
-    mixture = likelihood.split_mixture(parameters, 3)
-    means = jax.jacobian(lambda x: likelihood.channel_means(mixture, x))(jnp.array([0.3, -0.2, 0.6]))
+    mixture = likelihoods.split_mixture(parameters, 3)
+    means = jax.jacobian(lambda x: likelihoods.channel_means(mixture, x))(jnp.array([0.3, -0.2, 0.6]))
     depends = np.asarray(means) != 0.0  # [mean's channel, component, pixel's channel]
     assert np.array_equal(depends.all(axis=1), np.tril(np.ones((3, 3), bool), -1))
     assert np.array_equal(depends.any(axis=1), np.tril(np.ones((3, 3), bool), -1))

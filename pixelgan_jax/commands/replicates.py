@@ -1,0 +1,70 @@
+"""One experiment on several seeds, one after another, each an ordinary run in `seed_<n>/` of the workdir."""
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pixelgan_jax.commands import run
+from pixelgan_jax.config import Config, to_dict
+from pixelgan_jax.report import page
+from pixelgan_jax.training import parallel
+from pixelgan_jax.training.workdir import write_json
+
+
+def seeded(config: Config, number: int) -> Config:
+    """The configuration of one replicate. Its number is added to `train.seed` and to `data.seed`: initialisation, data
+    order, validation split and labelled subset all differ."""
+    train = dataclasses.replace(config.train, seed=config.train.seed + number, replicates=1)
+    data = dataclasses.replace(config.data, seed=config.data.seed + number)
+    return dataclasses.replace(config, train=train, data=data)
+
+
+def execute(mode: str, experiment: str, config: Config, workdir: Path) -> None:
+    """Does what `mode` says; with `train.replicates` N > 1 for each of N seeds."""
+    if config.train.replicates == 1:
+        run.execute(mode, run.start(experiment, config, workdir))
+        return
+    run.check_workdir(experiment, workdir)
+    with run.locked(mode, workdir):
+        results = _each(mode, experiment, config, workdir)
+        if mode != "sample" and parallel.is_first():
+            write_json(workdir / "config.json", {"experiment": experiment, **to_dict(config)})
+            write_json(workdir / "results.json", gather(config, results))
+            page.write_html(workdir)
+
+
+def _each(mode: str, experiment: str, config: Config, workdir: Path) -> list[dict[str, Any] | None]:
+    results = []
+    for number in range(config.train.replicates):
+        one = seeded(config, number)
+        if parallel.is_first():
+            print(f"replicate {number + 1} of {config.train.replicates}: seed {one.train.seed}", flush=True)
+        results.append(run.execute(mode, run.start(experiment, one, workdir / f"seed_{one.train.seed}")))
+    return results
+
+
+def gather(config: Config, results: list[dict[str, Any]]) -> dict[str, Any]:
+    """The results.json of replicates: `test` and `validation` hold means, `test_sd` the sample standard deviations
+    of what every replicate has; training time is summed."""
+    first, runs = results[0], [{name: r[name] for name in ("seed", "validation", "test")} for r in results]
+
+    def each(part: str, function: Callable) -> dict[str, Any]:
+        shared = [name for name in first[part] if all(name in r[part] for r in results)]
+        return {name: function(np.array([r[part][name] for r in results]), axis=0).tolist() for name in shared}
+
+    spent = {name: sum(r["train"][name] for r in results) for name in ("seconds", "compile_seconds")}
+    rate = float(np.mean([r["train"]["images_per_second"] for r in results]))
+    return first | {
+        "seed": config.train.seed,
+        "config": to_dict(config),
+        "train": spent | {"images_per_second": rate},
+        "validation": each("validation", np.mean),
+        "test": each("test", np.mean),
+        "test_sd": each("test", partial(np.std, ddof=1)),
+        "warnings": [f"seed {r['seed']}: {warning}" for r in results for warning in r["warnings"]],
+        "replicates": runs,
+    }

@@ -1,0 +1,254 @@
+"""What each mode of the command line does with one experiment and its workdir."""
+
+import json
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from PIL import Image
+from tqdm import tqdm
+
+from pixelgan_jax.config import Config, first_difference, to_dict
+from pixelgan_jax.data import sources
+from pixelgan_jax.data.splits import Splits, split
+from pixelgan_jax.errors import InputError
+from pixelgan_jax.evaluation import collapse, measures, provenance
+from pixelgan_jax.methods.autoencoder import priors
+from pixelgan_jax.methods.autoencoder.model import Model, build
+from pixelgan_jax.methods.autoencoder.state import TrainState, create
+from pixelgan_jax.methods.autoencoder.step import AXIS, Examples
+from pixelgan_jax.nn.pixelcnn import reach
+from pixelgan_jax.report import page
+from pixelgan_jax.report.illustration import illustrate
+from pixelgan_jax.report.pictures import NAMES, write_pictures
+from pixelgan_jax.training import loop, parallel
+from pixelgan_jax.training.checkpoint import Checkpoints, Meta
+from pixelgan_jax.training.logs import Log
+from pixelgan_jax.training.workdir import lock, prepare, write_json
+
+MODES = ("train", "evaluate", "sample")
+
+
+class Run(NamedTuple):
+    """One experiment on its data and devices, checked; nothing on disk has been touched yet."""
+
+    experiment: str
+    config: Config
+    workdir: Path
+    splits: Splits
+    classes: int
+    model: Model
+    mesh: Mesh
+
+
+def start(experiment: str, config: Config, workdir: Path) -> Run:
+    """Loads the data and builds the model. Raises InputError for whatever does not fit together."""
+    check_workdir(experiment, workdir)
+    dataset = sources.load(config.data)
+    if config.data.labels and config.prior.categories != dataset.classes:
+        raise InputError(
+            f"config.prior.categories: {config.prior.categories} is not allowed: must be the data's"
+            f" {dataset.classes} classes when there are labels"
+        )
+    mesh = parallel.mesh()
+    if config.train.batch_size % mesh.devices.size:
+        raise InputError(
+            f"config.train.batch_size: {config.train.batch_size} is not allowed: must be a multiple of the"
+            f" {mesh.devices.size} devices"
+        )
+    splits = split(dataset, config.data)
+    model = build(config, dataset.train.images.shape[1:], AXIS)
+    return Run(experiment, config, workdir, splits, dataset.classes, model, mesh)
+
+
+def check_workdir(experiment: str, workdir: Path) -> None:
+    """Raises InputError where the workdir is another experiment's."""
+    try:
+        owner = json.loads((workdir / "config.json").read_text())["experiment"]
+    except (FileNotFoundError, NotADirectoryError):  # the latter prepare() refuses
+        return
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(f"{workdir / 'config.json'}: cannot be read ({error}); must be one that a run wrote") from None
+    if owner != experiment:
+        raise InputError(
+            f"--workdir {workdir}: belongs to experiment {owner!r}; must be another folder for {experiment!r}"
+        )
+
+
+def describe(run: Run) -> str:
+    """One line on the data, the decoder's receptive field and the devices."""
+    splits, settings = run.splits, run.config.model
+    parts = [
+        f"{len(splits.train.images):,} training images ({len(splits.labelled.images):,} labelled)",
+        f"{len(splits.validation.images):,} validation, {len(splits.test.images):,} test",
+    ]
+    if settings.decoder != "deconv":
+        seen = reach(settings.layers, settings.first_kernel, settings.kernel)
+        parts.append(f"receptive field {seen} rows above, {2 * seen + 1} columns")
+    kinds = sorted({device.device_kind for device in run.mesh.devices.flat})
+    parts.append(f"{run.mesh.devices.size} × {', '.join(kinds)}")
+    return f"{run.experiment}: {'; '.join(parts)}"
+
+
+def train(run: Run) -> dict[str, Any] | None:
+    """Trains, resuming what the workdir holds, evaluates and writes the report; the results, in the first process."""
+    with _open(run) as checkpoints:
+        found = _restore(run, checkpoints)
+        if found is None:
+            state, meta = parallel.replicate(create(run.model), run.mesh), _fresh_meta(run)
+        else:
+            state, meta = found
+        if parallel.is_first():
+            prepare(run.workdir)
+            write_json(run.workdir / "config.json", {"experiment": run.experiment, **to_dict(run.config)})
+            print(describe(run), flush=True)
+            if found:
+                print(f"resumed from step {int(state.step)}", flush=True)
+        train_split, labelled = run.splits.train, run.splits.labelled
+        examples = Examples(train_split.images, labelled.images, labelled.labels, np.int32(run.config.train.seed))
+        trained = int(state.step) < run.config.train.steps  # else this run is done, and its images are logged
+        with Log(run.workdir, int(state.step)) if parallel.is_first() else nullcontext() as log:
+            state, meta = loop.train(
+                run.model,
+                state,
+                parallel.replicate(examples, run.mesh),
+                meta,
+                run.mesh,
+                checkpoints,
+                log,
+                lambda state: _validate(run, state),
+            )
+            results = _finish(run, state, meta)
+            if trained and log:
+                log.images(int(state.step), _written_pictures(run.workdir))
+    return results
+
+
+def evaluate(run: Run) -> dict[str, Any] | None:
+    """Evaluates the newest good checkpoint and rewrites results.json and the report; as `train`."""
+    state, meta = _existing(run)
+    if parallel.is_first():
+        prepare(run.workdir)
+    return _finish(run, state, meta)
+
+
+def sample(run: Run) -> None:
+    """Draws samples/ anew from the newest good checkpoint, and the report around them."""
+    state, _ = _existing(run)
+    if not parallel.is_first():
+        return
+    prepare(run.workdir)
+    _draw(run, state)
+    if (run.workdir / "results.json").exists():
+        page.write_html(run.workdir)
+
+
+def _open(run: Run, read_only: bool = False) -> Checkpoints:
+    if not read_only and parallel.is_first():
+        prepare(run.workdir)
+    return Checkpoints(run.workdir, read_only)
+
+
+def _existing(run: Run) -> tuple[TrainState, Meta]:
+    missing = InputError(f"--workdir {run.workdir}: holds no checkpoint; must be the workdir of a training run")
+    if not (run.workdir / "checkpoints").is_dir():
+        raise missing
+    with _open(run, read_only=True) as checkpoints:
+        found = _restore(run, checkpoints)
+    if found is None:
+        raise missing
+    return found
+
+
+def _restore(run: Run, checkpoints: Checkpoints) -> tuple[TrainState, Meta] | None:
+    def target(meta: Meta) -> TrainState:
+        difference = first_difference(meta.config, run.config)
+        if difference is None and meta.shape != run.model.shape:
+            difference = f"config.data.name: images {run.model.shape} differ from the checkpoint's {meta.shape}"
+        if difference:
+            raise InputError(f"{difference}; must be the same to go on in {run.workdir}")
+        return parallel.replicate(create(run.model), run.mesh)
+
+    return checkpoints.newest_good(target)
+
+
+def _fresh_meta(run: Run) -> Meta:
+    return Meta(run.experiment, run.config, run.model.shape, run.classes, 0.0, 0.0)
+
+
+def _validate(run: Run, state: TrainState) -> tuple[dict[str, float], float]:
+    """Scalars of the validation split to log, and the error that the best checkpoint is chosen by."""
+    validation = run.splits.validation
+    categories, _ = priors.sizes(run.config.prior)
+    outputs = measures.measure(run.model, state, validation, run.mesh, decode=not categories)
+    metrics = measures.summarise(run.model, outputs, validation.labels, outputs, validation.labels)
+    name, error = measures.headline(metrics)
+    scalars = {name: value for name, value in metrics.items() if name != "examples" and np.isscalar(value)}
+    if "code_mean" in metrics:
+        mean, sd = measures.prior_moments(run.model)
+        scalars["code_mean_deviation"] = float(np.max(np.abs(np.array(metrics["code_mean"]) - mean)))
+        scalars["code_sd_ratio_deviation"] = float(np.max(np.abs(np.array(metrics["code_sd"]) / sd - 1.0)))
+    if parallel.is_first():
+        tqdm.write(f"step {int(state.step)}: validation {name} {error:.4f}")
+        for warning in collapse.warnings(run.config.prior, metrics):
+            tqdm.write(f"step {int(state.step)}: warning: {warning}")
+    return {f"validation_{name}": value for name, value in scalars.items()}, error
+
+
+def _finish(run: Run, state: TrainState, meta: Meta) -> dict[str, Any] | None:
+    """Evaluates both splits; then the first process alone writes results.json, pictures and page.html."""
+    validation, test = run.splits.validation, run.splits.test
+    fitted = measures.measure(run.model, state, validation, run.mesh)
+    outputs = measures.measure(run.model, state, test, run.mesh)
+    if not parallel.is_first():
+        return None
+    step = int(state.step)
+    images = step * run.config.train.batch_size
+    validated = measures.summarise(run.model, fitted, validation.labels, fitted, validation.labels)
+    results = {
+        "experiment": run.experiment,
+        "step": step,
+        "seed": run.config.train.seed,
+        "config": to_dict(run.config),
+        **provenance.device_and_versions(),
+        "train": {
+            "seconds": meta.seconds,
+            "compile_seconds": meta.compile_seconds,
+            "images_per_second": images / max(meta.seconds, 1e-9),
+        },
+        "validation": validated,
+        "test": measures.summarise(run.model, outputs, test.labels, fitted, validation.labels),
+        "warnings": collapse.warnings(run.config.prior, validated),
+    }
+    write_json(run.workdir / "results.json", results)
+    _draw(run, state)
+    page.write_html(run.workdir)
+    name, value = measures.headline(results["test"])
+    print(f"test {name} {value:.4f}; report: {run.workdir / 'report.html'}", flush=True)
+    return results
+
+
+def _draw(run: Run, state: TrainState) -> None:
+    """Writes the pictures; one process draws them, on its own devices."""
+    own = parallel.mesh(jax.local_devices())
+    state = parallel.replicate(jax.device_get(state), own)
+    write_pictures(run.workdir, illustrate(run.model, state, run.splits.validation, own))
+
+
+def _written_pictures(workdir: Path) -> dict[str, np.ndarray]:
+    paths = {name: workdir / "samples" / f"{name}.png" for name in NAMES}
+    return {name: np.asarray(Image.open(path).convert("RGB")) for name, path in paths.items() if path.exists()}
+
+
+def locked(mode: str, workdir: Path) -> AbstractContextManager:
+    """Holds the workdir's lock. Only training makes a workdir: where the other modes find none, they refuse."""
+    return lock(workdir) if parallel.is_first() and (mode == "train" or workdir.is_dir()) else nullcontext()
+
+
+def execute(mode: str, run: Run) -> dict[str, Any] | None:
+    """Does what `mode` says; the results, in the first process."""
+    with locked(mode, run.workdir):
+        return {"train": train, "evaluate": evaluate, "sample": sample}[mode](run)

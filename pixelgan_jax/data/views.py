@@ -1,0 +1,55 @@
+"""Random views of images for the encoder; each example's draws come from its own key."""
+
+import jax
+import jax.numpy as jnp
+
+from pixelgan_jax.config import Model
+from pixelgan_jax.data.randomness import Stream, uniform
+
+Array = jax.Array
+
+
+def view(images: Array, keys: Array, settings: Model) -> Array:
+    """images [N, H, W, C], each changed by draws of its own, uniform up to the settings' `input_…`, either way.
+
+    Strokes widen or thin, then the image is turned, scaled, sheared and moved about its centre; where nothing is left
+    the border's pixels are repeated.
+    """
+    reach = (settings.input_rotation, settings.input_scaling, settings.input_shear, settings.input_translation)
+    if not any(reach) and not settings.input_thickness:
+        return images
+    draws = 2 * uniform(keys, Stream.VIEW, (6,)) - 1
+    if settings.input_thickness:
+        images = thicken(images, settings.input_thickness * draws[:, 5])
+    if not any(reach):
+        return images
+    degrees, scaling, shear = (most * draws[:, i] for i, most in enumerate(reach[:3]))
+    return warp(images, jnp.deg2rad(degrees), 1 + scaling, shear, reach[3] * draws[:, 3:5])
+
+
+def thicken(images: Array, amount: Array) -> Array:
+    """images [N, H, W, C] moved by amount [N] towards the maximum of 3×3 pixels, the minimum where it is negative."""
+    window = {"window_dimensions": (1, 3, 3, 1), "window_strides": (1, 1, 1, 1), "padding": "SAME"}
+    largest = jax.lax.reduce_window(images, -jnp.inf, jax.lax.max, **window)
+    smallest = jax.lax.reduce_window(images, jnp.inf, jax.lax.min, **window)
+    amount = amount[:, None, None, None]
+    return images + jnp.abs(amount) * (jnp.where(amount > 0, largest, smallest) - images)
+
+
+def warp(images: Array, angle: Array, size: Array, shear: Array, offset: Array) -> Array:
+    """images [N, H, W, C] seen through an affine map about their centre, between pixels by linear interpolation.
+
+    angle [N], radians; size and shear [N]; offset [N, 2], pixels down and right: of where a pixel is looked up.
+    """
+    height, width = images.shape[1:3]
+    middle, centre = (height - 1) / 2, (width - 1) / 2
+    down, right = jnp.meshgrid(jnp.arange(height) - middle, jnp.arange(width) - centre, indexing="ij")
+
+    def one(image: Array, angle: Array, size: Array, shear: Array, offset: Array) -> Array:
+        sine, cosine = jnp.sin(angle), jnp.cos(angle)
+        rows = size * (cosine * down - sine * right) + middle + offset[0]
+        columns = size * (sine * down + cosine * right + shear * down) + centre + offset[1]
+        look_up = jax.vmap(lambda x: jax.scipy.ndimage.map_coordinates(x, [rows, columns], 1, "nearest"), -1, -1)
+        return look_up(image)
+
+    return jax.vmap(one)(images, angle, size, shear, offset)

@@ -1,0 +1,1 @@
+"""What a trained model comes to on a split, exactly."""

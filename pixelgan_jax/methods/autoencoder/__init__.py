@@ -1,0 +1,1 @@
+"""PixelGAN autoencoders, adversarial autoencoders and PixelCNNs: one family of decoders, codes and adversaries."""

@@ -1,0 +1,177 @@
+"""The networks of one configuration and how images and codes pass through them.
+
+Letters: N images, H rows, W columns, C channels, K categories, d Gaussian dimensions, D = K + d code width.
+"""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from pixelgan_jax.config import Config
+from pixelgan_jax.data.levels import binarise, quantise, scale
+from pixelgan_jax.data.randomness import Stream, fold, normal, uniform
+from pixelgan_jax.data.views import view
+from pixelgan_jax.methods.autoencoder import likelihoods, priors
+from pixelgan_jax.methods.autoencoder.likelihoods import Likelihood
+from pixelgan_jax.nn.deconv import Deconv
+from pixelgan_jax.nn.discriminator import Discriminator
+from pixelgan_jax.nn.encoder import Encoder, Posterior
+from pixelgan_jax.nn.gated import GatedPixelCNN
+from pixelgan_jax.nn.pixelcnn import PixelCNN
+
+Array = jax.Array
+Params = dict[str, Any]
+
+
+class Model(NamedTuple):
+    """Modules without their parameters; `shape` is an image's (H, W, C), `width` the code's D."""
+
+    config: Config
+    shape: tuple[int, int, int]
+    width: int
+    encoder: Encoder
+    decoder: nn.Module
+    discriminator: Discriminator
+    likelihood: Likelihood
+
+
+def build(config: Config, shape: tuple[int, int, int], axis_name: str | None = None) -> Model:
+    """The model of `config` for images of `shape` (H, W, C).
+
+    `axis_name` is the device axis over which BatchNorm averages in training. Raises InputError where the likelihood
+    cannot model C channels.
+    """
+    settings = config.model
+    categories, dimensions = priors.sizes(config.prior)
+    likelihood = likelihoods.make(config, shape[2])
+    encoder = Encoder(
+        channels=settings.encoder_channels,
+        units=settings.encoder_units,
+        categories=categories,
+        dimensions=dimensions,
+        gaussian=settings.encoder == "gaussian",
+        batch_norm=settings.encoder_batch_norm,
+        logits_batch_norm=settings.logits_batch_norm,
+        axis_name=axis_name,
+    )
+    return Model(
+        config=config,
+        shape=tuple(shape),
+        width=categories + dimensions,
+        encoder=encoder,
+        decoder=_decoder(config, shape, likelihood.parameters),
+        discriminator=Discriminator(settings.discriminator_units),
+        likelihood=likelihood,
+    )
+
+
+def in_training(model: Model) -> Model:
+    """The model with networks that compute in `train.dtype`; parameters, batch statistics, heads, losses and optimizers
+    are float32 either way, and so is everything outside training, where two samplers must draw the same images."""
+    name = model.config.train.dtype
+    if name == "auto":
+        name = "float32" if jax.default_backend() == "cpu" else "bfloat16"
+    dtype = jnp.dtype(name)
+    return model._replace(
+        encoder=model.encoder.clone(dtype=dtype),
+        decoder=model.decoder.clone(dtype=dtype),
+        discriminator=model.discriminator.clone(dtype=dtype),
+    )
+
+
+def seedless(model: Model) -> Model:
+    """The model without its seeds: what programs are compiled for, so that runs that differ in nothing else share them.
+
+    Seeds are data, and reach a program as arguments; one that reads them from here fails.
+    """
+    config = model.config
+    data, train = (dataclasses.replace(group, seed=None) for group in (config.data, config.train))
+    return model._replace(config=dataclasses.replace(config, data=data, train=train))
+
+
+def _decoder(config: Config, shape: tuple[int, int, int], parameters: int) -> nn.Module:
+    settings = config.model
+    if settings.decoder == "deconv":
+        return Deconv(shape, parameters, settings.channels)
+    kind = {"pixelcnn": PixelCNN, "gated_pixelcnn": GatedPixelCNN}[settings.decoder]
+    return kind(
+        shape=shape,
+        parameters=parameters,
+        features=settings.channels,
+        layers=settings.layers,
+        first=settings.first_kernel,
+        side=settings.kernel,
+        location_dependent=settings.conditioning == "location_dependent",
+    )
+
+
+def initialise(model: Model, seed: int) -> tuple[dict[str, Params], dict[str, Params]]:
+    """(params by role, batch statistics by role) of a seed. A model without code has no encoder parameters."""
+    # run once: on CPU, optimising the generators' code takes ten times longer than running it unoptimised
+    # (nothing is compiled, and no option taken, where jax.eval_shape asks for the shapes alone)
+    asked = isinstance(jnp.zeros(()), jax.core.Tracer)
+    options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" and not asked else None
+    return jax.jit(_initialise, static_argnames="model", compiler_options=options)(seedless(model), seed)
+
+
+def _initialise(model: Model, seed: Array) -> tuple[dict[str, Params], dict[str, Params]]:
+    key = fold(jax.random.key(seed), Stream.INITIALISATION)
+    image = jnp.zeros((1, *model.shape))
+    code = jnp.zeros((1, model.width))
+    params = {"encoder": {}, "discriminator": {}}
+    stats: Params = {}
+    params["decoder"] = model.decoder.init(fold(key, 1), image, code)["params"]
+    if model.width:
+        noise = jnp.zeros((1, noise_width(model)))
+        variables = model.encoder.init(fold(key, 0), image, noise, train=False)
+        params["encoder"], stats = variables["params"], variables.get("batch_stats", {})
+        params["discriminator"] = model.discriminator.init(fold(key, 2), code)["params"]
+    return params, {"encoder": stats}
+
+
+def noise_width(model: Model) -> int:
+    """Width of the noise n that the encoder is fed; 0 but for the "noise" encoder."""
+    settings = model.config.model
+    return settings.noise_dimensions if settings.encoder == "noise" else 0
+
+
+def encode(
+    model: Model, params: Params, stats: Params, images: Array, keys: Array, train: bool = False
+) -> tuple[Posterior, Params]:
+    """q(z | x) of images uint8 [N, H, W, C], each with its key [N]; and the encoder's batch statistics.
+
+    In training, the encoder sees a random view with noise, and BatchNorm uses the mini-batch and moves its statistics.
+    """
+    if not model.width:
+        empty = jnp.zeros((images.shape[0], 0))
+        return Posterior(empty, empty, empty), stats
+    x = scale(images, 256)
+    if train:
+        x = view(x, keys, model.config.model)
+    if train and model.config.model.input_noise:
+        x = x + model.config.model.input_noise * normal(keys, Stream.INPUT_NOISE, model.shape)
+    noise = normal(keys, Stream.ENCODER_NOISE, (noise_width(model),))
+    variables = {"params": params, "batch_stats": stats}
+    if not train:
+        return model.encoder.apply(variables, x, noise, train=False), stats
+    posterior, moved = model.encoder.apply(variables, x, noise, train=True, mutable=["batch_stats"])
+    return posterior, moved.get("batch_stats", stats)
+
+
+def targets(model: Model, images: Array, keys: Array) -> Array:
+    """The levels that the decoder models, int32 [N, H, W, C], of images uint8: quantised, or binarised at random
+    with each image's key where the configuration says so."""
+    data = model.config.data
+    if data.levels == 2 and data.binarisation == "stochastic":
+        return binarise(images, uniform(keys, Stream.BINARISATION, model.shape))
+    return quantise(images, data.levels)
+
+
+def log_prob(model: Model, params: Params, levels_of: Array, code: Array) -> Array:
+    """log p(x | z) of every pixel, nats [N, H, W]: levels_of int [N, H, W, C], code [N, D]."""
+    x = scale(levels_of, model.config.data.levels)
+    parameters = model.decoder.apply({"params": params}, x, code)
+    return model.likelihood.log_prob(parameters, levels_of)

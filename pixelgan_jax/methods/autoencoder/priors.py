@@ -1,0 +1,55 @@
+"""p(z): categorical, Gaussian, or both side by side; and how codes are drawn from q(z | x).
+
+A code z [N, D] is K one-hot (in training: softmax) entries, then d Gaussian ones; D = K + d, either may be 0.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from pixelgan_jax.config import Prior
+from pixelgan_jax.data.randomness import Stream, normal, uniform
+from pixelgan_jax.nn.encoder import Posterior
+
+Array = jax.Array
+
+
+def sizes(prior: Prior) -> tuple[int, int]:
+    """(K, d): widths of the categorical and of the Gaussian part."""
+    categories = prior.categories if prior.name in ("categorical", "product") else 0
+    dimensions = prior.dimensions if prior.name in ("gaussian", "product") else 0
+    return categories, dimensions
+
+
+def sample(prior: Prior, keys: Array) -> Array:
+    """z ~ p(z): one key an example, keys [N] -> one-hot and Gaussian entries [N, D]."""
+    categories, dimensions = sizes(prior)
+    gaussian = normal(keys, Stream.GAUSSIAN, (dimensions,))
+    if not categories:
+        return gaussian
+    drawn = jnp.floor(uniform(keys, Stream.ONE_HOT, ()) * categories).astype(jnp.int32)
+    return jnp.concatenate([jax.nn.one_hot(drawn, categories), gaussian], axis=1)
+
+
+def soft_code(posterior: Posterior, keys: Array) -> Array:
+    """The code that training passes on, [N, D]: the softmax itself (differentiable, as in the adversarial
+    autoencoder) and a reparametrised draw of the continuous part."""
+    epsilon = normal(keys, Stream.GAUSSIAN, posterior.mean.shape[1:])
+    continuous = posterior.mean + jnp.exp(posterior.log_sd) * epsilon
+    return jnp.concatenate([jnp.exp(posterior.log_probabilities), continuous], axis=1)
+
+
+def drawn_code(posterior: Posterior, keys: Array) -> Array:
+    """`hard_code` with the gradient of `soft_code` (straight through: Bengio et al. 2013), [N, D]."""
+    soft = soft_code(posterior, keys)
+    return soft + jax.lax.stop_gradient(hard_code(posterior, keys) - soft)
+
+
+def hard_code(posterior: Posterior, keys: Array) -> Array:
+    """z ~ q(z | x), [N, D]: a one-hot draw of the categorical part, a draw of the continuous part."""
+    categories = posterior.log_probabilities.shape[1]
+    code = soft_code(posterior, keys)
+    if not categories:
+        return code
+    cdf = jnp.cumsum(jnp.exp(posterior.log_probabilities), axis=1)
+    drawn = jnp.sum(uniform(keys, Stream.ONE_HOT, (1,)) >= cdf[:, :-1], axis=1)
+    return jnp.concatenate([jax.nn.one_hot(drawn, categories), code[:, categories:]], axis=1)

@@ -1,0 +1,1 @@
+"""Forms of common operations that XLA:CPU is faster with."""

@@ -1,0 +1,1 @@
+"""Pages, pictures, plots and tables."""

@@ -1,0 +1,114 @@
+"""What a figure shows of its cells: a picture, and numbers beside it.
+
+Every drawing takes the finished tasks of each cell, {cell: [Task]}, and gives (PNG, {cell: [numbers of each task]},
+further rows of numbers by name). The picture shows each cell's first task. Letters: N images.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from PIL import Image
+from sklearn.neighbors import KNeighborsClassifier
+
+from pixelgan_jax import api
+from pixelgan_jax.commands.cells import Task
+from pixelgan_jax.data.levels import to_uint8
+from pixelgan_jax.data.randomness import Stream, example_keys, fold
+from pixelgan_jax.data.sources import Split, load
+from pixelgan_jax.data.splits import Splits, split
+from pixelgan_jax.errors import InputError
+from pixelgan_jax.evaluation import scores
+from pixelgan_jax.methods.autoencoder import priors
+from pixelgan_jax.methods.autoencoder.model import targets
+from pixelgan_jax.report import pictures, plots
+
+Numbers = dict[str, float]
+Drawing = tuple[bytes, dict[str, list[Numbers]], dict[str, Numbers]]
+
+NEIGHBOURS = 5
+# of codes on the simplex: the corners, counter-clockwise
+CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, math.sqrt(0.75)]])
+
+
+def samples(done: dict[str, list[Task]]) -> Drawing:
+    """Samples from the prior side by side, and how much they look like a class, how sharp they are (`scores`).
+
+    The classifier learns the real training images; the rows beside the cells are real test images. Both as the first
+    cell's decoder models them: at its levels, binarised where it binarises.
+    """
+    first = next(iter(done.values()))[0]
+    model, parts = api.load(first.workdir), _splits(first)
+    judge = scores.classifier(_as_modelled(model, parts.train), parts.train.labels)
+    real = _as_modelled(model, parts.test)
+    shown, numbers = {}, {}
+    for name, tasks in done.items():
+        numbers[name] = []
+        for task in tasks:
+            drawn = api.load(task.workdir).generate(scores.SCORED, seed=task.config.sample.seed)
+            numbers[name].append(scores.score(judge, drawn))
+            shown.setdefault(name, drawn[: task.config.sample.count])
+    shown["real images"] = real[: first.config.sample.count]
+    error = 1.0 - judge.score(real.reshape(len(real), -1) / 255.0, parts.test.labels)
+    reference = scores.score(judge, real) | {"classifier_error": float(error)}
+    return plots.gallery({name: pictures.square(images) for name, images in shown.items()}), numbers, {
+        "real test images": reference
+    }  # fmt: skip
+
+
+def _splits(task: Task) -> Splits:
+    return split(load(task.config.data), task.config.data)
+
+
+def _as_modelled(model: api.TrainedModel, part: Split) -> np.ndarray:
+    """The images, uint8, at the levels that the decoder models."""
+    keys = example_keys(fold(jax.random.key(model.config.train.seed), Stream.EVALUATION), jnp.arange(len(part.images)))
+    return np.asarray(to_uint8(targets(model.model, part.images, keys), model.config.data.levels))
+
+
+def codes(done: dict[str, list[Task]]) -> Drawing:
+    """The codes of the test images, coloured by label, and how far they tell the classes apart.
+
+    A 2-D Gaussian code is its own map; of three categories q(z | x) lies on a triangle. `knn_error`: of 5 nearest
+    neighbours among the codes of the validation images. Raises InputError for other codes.
+    """
+    maps, numbers = [], {}
+    for name, tasks in done.items():
+        numbers[name] = []
+        for task in tasks:
+            categories, dimensions = _sizes(name, task)
+            model, parts = api.load(task.workdir), _splits(task)
+            known, asked = (model.encode(part.images) for part in (parts.validation, parts.test))
+            neighbours = KNeighborsClassifier(min(NEIGHBOURS, len(known))).fit(known, parts.validation.labels)
+            numbers[name].append({"knn_error": float(1.0 - neighbours.score(asked, parts.test.labels))})
+            if len(numbers[name]) == 1:
+                flat = asked @ CORNERS if categories else asked
+                maps.append(plots.Map(name, flat, parts.test.labels, gaussian_prior=dimensions == 2))
+    return plots.code_maps(maps), numbers, {}
+
+
+def _sizes(name: str, task: Task) -> tuple[int, int]:
+    sizes = priors.sizes(task.config.prior)
+    if sizes not in ((0, 2), (3, 0)):
+        raise InputError(
+            f"cell {name}: {sizes[0]} categories and {sizes[1]} dimensions are not allowed: must be a code that fits"
+            " a map, 3 categories or 2 dimensions"
+        )
+    return sizes
+
+
+def rows(done: dict[str, list[Task]]) -> Drawing:
+    """Samples of each cluster, or class, a row each, as the run's own report has them."""
+    shown = {}
+    for name, tasks in done.items():
+        kind = "classes" if tasks[0].config.data.labels else "clusters"
+        shown[name] = np.asarray(Image.open(tasks[0].workdir / "samples" / f"{kind}.png").convert("RGB"))
+    return plots.gallery(shown), {name: [{} for _ in tasks] for name, tasks in done.items()}, {}
+
+
+DRAWINGS: dict[str, Callable[[dict[str, list[Task]]], Any]] = {"samples": samples, "codes": codes, "rows": rows}

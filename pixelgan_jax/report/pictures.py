@@ -1,0 +1,141 @@
+"""The pictures of a workdir's samples/, and the grids of images among them."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.font_manager import findfont
+from PIL import Image, ImageDraw, ImageFont
+
+from pixelgan_jax.report import plots
+from pixelgan_jax.training import logs, workdir
+
+NAMES = ("prior", "reconstructions", "completions", "classes", "clusters", "code", "curves")
+GROUND = 44  # grey level between images: apart from black and from white
+
+_LINE = 2  # pixels between two images
+_BAND = 12  # pixels between two groups of rows
+_CELL, _WIDEST = 56, 2400  # pixels: the side of an image that is aimed at, and of a whole grid that is accepted
+
+
+class Pictures(NamedTuple):
+    """What there is to show; images are uint8 [*, H, W, C] with C 1 or 3, and None stands for nothing to show."""
+
+    samples: np.ndarray | None = None  # [N, H, W, C], from the prior
+    originals: np.ndarray | None = None  # [N, H, W, C]
+    reconstructions: np.ndarray | None = None  # [N, H, W, C], of the originals
+    completions: np.ndarray | None = None  # [M, 2 + E, H, W, C], a row each: an image, its beginning, its endings
+    rows: np.ndarray | None = None  # [K, R, H, W, C], one row per class or cluster
+    row_kind: str = "cluster"  # or "class"
+    row_names: Sequence[str] | None = None  # K names; None: 0 to K - 1
+    codes: np.ndarray | None = None  # [N, 2]
+    code_labels: np.ndarray | None = None  # [N]
+    code_axes: tuple[str, str] = ("first coordinate of the code", "second coordinate of the code")
+    gaussian_prior: bool = False  # the codes have the prior N(0, 1), whose circles belong in their map
+
+
+def _tops(rows: int, height: int, group: int) -> list[int]:
+    return [_LINE + row * (height + _LINE) + row // group * (_BAND - _LINE) for row in range(rows)]
+
+
+def _scale(columns: int, side: int) -> int:
+    return max(1, min(round(_CELL / side), _WIDEST // (columns * side)))
+
+
+def grid(images: np.ndarray, group: int = 1_000_000) -> np.ndarray:
+    """One picture of R rows of C images, with thin lines between them and a wide band after every `group` rows.
+
+    Takes uint8 [R, C, H, W, Ch] with Ch 1 or 3 and returns uint8 [height, width, Ch]. Small images are magnified by a
+    whole factor, every pixel a square of one colour, to about 56 pixels.
+    """
+    rows, columns, height, width, channels = images.shape
+    scale = _scale(columns, max(height, width))
+    cells = images.repeat(scale, axis=2).repeat(scale, axis=3)
+    cells = np.pad(cells, ((0, 0), (0, 0), (0, 0), (_LINE, 0), (0, 0)), constant_values=GROUND)
+    tops = _tops(rows, height * scale, group)
+    across = columns * (width * scale + _LINE)
+    picture = np.full((tops[-1] + height * scale + _LINE, across + _LINE, channels), GROUND, np.uint8)
+    for top, row in zip(tops, cells, strict=True):
+        picture[top : top + height * scale, :across] = row.swapaxes(0, 1).reshape(height * scale, across, channels)
+    return picture
+
+
+def _with_names(images: np.ndarray, names: Sequence[str], group: int = 1_000_000) -> np.ndarray:
+    """`grid` with the name of each row on its left."""
+    picture = grid(images, group)
+    rows, columns, height, width, channels = images.shape
+    height *= _scale(columns, max(height, width))
+    # Pillow's own font has few characters; this one comes with Matplotlib, and has arrows and other alphabets.
+    font = ImageFont.truetype(findfont("DejaVu Sans"), 12)
+    margin = math.ceil(max(font.getlength(name) for name in names)) + 16
+    strip = Image.new("L", (margin, picture.shape[0]), GROUND)
+    draw = ImageDraw.Draw(strip)
+    for top, name in zip(_tops(rows, height, group), names, strict=True):
+        draw.text((margin - 8, top + height // 2), name, fill=215, font=font, anchor="rm")
+    return np.concatenate([np.repeat(np.asarray(strip)[..., None], channels, axis=-1), picture], axis=1)
+
+
+def _folded(images: np.ndarray, columns: int) -> np.ndarray:
+    """[N, H, W, C] as [R, columns, H, W, C]; places that are left over have the colour of the lines."""
+    short = -len(images) % columns
+    images = np.pad(images, ((0, short), (0, 0), (0, 0), (0, 0)), constant_values=GROUND)
+    return images.reshape(-1, columns, *images.shape[1:])
+
+
+def square(images: np.ndarray) -> np.ndarray:
+    """`grid` of images [N, H, W, C], about as many columns as rows."""
+    return grid(_folded(images, math.ceil(math.sqrt(len(images)))))
+
+
+def _pairs(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
+    columns = math.ceil(math.sqrt(2 * len(originals)))
+    both = np.stack([_folded(originals, columns), _folded(reconstructions, columns)], axis=1)
+    names = ["original", "reconstruction"] * len(both)
+    return _with_names(both.reshape(-1, *both.shape[2:]), names, group=2)
+
+
+def _png(picture: np.ndarray) -> bytes:
+    image = Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _contents(folder: Path, pictures: Pictures) -> dict[str, bytes | None]:
+    found: dict[str, bytes | None] = dict.fromkeys(NAMES)
+    if pictures.samples is not None:
+        found["prior"] = _png(square(pictures.samples))
+    if pictures.originals is not None and pictures.reconstructions is not None:
+        found["reconstructions"] = _png(_pairs(pictures.originals, pictures.reconstructions))
+    if pictures.completions is not None:
+        found["completions"] = _png(grid(pictures.completions))
+    if pictures.rows is not None:
+        names = pictures.row_names or [str(row) for row in range(len(pictures.rows))]
+        found["classes" if pictures.row_kind == "class" else "clusters"] = _png(_with_names(pictures.rows, names))
+    if pictures.codes is not None:
+        found["code"] = plots.code_map(
+            pictures.codes, pictures.code_labels, pictures.code_axes, pictures.gaussian_prior
+        )
+    found["curves"] = plots.curves(logs.read(folder))
+    return found
+
+
+def write_pictures(folder: Path, pictures: Pictures) -> None:
+    """Writes samples/*.png of the workdir `folder`: one for each picture there is, and the curves of its metrics.jsonl.
+
+    Pictures of these names that an earlier run left and that no longer apply are removed; other files stay. Raises
+    OSError where a file cannot be written.
+    """
+    place = folder / "samples"
+    place.mkdir(exist_ok=True)
+    for name, content in _contents(folder, pictures).items():
+        path = place / f"{name}.png"
+        if content is None:
+            path.unlink(missing_ok=True)
+        else:
+            workdir.write_whole(path, content)

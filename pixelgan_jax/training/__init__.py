@@ -1,0 +1,1 @@
+"""The loop, over devices and processes, and what it leaves in a workdir."""

@@ -1,0 +1,230 @@
+"""Orbax checkpoints: the whole state beside the configuration that made it, in `checkpoints/<step>/`.
+
+Which one is read: the newest that is whole and whose arrays have the checksums they were saved with. Orbax itself
+does not notice a flipped byte. Checkpoints may come from strangers: what one claims is compared with its size first.
+"""
+
+import errno
+import json
+import logging
+import math
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from pixelgan_jax.config import Config, from_saved, to_dict
+from pixelgan_jax.errors import InputError, one_line
+from pixelgan_jax.methods.autoencoder.state import TrainState
+from pixelgan_jax.training import parallel, retention
+
+# Arrays that learn hardly compress, so no checkpoint holds this many times the bytes that it has on disk.
+RATIO = 100
+
+
+class Meta(NamedTuple):
+    """What a checkpoint says of itself. shape: (H, W, C) of an image. seconds, compile_seconds: spent training."""
+
+    experiment: str
+    config: Config
+    shape: tuple[int, int, int]
+    classes: int
+    seconds: float
+    compile_seconds: float
+
+
+def checksums(state: TrainState) -> dict[str, int]:
+    """CRC-32 of every array's bytes, by its path in the state."""
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    return {
+        jax.tree_util.keystr(path): zlib.crc32(np.ascontiguousarray(jax.device_get(leaf)).tobytes())
+        for path, leaf in leaves
+    }
+
+
+def _checksum(described: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(described, sort_keys=True).encode())
+
+
+def _meta(document: dict[str, Any]) -> Meta:
+    """Raises ValueError (or what a missing value raises) where a value is not what a run writes."""
+    told = {name: document[name] for name in Meta._fields}
+    spent, shape = (told["seconds"], told["compile_seconds"]), tuple(told["shape"])
+    good = type(told["experiment"]) is str and type(told["classes"]) is int
+    good = good and all(type(seconds) in (int, float) and 0 <= seconds < math.inf for seconds in spent)
+    if not good or len(shape) != 3 or not all(type(side) is int and 0 < side < 2**16 for side in shape):
+        raise ValueError("its description has a value that no run writes")
+    return Meta(**told | {"config": from_saved(told["config"]), "shape": shape})
+
+
+class Checkpoints:
+    """The checkpoints of one workdir; a context manager that waits for saves under way when it is left."""
+
+    def __init__(self, workdir: Path, read_only: bool = False):
+        self.folder = Path(os.path.realpath(workdir)) / "checkpoints"  # arrays are not stored below a ".."
+        for name in ("absl", "asyncio"):  # orbax's account of every save, restore and failure; failures are raised too
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        self._policy, self._names = retention.NewestAndBest(self.folder), retention.Names()
+        options = ocp.CheckpointManagerOptions(
+            step_name_format=self._names,
+            preservation_policy=self._policy,
+            create=not read_only,
+            read_only=read_only,
+            cleanup_tmp_directories=not read_only,  # what a killed process left half-written
+        )
+        self.manager = ocp.CheckpointManager(self.folder, options=options, item_names=("state", "meta"))
+        self._skipped: list[int] = []  # newer than the one restored, and damaged
+        for step in self.steps():
+            with suppress(Exception):  # newest_good says what is wrong with a damaged one
+                self._policy.errors[step] = float(self._document(step)["selection_error"])
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *_) -> None:
+        with self._writing():
+            self.manager.close()
+
+    def steps(self) -> list[int]:
+        """Steps that have a finished checkpoint, oldest first."""
+        return sorted(self.manager.all_steps())
+
+    def save(self, state: TrainState, meta: Meta, selection_error: float | None = None) -> None:
+        """Saves under the state's own step, in the background; nothing where that step is saved already.
+
+        The state may be donated as soon as this returns. Damaged checkpoints that were skipped are removed first.
+        Raises OSError where this save, or the one before, cannot be written.
+        """
+        with self._writing():
+            self._remove_skipped()
+            step = int(state.step)
+            if step in self.manager.all_steps():
+                return
+            if parallel.is_first():
+                self._probe()
+            finite = selection_error is not None and math.isfinite(selection_error)
+            self._policy.errors[step] = selection_error if finite else None
+            document = meta._asdict() | {"config": to_dict(meta.config), "checksums": checksums(state)}
+            document |= {"selection_error": self._policy.errors[step]}
+            document |= {"checksum": _checksum(document)}
+            arguments = ocp.args.Composite(state=ocp.args.StandardSave(state), meta=ocp.args.JsonSave(document))
+            self.manager.save(step, args=arguments)
+
+    def wait(self) -> None:
+        """Returns when everything saved so far is on disk. Raises OSError where it cannot be written."""
+        with self._writing():
+            self.manager.wait_until_finished()
+            ocp.multihost.sync_global_processes("saved")  # each process writes its part, the first completes it
+
+    def _remove_skipped(self) -> None:
+        # orbax saves nothing older than its newest, and does not delete links
+        for path in [self.folder / str(step) for step in self._skipped if parallel.is_first()]:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        if self._skipped:
+            ocp.multihost.sync_global_processes("removed")
+            self.manager.reload()
+            self._skipped.clear()
+
+    def _probe(self) -> None:
+        # where orbax cannot make a folder of its own, its threads wait ten minutes for it before the process can end
+        probe = self.folder / f".{os.getpid()}.probe"
+        probe.mkdir()
+        probe.rmdir()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError) as error:  # orbax passes on what tensorstore makes of a full disk
+            number, path = getattr(error, "errno", None), getattr(error, "filename", None)
+            reason = getattr(error, "strerror", None) or _first_line(error)
+            raise OSError(number or errno.EIO, reason, str(path or self.folder)) from error
+
+    def _document(self, step: int) -> dict[str, Any]:
+        document = self.manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
+        if document.pop("checksum") != _checksum(document):
+            raise ValueError("checksum of its description differs from the one saved")
+        return document
+
+    def meta(self, step: int) -> tuple[Meta, dict[str, int]]:
+        """What the checkpoint says of itself, and its arrays' checksums. Raises ValueError where that is damaged."""
+        document = self._document(step)
+        return _meta(document), dict(document["checksums"])
+
+    def _check_claim(self, step: int, make_target: Callable[[], TrainState]) -> None:
+        """Raises ValueError where the state to restore into, or what arrays are stored in, is too large for what is
+        on disk; allocates nothing."""
+        place = self.folder / str(step)
+        claimed = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(jax.eval_shape(make_target)))
+        # an array is unpacked in chunks, whose size is a claim of its own
+        for array in jax.tree.leaves(ocp.StandardCheckpointHandler().metadata(place / "state")):
+            claimed = max(claimed, math.prod(array.storage.chunk_shape) * array.dtype.itemsize)
+        held = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+        if claimed > RATIO * held:
+            raise ValueError(f"claims arrays of {claimed:,} bytes, and has {held:,} on disk")
+
+    def restore(self, step: int, like: TrainState, sums: dict[str, int]) -> TrainState:
+        """The state saved at `step`, in the shapes, types and placement of `like`. Raises ValueError where an array
+        is not what was saved."""
+        target = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+        state = self.manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore(target))).state
+        damaged = [path for path, found in checksums(state).items() if sums.get(path) != found]
+        if damaged:
+            raise ValueError(f"checksum of {damaged[0]} differs from the one saved")
+        if state.step != step:
+            raise ValueError(f"holds step {state.step}")
+        return state
+
+    def newest_good(self, make_target: Callable[[Meta], TrainState]) -> tuple[TrainState, Meta] | None:
+        """The newest checkpoint that restores whole; None where there is no checkpoint at all.
+
+        `make_target(meta)` gives the state to restore into; an InputError it raises is passed on. A checkpoint that
+        does not restore is passed over with a line saying why. Raises InputError where none restores.
+        """
+        known = sorted({*self.steps(), *self._names.refused})
+        for step in reversed(known):
+            try:
+                if step in self._names.refused:
+                    raise self._names.refused[step]
+                meta, sums = self.meta(step)
+            except Exception as error:  # whatever orbax raises on a damaged file
+                self._skip(step, error)
+                continue
+            make = partial(make_target, meta)
+            try:
+                self._check_claim(step, make)
+            except InputError:
+                raise
+            except Exception as error:
+                self._skip(step, error)
+                continue
+            target = make()
+            try:
+                return self.restore(step, target, sums), meta
+            except Exception as error:
+                self._skip(step, error)
+        if known:
+            raise InputError(
+                f"{self.folder}: none of the checkpoints {known} can be restored; move them away to start over"
+            )
+        return None
+
+    def _skip(self, step: int, error: Exception) -> None:
+        if parallel.is_first():
+            print(f"checkpoint {step} skipped: {one_line(_first_line(error))}", flush=True)
+        self._skipped.append(step)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

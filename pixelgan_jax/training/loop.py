@@ -1,0 +1,227 @@
+"""for step in range(start, total): step, log, evaluate, save. Stops on a signal or a loss that is not finite."""
+
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from pixelgan_jax.config import Train
+from pixelgan_jax.data.batches import indices
+from pixelgan_jax.methods.autoencoder.model import Model, seedless
+from pixelgan_jax.methods.autoencoder.state import ROLES, TrainState
+from pixelgan_jax.methods.autoencoder.step import Batch, Examples
+from pixelgan_jax.training.checkpoint import Checkpoints, Meta
+from pixelgan_jax.training.logs import Log
+from pixelgan_jax.training.parallel import agreement, check_memory, compile_step, split_batch
+
+LOSSES = ("reconstruction_nats", "discriminator_loss", "generator_loss", "supervised_loss")
+
+
+class Interrupted(KeyboardInterrupt):
+    """Signal `number` ended the run; like Ctrl-C itself, nothing but the command line is to catch it."""
+
+    def __init__(self, number: int, done: str):
+        super().__init__(f"{signal.Signals(number).name}: {done}")
+        self.number = number
+
+
+class Diverged(Exception):
+    """A loss or a gradient stopped being finite; the message names step and phase."""
+
+
+@contextmanager
+def signals(handle: Callable[[int], None]) -> Iterator[None]:
+    """Calls `handle` with the number of the first Ctrl-C or SIGTERM; a second one ends the process at once."""
+
+    def first(number: int, frame) -> None:
+        for each in previous:
+            signal.signal(each, signal.SIG_DFL)
+        handle(number)
+
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for number in previous:
+            signal.signal(number, first)
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def check_finite(step: int, metrics: dict[str, float]) -> None:
+    """Raises Diverged naming the step and the phase of the first value that is not finite, in the phases' order."""
+    order = list(ROLES)
+    by_phase = sorted((order.index(name.split("_")[0]), name, value) for name, value in metrics.items())
+    for i, name, value in by_phase:
+        if not math.isfinite(value):
+            phase = order[i]
+            advice = f"a lower config.optim.{phase}_rate or config.optim.clip, in another --workdir, may help"
+            raise Diverged(f"step {step}: {phase} phase: {name} is {value}; {advice}")
+
+
+def calls(start: int, train: Train) -> list[int]:
+    """How many steps each compiled call makes from step `start` to the end of the run: `steps_per_call`, but single
+    steps up to the next multiple of it, and where a log line, an evaluation or a checkpoint falls inside."""
+    sizes, step = [], start
+    size = train.steps_per_call or (1 if jax.default_backend() == "cpu" else 25)
+    while step < train.steps:
+        stops = (train.log_every, train.evaluate_every, train.checkpoint_every)
+        room = min(train.steps - step, *(every - step % every for every in stops))
+        # the first step is logged by itself
+        whole = step % size == 0 and room >= size and (step > 0 or size == 1)
+        sizes.append(size if whole else 1)
+        step += sizes[-1]
+    return sizes
+
+
+class _Clock:
+    """Seconds since it was made, less those that went into compiling and evaluating."""
+
+    def __init__(self):
+        self.begun, self.compiling, self.evaluating = time.monotonic(), 0.0, 0.0
+
+    def training(self) -> float:
+        return time.monotonic() - self.begun - self.compiling - self.evaluating
+
+    def added_to(self, meta: Meta) -> Meta:
+        """`meta`, of when the clock was made, with the seconds since."""
+        seconds, compile_seconds = meta.seconds + self.training(), meta.compile_seconds + self.compiling
+        return meta._replace(seconds=seconds, compile_seconds=compile_seconds)
+
+    @contextmanager
+    def apart(self, what: str) -> Iterator[None]:
+        """What happens inside counts as `what`, "compiling" or "evaluating"."""
+        begun = time.monotonic()
+        yield
+        setattr(self, what, getattr(self, what) + time.monotonic() - begun)
+
+
+@lru_cache(maxsize=4)  # replicates train with one program
+def _compiled(model: Model, over: jax.sharding.Mesh, structure: jax.tree_util.PyTreeDef, leaves: tuple) -> Callable:
+    return compile_step(model, over).lower(*jax.tree.unflatten(structure, leaves)).compile()
+
+
+class _Stepper:
+    """Compiled calls of the step, by their number of steps."""
+
+    def __init__(self, model: Model, over: jax.sharding.Mesh, examples: Examples, clock: _Clock):
+        self.train, self.over, self.examples, self.clock = model.config.train, over, examples, clock
+        self.model = seedless(model)
+        self.compiled: dict[int, Callable] = {}
+
+    def __call__(self, state: TrainState, step: int, count: int) -> tuple[TrainState, dict]:
+        batch = split_batch(self._batch(step, count), self.over)
+        if count not in self.compiled:
+            with self.clock.apart("compiling"):
+                leaves, structure = jax.tree.flatten((state, self.examples, batch))
+                like = tuple(jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding) for x in leaves)
+                self.compiled[count] = _compiled(self.model, self.over, structure, like)
+                check_memory(self.compiled[count], self.over, self.train.batch_size)
+        return self.compiled[count](state, self.examples, batch)
+
+    def _batch(self, step: int, count: int) -> Batch:
+        def rows(size: int, stream: int) -> np.ndarray:
+            if not size:  # no labels
+                return np.zeros((count, self.train.batch_size), np.int32)
+            each = range(step, step + count)
+            return np.stack([indices(size, self.train.batch_size, self.train.seed, stream, i) for i in each])
+
+        return Batch(rows(len(self.examples.images), 0), rows(len(self.examples.labels), 1))
+
+
+class _Meter:
+    """The metrics of the calls under way, checked as they are fetched, and the rate since they were last shown."""
+
+    def __init__(self, step: int, batch_size: int, clock: _Clock):
+        self.batch_size, self.clock = batch_size, clock
+        self.pending: list[tuple[int, dict]] = []
+        self.shown = step, clock.training()
+
+    def settle(self) -> dict[str, float]:
+        """Fetches and checks what is pending; the metrics of the last step."""
+        row: dict[str, float] = {}
+        for end, metrics in self.pending:
+            values = jax.device_get(metrics)
+            count = len(next(iter(values.values())))
+            for i in range(count):
+                row = {name: float(value[i]) for name, value in values.items()}
+                check_finite(end - count + 1 + i, row)
+        self.pending.clear()
+        return row
+
+    def row(self, step: int) -> dict[str, float]:
+        """The metrics of the last step and the images a second since the row before."""
+        row = self.settle()  # first: the rate is of steps that have ended
+        (step_before, seconds_before), self.shown = self.shown, (step, self.clock.training())
+        rate = self.batch_size * (step - step_before) / (self.shown[1] - seconds_before)
+        return row | {"images_per_second": rate}
+
+
+def train(
+    model: Model,
+    state: TrainState,
+    examples: Examples,
+    meta: Meta,
+    over: jax.sharding.Mesh,
+    checkpoints: Checkpoints,
+    log: Log | None,
+    validate: Callable[[TrainState], tuple[dict[str, float], float]],
+) -> tuple[TrainState, Meta]:
+    """Trains from `state` to `train.steps`; the last state, which is saved, and its meta.
+
+    `validate(state)` gives the validation scalars to log and the error that the best checkpoint is chosen by. Without a
+    log this is a process that reports nothing. Raises Interrupted after saving on a signal, which may be another
+    process's; Diverged without saving; InputError where the memory cannot hold a step.
+    """
+    settings, step = model.config.train, int(state.step)
+    plan, received, clock = calls(step, settings), [], _Clock()
+    if not plan:
+        return state, meta
+    stepper = _Stepper(model, over, examples, clock)
+    meter = _Meter(step, settings.batch_size, clock)
+    agree = agreement(over)
+
+    def asked() -> int:
+        return agree(max(received, default=0))
+
+    bar = tqdm(total=settings.steps, initial=step, unit="step", dynamic_ncols=True, disable=log is None)
+    with signals(received.append), bar:
+        for count in plan:
+            state, metrics = stepper(state, step, count)
+            meter.settle()  # of the call before, which has ended by now: nothing waits for it
+            step += count
+            meter.pending.append((step, metrics))
+            bar.update(count)
+            final, selection = step == settings.steps, None
+            validates = final or step % settings.evaluate_every == 0
+            if validates or step % settings.log_every == 0 or step == 1:
+                row = meter.row(step)
+                bar.set_postfix_str(_progress(row))
+                if validates:
+                    with clock.apart("evaluating"):
+                        validation, selection = validate(state)
+                    row |= validation
+                if log:
+                    log.scalars(step, row)
+            stopping = asked()  # once: whoever stops has saved
+            if final or stopping or step % settings.checkpoint_every == 0:
+                meter.settle()  # never save what has diverged
+                checkpoints.save(state, clock.added_to(meta), selection)
+            if stopping:
+                break
+        checkpoints.wait()
+        stopping = stopping or asked() or asked()  # what came during the last step
+    if stopping:
+        raise Interrupted(stopping, f"saved at step {step}")
+    return state, clock.added_to(meta)
+
+
+def _progress(row: dict[str, float]) -> str:
+    losses = ", ".join(f"{name.split('_')[0]} {row[name]:.3g}" for name in LOSSES if name in row)
+    return f"{losses}, {row['images_per_second']:.0f} images/s"

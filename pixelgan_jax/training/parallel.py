@@ -1,0 +1,124 @@
+"""Maps the per-device step over every device of every process."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from pixelgan_jax.errors import InputError
+from pixelgan_jax.methods.autoencoder.model import Model
+from pixelgan_jax.methods.autoencoder.step import AXIS, Batch, Examples, Metrics, TrainState, train_step
+
+StepCall = Callable[[TrainState, Examples, Batch], tuple[TrainState, Metrics]]
+
+
+def mesh(devices: list | None = None) -> Mesh:
+    """All devices (or the given ones) along the one axis that mini-batches are split over."""
+    # not jax.make_mesh, whose explicit axes shard_map refuses
+    return Mesh(np.array(jax.devices() if devices is None else devices), (AXIS,))
+
+
+def is_first() -> bool:
+    """Whether this is the process that writes what only one may write; where there is one process, it is."""
+    return jax.process_index() == 0
+
+
+def place(tree: Any, over: Mesh, spec: P) -> Any:
+    """The tree's arrays, which every process holds alike, laid over the devices as `spec` says; a process hands over
+    the part of its own devices."""
+    sharding = NamedSharding(over, spec)
+    if sharding.is_fully_addressable:
+        return jax.device_put(tree, sharding)
+
+    # not jax.device_put, which would send all of it to all processes to compare
+    def share(array):
+        if isinstance(array, jax.core.Tracer):  # only its shape is asked for
+            return jax.device_put(array, sharding)
+        if jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(share(jax.random.key_data(array)))
+        return jax.make_array_from_callback(array.shape, sharding, np.asarray(array).__getitem__)
+
+    return jax.tree.map(share, tree)
+
+
+def replicate(tree: Any, over: Mesh) -> Any:
+    """The tree's arrays on every device, as buffers of their own."""
+    return place(tree, over, P())
+
+
+def split_batch(batch: Batch, over: Mesh) -> Batch:
+    """A global batch [S, B] of S steps, split over the devices along B."""
+    return place(batch, over, P(None, AXIS))
+
+
+def compiler_options() -> dict[str, str] | None:
+    """What XLA is told for programs full of convolutions: on CPU, things that it otherwise does to their cost."""
+    if jax.default_backend() != "cpu":
+        return None
+    return {
+        "xla_disable_hlo_passes": "cse_barrier_expander",  # it drops the barriers of nn.sums.kept before fusion
+        "xla_cpu_experimental_ynn_fusion_type": "",  # YNNPACK's convolutions take twice as long as Eigen's
+    }
+
+
+def agreement(over: Mesh) -> Callable[[int], int]:
+    """A function that gives the largest of the numbers that the processes call it with, all equally often.
+
+    Where there are several, it gives that of the call before, and 0 the first time: so nothing waits for it.
+    """
+    if jax.process_count() == 1:
+        return lambda number: number
+    largest = jax.jit(jnp.max, out_shardings=NamedSharding(over, P()))
+    under_way = [np.int32(0)]
+
+    def agree(number: int) -> int:
+        numbers = place(np.full(over.devices.size, number, np.int32), over, P(AXIS))
+        under_way.append(largest(numbers))
+        return int(under_way.pop(0))
+
+    return agree
+
+
+def bytes_needed(program: jax.stages.Compiled) -> int:
+    """Bytes of one device that a compiled program takes for its arguments, its results and what lies in between."""
+    memory = program.memory_analysis()
+    needed = memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
+    return needed - memory.alias_size_in_bytes  # donated arguments that hold the results
+
+
+def check_memory(program: jax.stages.Compiled, over: Mesh, batch_size: int) -> None:
+    """Raises InputError where a step of `batch_size` images cannot fit into the devices' memory."""
+    local = over.local_devices
+    limit = (local[0].memory_stats() or {}).get("bytes_limit")
+    if limit is None:  # CPU devices share the machine's
+        limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // len(local)
+    needed = bytes_needed(program)
+    if needed > limit:
+        raise InputError(
+            f"config.train.batch_size: {batch_size} is not allowed: must be smaller, since a step would need"
+            f" {needed / 1e9:.3g} GB of a device's {limit / 1e9:.3g}; more devices share a batch"
+        )
+
+
+def compile_step(model: Model, over: Mesh) -> StepCall:
+    """A jitted call (state, examples, batch [S, B]) -> (state, metrics [S]) of S steps; the state is donated.
+
+    S = 1 runs the step itself: a loop around it costs a convolution's weight gradient dearly on CPU.
+    """
+    step = partial(train_step, model)
+
+    def steps(state: TrainState, examples: Examples, batch: Batch) -> tuple[TrainState, Metrics]:
+        if batch.index.shape[0] == 1:
+            state, metrics = step(state, examples, jax.tree.map(lambda x: x[0], batch))
+            return state, jax.tree.map(lambda x: x[None], metrics)
+        return jax.lax.scan(lambda carry, one: step(carry, examples, one), state, batch)
+
+    # check_vma=True would hand over gradients of the replicated state summed already: pmean would be wrong
+    mapped = jax.shard_map(steps, mesh=over, in_specs=(P(), P(), P(None, AXIS)), out_specs=(P(), P()), check_vma=False)
+    return jax.jit(mapped, donate_argnums=0, compiler_options=compiler_options())

@@ -1,0 +1,213 @@
+"""Tables and figures: what is missing is trained, what is there is not, and everything is gathered and drawn."""
+
+import json
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import results
+from pixelgan_jax import main
+from pixelgan_jax.commands import cells
+from pixelgan_jax.config import ADDED
+from pixelgan_jax.evaluation import scores
+from pixelgan_jax.report import drawings, markdown
+from pixelgan_jax.training import loop, workdir
+
+ROOT = Path(__file__).resolve().parents[2]
+PLANS = [f"figure{number}{scale}" for number in (2, 3, 4, 5) for scale in ("", "_cpu")]
+PLANS += ["precision", "table1", "table1_cpu"]
+# one cell on two seeds, a cell without data, and the same cell as a figure
+PLAN = """
+from experiments import base, tiny_clusters
+
+def get_config():
+    config = tiny_clusters.get_config()
+    config.train.replicates = 2
+    return config
+
+def get_plan():
+    return {
+        "title": "T", "rows": {"ours": "Ours"}, "columns": {"clusters": "Clusters", "svhn": "SVHN"},
+        "published": {"Theirs": {"clusters": ("5.27", "(verified)")}},
+        "cells": {"ours/clusters": ("tiny_clusters", {}), "ours/svhn": ("tiny_svhn", {})},
+        "drawing": "samples",
+    }
+"""
+CLUSTERS = """
+from experiments import base
+
+def get_config():
+    config = base.get_config()
+    config.data.validation = 100
+    config.prior.categories = 3
+    config.model.update(encoder_channels=(2,), encoder_units=4, channels=2, layers=0, discriminator_units=(4,))
+    config.train.update(batch_size=16, steps=2, log_every=2, evaluate_every=2)
+    config.sample.count = 4
+    return config
+"""
+SVHN = """
+from experiments import tiny_clusters
+
+def get_config():
+    config = tiny_clusters.get_config()
+    config.data.name = "/no/such/folder"
+    return config
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder of experiments, and a table of two runs made from it; what the command printed is in `said`."""
+    place = tmp_path_factory.mktemp("comparison")
+    (place / "experiments").mkdir()
+    (place / "experiments" / "base.py").write_text((ROOT / "experiments" / "base.py").read_text())
+    for name, text in (("plan", PLAN), ("tiny_clusters", CLUSTERS), ("tiny_svhn", SVHN)):
+        (place / "experiments" / f"{name}.py").write_text(text)
+    return place
+
+
+def command(folder, mode, *more):
+    """The exit status of a table or figure."""
+    arguments = ["--config", folder / "experiments" / "plan.py", "--mode", mode, "--workdir", folder / "runs"]
+    return main.main([str(argument) for argument in [*arguments, *more]])
+
+
+@pytest.fixture(autouse=True)
+def own_experiments(monkeypatch):
+    """An experiment's imports come from its own folder, not from this checkout's modules of the same name."""
+    import sys
+
+    for name in [name for name in sys.modules if name.split(".")[0] == "experiments"]:
+        monkeypatch.delitem(sys.modules, name)
+    yield
+    for name in [name for name in sys.modules if name.split(".")[0] == "experiments"]:
+        del sys.modules[name]
+
+
+def test_a_table_trains_gathers_and_trains_nothing_twice(folder, capsys):
+    with workdir.lock(folder / "runs" / "ours" / "clusters" / "seed_1"):
+        assert command(folder, "table") == 1
+    out, err = capsys.readouterr()
+    assert "ours/svhn: not run: no data" in out and "seed_1: skipped" in out and "in use by process" in out
+    assert "1 of 4 runs are missing" in err and err.count("\nstopped: ") == 1
+    assert "(1 of 2 seeds)" in out
+
+    before = (folder / "runs/ours/clusters/seed_0/results.json").read_bytes()
+    assert command(folder, "table") == 0
+    out, _ = capsys.readouterr()
+    assert "seed_1: training" in out and "seed_0: training" not in out
+    assert (folder / "runs/ours/clusters/seed_0/results.json").read_bytes() == before
+    found = json.loads((folder / "runs/plan.json").read_text())
+    ours, svhn = found["cells"]
+    errors = [run["test"]["cluster_error_best_example"] for run in ours["runs"]]
+    mean, sd = 100 * np.mean(errors), 100 * np.std(errors, ddof=1)
+    line = f"| Ours | **{mean:.2f} ± {sd:.2f}** | not run: no data |"
+    assert line in out and "| Theirs (published) | 5.27 (verified) | – |" in out
+    assert [run["seed"] for run in ours["runs"]] == [0, 1]
+    assert {run["status"] for run in svhn["runs"]} == {"not run: no data"}
+
+    # the command beside the cell trains the same seeds into the same folders
+    experiment, config, mode, place = main.parse(ours["command"].split()[3:])
+    assert (experiment, mode, place) == ("tiny_clusters", "train", folder / "runs" / "ours" / "clusters")
+    assert (config.train.replicates, config.train.seed, config.data.seed) == (2, 0, 0)
+
+
+def test_another_recipe_in_the_same_folder_is_refused_before_anything_is_trained(folder, capsys):
+    assert command(folder, "table", "--config.model.channels=3") == 2
+    out, err = capsys.readouterr()
+    assert "config.model.channels: 3 differs from the checkpoint's 2" in err and "training" not in out
+
+
+def test_a_table_is_written_before_it_is_finished(folder, tmp_path, monkeypatch, capsys):
+    shutil.copytree(folder / "runs/ours/clusters/seed_0", tmp_path / "ours/clusters/seed_0")
+
+    def interrupted(*_):
+        raise loop.Interrupted(signal.SIGINT, "stopped")
+
+    monkeypatch.setattr(cells.run, "execute", interrupted)
+    told = ["--config", str(folder / "experiments" / "plan.py"), "--mode=table", f"--workdir={tmp_path}"]
+    assert main.main(told) == 130
+    assert "SIGINT" in capsys.readouterr().err
+    found = json.loads((tmp_path / "plan.json").read_text())
+    assert [run["status"] for run in found["cells"][0]["runs"]] == ["done", "not run"]
+    assert "1 of 2 seeds" in markdown.table(found)
+
+
+def test_runs_of_an_earlier_version_are_counted_in(folder, capsys):
+    place = folder / "runs/ours/clusters/seed_0"
+    whole = {name: json.loads((place / name).read_text()) for name in ("config.json", "results.json")}
+    for name, values in whole.items():
+        older = json.loads(json.dumps(values))
+        for field in ADDED:
+            group, field = field.split(".")
+            del older.get("config", older)[group][field]
+        (place / name).write_text(json.dumps(older))
+    assert command(folder, "table") == 0
+    assert "training" not in capsys.readouterr().out
+    for name, values in whole.items():
+        (place / name).write_text(json.dumps(values))
+
+
+def test_a_figure_draws_and_scores_the_same_runs(folder, capsys, tmp_path):
+    assert command(folder, "figure") == 0
+    out, _ = capsys.readouterr()
+    found = json.loads((folder / "runs/plan.json").read_text())
+    assert "training" not in out and (folder / "runs/plan.png").stat().st_size > 5000
+    for run in found["cells"][0]["runs"]:
+        assert 0.1 <= run["numbers"]["confidence"] <= 1 and run["numbers"]["sharpness"] > 0
+    real = found["reference"]["real test images"]
+    assert real["classifier_error"] < 0.2 < 0.6 < real["confidence"]
+
+    tasks = [
+        cells.Task(*main.parse(found["cells"][0]["command"].split()[3:])[:2], folder / "runs/ours/clusters/seed_0")
+    ]
+    png, numbers, _ = drawings.codes({"a": tasks})
+    assert png.startswith(b"\x89PNG") and 0 < numbers["a"][0]["knn_error"] < 1
+    assert drawings.rows({"a": tasks})[0].startswith(b"\x89PNG")
+
+    page = results.page(folder / "runs")
+    assert found["cells"][0]["command"] in page and "device-hours" in page and "![T](plan.png)" in page
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_every_cell_of_a_plan_is_a_valid_run_that_overrides_reach(name):
+    path = str(ROOT / "experiments" / f"{name}.py")
+    planned = main._call(path, "get_plan")
+    overrides = {"train.steps": "7", "data.name": "digits"}
+    made = cells.plan(path, planned["cells"], 2, Path("w"), overrides, main.parse)
+    assert len({task.workdir for cell in made for task in cell.tasks}) == 2 * len(planned["cells"])
+    for cell in made:
+        assert (
+            [task.config.train.seed for task in cell.tasks] == [task.config.data.seed for task in cell.tasks] == [0, 1]
+        )
+        assert all(task.config.train.steps == 7 for task in cell.tasks)
+        assert (cell.tasks[0].config.data.name == "digits") != cell.own_data
+    if "rows" in planned:
+        of_rows = {f"{row}/{column}" for row in planned["rows"] for column in planned["columns"]}
+        assert set(planned["cells"]) <= of_rows
+    else:
+        assert planned["drawing"] in drawings.DRAWINGS
+
+
+def test_a_plan_that_does_not_fit_the_mode_is_refused(capsys):
+    assert main.main(["--config", str(ROOT / "experiments/figure2.py"), "--mode=table"]) == 2
+    assert "get_plan() of" in capsys.readouterr().err
+    assert main.main(["--config", str(ROOT / "experiments/digits.py"), "--mode=table"]) == 2
+    assert "it has no get_plan" in capsys.readouterr().err
+
+
+def test_a_sharp_edge_is_sharper_than_a_ramp():
+    """By hand: a step of 255 between columns 1 and 2 of 4 has second differences 0, 1, -1, 0: variance 1/2."""
+    step = np.zeros((3, 4, 4, 1), np.uint8)
+    step[:, :, 2:] = 255
+    ramp = np.broadcast_to(np.array([0, 85, 170, 255], np.uint8)[:, None], (3, 4, 4, 1))
+    assert scores.sharpness(step) == pytest.approx(0.5)
+    assert scores.sharpness(ramp) == pytest.approx(1 / 18)
+
+
+def test_mean_and_sample_deviation():
+    assert markdown.spread([0.01, 0.03], 100, 2) == "2.00 ± 1.41"
+    assert markdown.spread([0.01], 100, 2) == "1.00"

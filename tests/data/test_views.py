@@ -1,0 +1,73 @@
+"""The encoder's views: what each draw does to an image, held to scipy's or to shifts by hand."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from pixelgan_jax.data.views import thicken, view, warp
+from tests import tiny
+
+IMAGES = jnp.float32(np.random.RandomState(0).rand(3, 7, 6, 2))
+FIELDS = ("input_translation", "input_rotation", "input_scaling", "input_shear", "input_thickness")
+STILL = {"angle": jnp.zeros(3), "size": jnp.ones(3), "shear": jnp.zeros(3), "offset": jnp.zeros((3, 2))}
+
+
+def settings(**fields):
+    return tiny.build(model=fields).config.model
+
+
+def test_an_image_is_moved_as_a_whole_and_its_border_repeated():
+    offset = jnp.array([[1.0, 0.0], [0.0, -2.0], [-1.0, 1.0]])
+    moved = warp(IMAGES, **STILL | {"offset": offset})
+    padded = np.pad(IMAGES, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="edge")
+    for before, after, (down, right) in zip(padded, moved, np.int32(offset), strict=True):
+        np.testing.assert_allclose(after, before[2 + down : 9 + down, 2 + right : 8 + right], atol=1e-6)
+
+
+def test_a_quarter_turn_is_a_quarter_turn_and_a_mirrored_size_a_half():
+    square = IMAGES[:, :6]
+    turned = warp(square, **STILL | {"angle": jnp.full(3, jnp.pi / 2)})
+    assert min(np.abs(turned - np.rot90(square, k, (1, 2))).max() for k in (1, 3)) < 1e-5
+    np.testing.assert_allclose(warp(square, **STILL | {"size": -jnp.ones(3)}), square[:, ::-1, ::-1], atol=1e-5)
+
+
+def test_every_map_is_scipys():
+    angle, size, shear = jnp.array([0.3, -0.2, 0.1]), jnp.array([0.8, 1.2, 1.0]), jnp.array([0.0, 0.3, -0.2])
+    offset = jnp.array([[0.5, -1.0], [0.0, 0.0], [1.5, 0.25]])
+    for i, after in enumerate(warp(IMAGES, angle, size, shear, offset)):
+        turn = np.array([[np.cos(angle[i]), -np.sin(angle[i])], [np.sin(angle[i]), np.cos(angle[i])]])
+        matrix = size[i] * (turn + np.array([[0, 0], [shear[i], 0]]))
+        centre = np.array([3.0, 2.5])
+        start = centre + offset[i] - matrix @ centre
+        for channel in range(2):
+            expected = ndimage.affine_transform(IMAGES[i, ..., channel], matrix, start, order=1, mode="nearest")
+            np.testing.assert_allclose(after[..., channel], expected, atol=1e-5)
+
+
+def test_strokes_widen_and_thin_by_scipys_extremes():
+    amount = jnp.array([1.0, -1.0, 0.0])
+    widest, thinnest, same = thicken(IMAGES, amount)
+    np.testing.assert_allclose(widest, ndimage.maximum_filter(IMAGES[0], (3, 3, 1)), atol=1e-6)
+    np.testing.assert_allclose(thinnest, ndimage.minimum_filter(IMAGES[1], (3, 3, 1)), atol=1e-6)
+    np.testing.assert_array_equal(same, IMAGES[2])
+    half = thicken(IMAGES, jnp.full(3, 0.5))[0]
+    np.testing.assert_allclose(half, (IMAGES[0] + widest) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_each_setting_changes_an_image_by_its_own_key_and_none_changes_none(field):
+    keys = jax.random.split(jax.random.key(0), 3)
+    some = settings(**{field: 0.5 if field != "input_rotation" else 20.0})
+    seen = view(IMAGES, keys, some)
+    assert all(np.abs(a - b).max() > 1e-3 for a, b in zip(seen, IMAGES, strict=True))
+    chex.assert_trees_all_close(view(IMAGES[1:], keys[1:], some), seen[1:], atol=1e-6)
+    np.testing.assert_array_equal(view(IMAGES, keys, settings()), IMAGES)
+
+
+def test_draws_stay_within_their_reach_on_both_sides():
+    ramp = jnp.broadcast_to(jnp.arange(20.0)[:, None, None], (500, 20, 20, 1))
+    moved = view(ramp, jax.random.split(jax.random.key(1), 500), settings(input_translation=3.0))[:, 10, 10, 0] - 10
+    assert -3 <= moved.min() < -2.8 and 2.8 < moved.max() <= 3 and abs(float(moved.mean())) < 0.3

@@ -1,0 +1,265 @@
+"""The training step: what each phase moves, and that it is the same on one device, on eight and under pmap."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from pixelgan_jax.methods.autoencoder import priors, state, step
+from pixelgan_jax.methods.autoencoder.model import in_training
+from pixelgan_jax.methods.autoencoder.state import average, create, learning_rate, optimizers, phases
+from pixelgan_jax.nn.encoder import Posterior
+from pixelgan_jax.nn.xla_cpu import microbatches
+from pixelgan_jax.training import parallel
+from tests import tiny
+
+
+def leaves(tree):
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+
+
+def moved(old, new):
+    """Whether any leaf of a role's parameters differs, by role."""
+    return {
+        role: any(not np.array_equal(a, b) for a, b in zip(leaves(old[role]), leaves(new[role]), strict=True))
+        for role in old
+    }
+
+
+PHASES = {
+    "reconstruct": {"encoder", "decoder"},
+    "oppose": {"discriminator", "encoder"},
+    "supervise": {"encoder"},
+}
+
+
+@pytest.fixture(scope="module")
+def semi_supervised():
+    return tiny.build()
+
+
+@pytest.fixture(scope="module")
+def each_phase(semi_supervised):
+    """The state before and after each phase alone, in one compiled program."""
+    made, examples = semi_supervised, tiny.examples()
+    batch = jax.tree.map(lambda x: x[0], tiny.batch())
+
+    def every(before):
+        images = examples.images[batch.index]
+        keys, prior_keys = (jax.random.split(jax.random.key(i), tiny.BATCH) for i in (0, 1))
+        labelled, labels = examples.labelled_images[batch.labelled_index], examples.labels[batch.labelled_index]
+        return {
+            "reconstruct": step.reconstruct(made, before, images, keys)[0],
+            "oppose": step.oppose(made, before, images, [keys], prior_keys)[0],
+            "supervise": step.supervise(made, before, labelled, labels, keys)[0],
+        }
+
+    over = parallel.mesh(jax.devices()[:1])
+    before = create(made)
+    mapped = jax.shard_map(every, mesh=over, in_specs=jax.P(), out_specs=jax.P(), check_vma=False)
+    return before, jax.jit(mapped)(before)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_phase_moves_its_own_roles_alone(each_phase, phase):
+    before, after = each_phase
+    changed = moved(before.params, after[phase].params)
+    assert {role for role, yes in changed.items() if yes} == PHASES[phase]
+    own = {"reconstruct": {"reconstruction"}, "oppose": {"discriminator", "generator"}, "supervise": {"supervised"}}
+    assert {name for name, yes in moved(before.opt, after[phase].opt).items() if yes} == own[phase]
+
+
+def test_running_statistics_move_in_the_reconstruction_phase_alone(each_phase):
+    before, after = each_phase
+    assert {phase: moved(before.stats, after[phase].stats)["encoder"] for phase in PHASES} == {
+        "reconstruct": True,
+        "oppose": False,
+        "supervise": False,
+    }
+
+
+def test_phases_follow_from_the_configuration():
+    config = tiny.build().config
+    assert phases(config) == ("reconstruction", "discriminator", "generator", "supervised")
+    assert phases(tiny.build(data={"labels": 0}).config) == ("reconstruction", "discriminator", "generator")
+    assert phases(tiny.build(data={"labels": 0}, prior={"adversarial": False}).config) == ("reconstruction",)
+    assert phases(tiny.build(data={"labels": 0}, prior={"name": "none"}).config) == ("reconstruction",)
+
+
+def record_gradients(config):
+    """In place of each phase's optimizer: moves nothing and keeps the gradient as its state."""
+
+    def update(gradients, _, params=None):
+        return jax.tree.map(jnp.zeros_like, gradients), gradients
+
+    return {
+        name: optax.GradientTransformation(lambda p: jax.tree.map(jnp.zeros_like, p), update) for name in phases(config)
+    }
+
+
+def test_gradients_agree_on_one_device_eight_devices_and_pmap(monkeypatch):
+    monkeypatch.setattr(step, "optimizers", record_gradients)
+    monkeypatch.setattr(state, "optimizers", record_gradients)
+    made = tiny.build()
+    results = []
+    for devices in (jax.devices()[:1], jax.devices()):
+        over, before, examples = tiny.ready(made, devices)
+        after, metrics = parallel.compile_step(made, over)(before, examples, parallel.split_batch(tiny.batch(), over))
+        results.append((after.opt, jax.tree.map(lambda x: x[0], metrics)))
+    share = jax.tree.map(lambda x: x.reshape(8, -1), tiny.batch())
+    mapped = jax.pmap(lambda s, e, b: step.train_step(made, s, e, b), step.AXIS, in_axes=(None, None, 0))
+    after, metrics = mapped(create(made), tiny.examples(), share)
+    results.append(jax.tree.map(lambda x: x[0], (after.opt, metrics)))
+    reference, *others = [dict(jax.tree_util.tree_leaves_with_path(result)) for result in results]
+    assert any(np.abs(value).max() > 0.1 for value in reference.values())
+    for other in others:
+        for path, value in reference.items():
+            # rounding is relative to a gradient's size, not to each of its entries
+            atol = 1e-5 * np.abs(value).max()
+            np.testing.assert_allclose(other[path], value, rtol=1e-5, atol=atol, err_msg=jax.tree_util.keystr(path))
+
+
+def recorded(made, devices):
+    """Every phase's gradients, the state and the metrics after a step on the devices."""
+    over, before, examples = tiny.ready(made, devices)
+    after, metrics = parallel.compile_step(made, over)(before, examples, parallel.split_batch(tiny.batch(), over))
+    return jax.device_get((after.opt, after, jax.tree.map(lambda x: x[0], metrics)))
+
+
+def test_view_information_adds_its_gradient_to_the_generators_alone(monkeypatch):
+    monkeypatch.setattr(step, "optimizers", record_gradients)
+    monkeypatch.setattr(state, "optimizers", record_gradients)
+    # without batch normalisation, through which the second view would reach the first one's code
+    model = tiny.VIEWS["model"] | {"encoder_batch_norm": False}
+    found, told = {}, {}
+    for weight in (0.0, 100.0, 300.0):
+        made = tiny.build(optim={"view_information": weight}, model=model)
+        found[weight], after, metrics = recorded(made, jax.devices()[:1])
+        told[weight] = metrics.get("generator_view_information_nats")
+    assert told[0.0] is None and 0 < told[100.0] < np.log(10)
+    assert told[100.0] == pytest.approx(told[300.0], rel=1e-5)
+    assert set(after.ema_stats) == {"encoder"} and after.stats["joint"].sum() == pytest.approx(1.0, rel=1e-5)
+    for phase in ("reconstruction", "discriminator", "supervised"):
+        chex.assert_trees_all_close(found[300.0][phase], found[0.0][phase], rtol=1e-4, atol=1e-6)
+    once, thrice = (jax.tree.map(np.subtract, found[w]["generator"], found[0.0]["generator"]) for w in (100.0, 300.0))
+    assert optax.tree.norm(once) > 1e-3
+    chex.assert_trees_all_close(jax.tree.map(lambda x: 3 * x, once), thrice, rtol=1e-3, atol=1e-5)
+
+
+def test_a_step_in_microbatches_is_the_step(monkeypatch):
+    monkeypatch.setattr(step, "optimizers", record_gradients)
+    monkeypatch.setattr(state, "optimizers", record_gradients)
+    made = tiny.build()
+    whole = recorded(made, jax.devices()[:1])
+    for devices, images in ((jax.devices()[:1], 8), (jax.devices(), 1)):
+        monkeypatch.setattr(microbatches, "VALUES", images * 4 * 4 * 4)
+        assert microbatches.sizes(tiny.BATCH // len(devices), 4 * 4 * 4) == [images, images]
+        chex.assert_trees_all_close(recorded(made, devices), whole, rtol=1e-3, atol=1e-5)
+
+
+def test_views_agree_on_one_device_and_eight(monkeypatch):
+    monkeypatch.setattr(step, "optimizers", record_gradients)
+    monkeypatch.setattr(state, "optimizers", record_gradients)
+    made = tiny.build(**tiny.VIEWS | {"prior": {"categories": 4}})
+    (one, after, metrics), (eight, after_eight, metrics_eight) = (
+        recorded(made, devices) for devices in (jax.devices()[:1], jax.devices())
+    )
+    for path, value in jax.tree_util.tree_leaves_with_path(one):
+        other = dict(jax.tree_util.tree_leaves_with_path(eight))[path]
+        np.testing.assert_allclose(other, value, rtol=1e-5, atol=1e-5 * np.abs(value).max(), err_msg=str(path))
+    np.testing.assert_allclose(after_eight.stats["joint"], after.stats["joint"], rtol=1e-5)
+    assert metrics_eight["generator_view_information_nats"] == pytest.approx(
+        metrics["generator_view_information_nats"], rel=1e-4
+    )
+
+
+def test_bfloat16_networks_have_float32_parameters_losses_and_near_the_same_gradients(monkeypatch):
+    monkeypatch.setattr(step, "optimizers", record_gradients)
+    monkeypatch.setattr(state, "optimizers", record_gradients)
+    found = {}
+    for dtype in ("float32", "bfloat16"):
+        found[dtype] = recorded(tiny.build(train={"dtype": dtype}), jax.devices()[:1])
+        kinds = {np.asarray(leaf).dtype for leaf in jax.tree.leaves(found[dtype])}
+        assert kinds == {np.dtype("float32"), np.dtype("int32")}
+    (whole, _, metrics), (half, _, half_metrics) = found.values()
+    for phase, gradients in whole.items():
+        one, other = (np.concatenate([np.ravel(x) for x in jax.tree.leaves(g)]) for g in (gradients, half[phase]))
+        apart = np.linalg.norm(one - other) / np.linalg.norm(one)
+        assert 1e-4 < apart < 0.1, phase  # eight bits of mantissa are seen, and do no harm
+    for name in metrics:
+        assert half_metrics[name] == pytest.approx(metrics[name], rel=0.1), name
+
+
+@pytest.mark.parametrize(("backend", "dtype"), [("cpu", "float32"), ("gpu", "bfloat16"), ("tpu", "bfloat16")])
+def test_the_arithmetic_is_the_platforms_unless_named(monkeypatch, backend, dtype):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    outside, inside = tiny.build(), in_training(tiny.build())
+    for model, expected in ((outside, "float32"), (inside, dtype)):
+        assert {jnp.dtype(part.dtype) for part in (model.encoder, model.decoder, model.discriminator)} == {
+            jnp.dtype(expected)
+        }
+    assert in_training(tiny.build(train={"dtype": "float32"})).encoder.dtype == jnp.float32
+
+
+def test_the_discriminator_sees_draws_and_the_encoder_the_softmaxs_gradient():
+    logits = jax.random.normal(jax.random.key(0), (500, 3))
+    keys = jax.random.split(jax.random.key(1), 500)
+    empty = jnp.zeros((500, 0))
+
+    def code(logits, kind):
+        return kind(Posterior(jax.nn.log_softmax(logits), empty, empty), keys)
+
+    drawn, soft = code(logits, priors.drawn_code), code(logits, priors.soft_code)
+    np.testing.assert_allclose(drawn, code(logits, priors.hard_code), atol=1e-6)
+    assert np.abs(np.asarray(drawn - soft).mean(0)).max() < 0.06  # draws of it
+    weights = jax.random.normal(jax.random.key(2), drawn.shape)
+    kinds = (priors.drawn_code, priors.soft_code)
+    slopes = [jax.grad(lambda x, kind=kind: jnp.vdot(weights, code(x, kind)))(logits) for kind in kinds]
+    np.testing.assert_allclose(slopes[0], slopes[1], atol=1e-6)
+    assert np.abs(slopes[0]).max() > 0.01
+
+
+def test_steps_in_one_call_equal_steps_one_by_one(semi_supervised):
+    over, single, examples = tiny.ready(semi_supervised, jax.devices()[:1])
+    _, several, _ = tiny.ready(semi_supervised, jax.devices()[:1])
+    call = parallel.compile_step(semi_supervised, over)
+    single, first = call(single, examples, parallel.split_batch(tiny.batch(0), over))
+    single, last = call(single, examples, parallel.split_batch(tiny.batch(1), over))
+    both = jax.tree.map(lambda *x: np.concatenate(x), tiny.batch(0), tiny.batch(1))
+    several, metrics = call(several, examples, parallel.split_batch(both, over))
+    assert int(several.step) == 2
+    for name, value in last.items():
+        np.testing.assert_allclose(metrics[name][0], first[name][0], rtol=1e-5, err_msg=name)
+        np.testing.assert_allclose(metrics[name][1], value[0], rtol=1e-4, err_msg=name)  # Adam enlarges rounding
+
+
+def test_average_warms_up_and_covers_statistics():
+    old, new = {"a": jnp.zeros(2)}, {"a": jnp.ones(2)}
+    np.testing.assert_allclose(average(0.999, 0, old, new)["a"], 0.9, rtol=1e-6)
+    np.testing.assert_allclose(average(0.999, 90, old, new)["a"], 0.09, rtol=1e-5)
+    np.testing.assert_allclose(average(0.999, 10**6, old, new)["a"], 0.001, rtol=1e-3)
+    assert set(create(tiny.build()).ema_stats) == {"encoder"}
+
+
+@pytest.mark.parametrize("steps", [1, 2, 10])
+def test_schedules_work_for_any_number_of_steps(steps):
+    for schedule in ("cosine", "constant"):
+        config = tiny.build(train={"steps": steps}, optim={"schedule": schedule, "warmup": 0.5}).config
+        rates = [float(learning_rate(config, "generator")(i)) for i in range(steps)]
+        assert all(0.0 <= rate <= 1.000001 * config.optim.generator_rate for rate in rates)
+        assert max(rates) > 0
+    config = tiny.build(train={"steps": 100}, optim={"warmup": 0.1}).config
+    rate = learning_rate(config, "supervised")
+    np.testing.assert_allclose([rate(0), rate(5), rate(10), rate(100)], [0.0, 5e-4, 1e-3, 0.0], atol=1e-9)
+
+
+def test_clipping_bounds_the_gradient_an_optimizer_sees():
+    config = tiny.build(optim={"clip": 1.0}).config
+    params = {"discriminator": {"a": jnp.zeros(2)}}
+    tight, loose = optimizers(config)["discriminator"], optimizers(tiny.build().config)["discriminator"]
+    gradients = {"discriminator": {"a": jnp.array([30.0, 40.0])}}
+    states = [optimizer.update(gradients, optimizer.init(params), params)[1] for optimizer in (tight, loose)]
+    first_moments = [optax.tree.get(s, "mu") for s in states]
+    np.testing.assert_allclose(first_moments[1] / first_moments[0], 50.0, rtol=1e-5)

@@ -20,20 +20,13 @@ from pixelgan_jax.commands.replicates import seeded
 from pixelgan_jax.config import Config, first_difference, from_saved
 from pixelgan_jax.data import sources
 from pixelgan_jax.errors import InputError
+from pixelgan_jax.report.drawings import Task
 from pixelgan_jax.training import loop
 from pixelgan_jax.training.workdir import InUse
 
 DONE, NO_DATA, MISSING = "done", "not run: no data", "not run"
 
 Parse = Callable[[list[str]], tuple[str, Config, str, Path]]
-
-
-class Task(NamedTuple):
-    """One seed of a cell: an ordinary run."""
-
-    experiment: str
-    config: Config
-    workdir: Path
 
 
 class Cell(NamedTuple):

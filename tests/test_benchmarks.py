@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import sampling, training
 from pixelgan_jax.data.levels import scale
-from pixelgan_jax.methods.autoencoder.state import learning_rate
+from pixelgan_jax.methods.autoencoder.phases import learning_rate
 from tests import tiny
 from tests.decoders import build, codes
 

@@ -9,8 +9,8 @@ import pytest
 
 from pixelgan_jax import config
 from pixelgan_jax.commands import run
-from pixelgan_jax.methods.autoencoder.state import create, phases
-from pixelgan_jax.methods.autoencoder.step import Batch, Examples
+from pixelgan_jax.evaluation.trained import initial
+from pixelgan_jax.methods.method import Batch, Examples
 from pixelgan_jax.training import parallel
 
 NAMES = sorted(path.stem for path in Path(__file__).resolve().parents[1].glob("experiments/*.py"))
@@ -67,16 +67,16 @@ def test_an_experiment_trains_a_step(name, tmp_path):
         fields.data.labels = min(fields.data.labels, classes)
     fields.train.update(batch_size=8, steps=1)
     made = run.start(name, config.from_dict(fields), tmp_path / "run")
-    over = parallel.mesh(jax.devices()[:1])
+    mesh = parallel.make_mesh(jax.devices()[:1])
     train, labelled = made.splits.train, made.splits.labelled
-    examples = parallel.replicate(Examples(train.images, labelled.images, labelled.labels, np.int32(0)), over)
+    examples = parallel.replicate(Examples(train.images, labelled, train.labels[labelled], np.int32(0)), mesh)
     batch = Batch(np.arange(8, dtype=np.int32)[None], np.zeros((1, 8), np.int32))
-    state = parallel.replicate(create(made.model), over)
+    state = initial(made.method, made.config, mesh)
     before = jax.device_get(state.params)
-    state, metrics = parallel.compile_step(made.model, over)(state, examples, parallel.split_batch(batch, over))
+    state, metrics = parallel.compile_step(made.method.step, mesh)(state, examples, parallel.split_batch(batch, mesh))
     assert int(state.step) == 1
     assert all(np.all(np.isfinite(value)) for value in metrics.values())
-    assert {f"{phase}_gradient_norm" for phase in phases(made.config)} <= set(metrics)
+    assert sorted(metrics) == sorted(name for phase in made.method.phases for name in phase.metrics)
     for role, old in before.items():
         pairs = zip(jax.tree.leaves(old), jax.tree.leaves(state.params[role]), strict=True)
         assert any(not np.array_equal(a, b) for a, b in pairs) == bool(jax.tree.leaves(old)), role

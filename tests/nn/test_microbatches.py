@@ -45,7 +45,7 @@ def test_on_accelerators_there_is_one(monkeypatch):
     ],
 )
 def test_value_and_gradients_are_those_of_the_whole_mini_batch(monkeypatch, count, groups):
-    made = tiny.build(**groups)
+    made = tiny.model(**groups)
     random = np.random.RandomState(0)
     levels_of = jnp.asarray(random.randint(0, made.config.data.levels, (count, *made.shape)))
     code = jax.nn.softmax(jnp.asarray(random.randn(count, made.width), jnp.float32))

@@ -60,7 +60,7 @@ def four_steps(tmp_path_factory):
     """Four steps of every phase, saved after two and not waited for: (folder, run on, the states at two and four)."""
     folder, made = tmp_path_factory.mktemp("four"), tiny.build(**tiny.VIEWS)
     over, state, examples = tiny.ready(made, jax.devices()[:1])
-    call = parallel.compile_step(made, over)
+    call = parallel.compile_step(made.method.step, over)
 
     def two_more(state):
         for step in range(int(state.step), int(state.step) + 2):
@@ -94,7 +94,7 @@ def test_a_restored_run_goes_on_as_if_never_stopped_bit_for_bit(four_steps):
 
 def test_eight_devices_restore_what_one_saved(four_steps):
     folder, made, _, at_two, _ = four_steps
-    over = parallel.mesh()
+    over = parallel.make_mesh()
     with Checkpoints(folder, read_only=True) as checkpoints:
         restored, _ = checkpoints.newest_good(lambda meta: parallel.replicate(brief.target(made)(meta), over))
     assert same(restored, at_two)

@@ -28,7 +28,6 @@ import numpy as np
 
 from benchmarks import timing
 from experiments import base, mnist, svhn
-from pixelgan_jax.config import from_dict
 from pixelgan_jax.data.levels import scale
 from pixelgan_jax.evaluation import trained
 from pixelgan_jax.evaluation.trained import Trained
@@ -36,6 +35,7 @@ from pixelgan_jax.methods import registry
 from pixelgan_jax.methods.autoencoder import sampling
 from pixelgan_jax.methods.autoencoder.model import Autoencoder, build, initialise
 from pixelgan_jax.methods.method import DataSpec
+from pixelgan_jax.methods.registry import from_dict
 from pixelgan_jax.training import parallel
 
 try:

@@ -26,13 +26,13 @@ import numpy as np
 
 from benchmarks import timing
 from benchmarks.loop_share import beside_program
-from pixelgan_jax.config import from_dict
 from pixelgan_jax.data.randomness import Stream, example_keys, fold, normal, uniform
 from pixelgan_jax.methods.autoencoder import priors
 from pixelgan_jax.methods.autoencoder.model import Autoencoder, build
 from pixelgan_jax.methods.autoencoder.phases import ROLES, create
 from pixelgan_jax.methods.autoencoder.step import train_step
 from pixelgan_jax.methods.method import AXIS, Batch, DataSpec, Examples
+from pixelgan_jax.methods.registry import from_dict
 from pixelgan_jax.nn.xla_cpu import memory
 from pixelgan_jax.training import parallel
 

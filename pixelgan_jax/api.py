@@ -10,12 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pixelgan_jax.config import Config
+from pixelgan_jax.config import SAMPLERS, Config
 from pixelgan_jax.data.levels import quantise
 from pixelgan_jax.data.randomness import Stream, example_keys, fold
 from pixelgan_jax.evaluation import trained
 from pixelgan_jax.evaluation.trained import Trained
-from pixelgan_jax.methods.autoencoder.sampling import METHODS
 from pixelgan_jax.methods.method import Method
 
 
@@ -102,8 +101,8 @@ class TrainedModel:
         """
         self._require("draw", "sample")
         code = self._code(code)
-        if method not in METHODS:
-            raise ValueError(f"method: {method!r} is not allowed: must be one of {', '.join(METHODS)}")
+        if method not in SAMPLERS:
+            raise ValueError(f"method: {method!r} is not allowed: must be one of {', '.join(SAMPLERS)}")
         if not _is_number(temperature) or not 0 < temperature < np.inf:
             raise ValueError(f"temperature: {temperature!r} is not allowed: must be a finite number above 0")
         given, known = (None, None) if prefix is None else self._prefix(prefix, len(code))

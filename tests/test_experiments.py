@@ -7,10 +7,10 @@ import jax
 import numpy as np
 import pytest
 
-from pixelgan_jax import config
 from pixelgan_jax.commands import run
 from pixelgan_jax.evaluation.trained import initial
 from pixelgan_jax.methods.method import Batch, Examples
+from pixelgan_jax.methods.registry import from_dict
 from pixelgan_jax.training import parallel
 
 NAMES = sorted(path.stem for path in Path(__file__).resolve().parents[1].glob("experiments/*.py"))
@@ -56,7 +56,7 @@ def test_the_experiments_are_those_the_readme_names():
     assert all(f"`{name}`" in readme for name in NAMES)
 
 
-# tables and figures train other experiments: tests/commands/test_comparison.py
+# tables and figures train other experiments: tests/commands/test_tables_and_figures.py
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith(("figure", "table", "precision"))])
 def test_an_experiment_trains_a_step(name, tmp_path):
     fields = importlib.import_module(f"experiments.{name}").get_config()
@@ -66,7 +66,7 @@ def test_an_experiment_trains_a_step(name, tmp_path):
         fields.data.validation = 10
         fields.data.labels = min(fields.data.labels, classes)
     fields.train.update(batch_size=8, steps=1)
-    made = run.start(name, config.from_dict(fields), tmp_path / "run")
+    made = run.start(name, from_dict(fields), tmp_path / "run")
     mesh = parallel.make_mesh(jax.devices()[:1])
     train, labelled = made.splits.train, made.splits.labelled
     examples = parallel.replicate(Examples(train.images, labelled, train.labels[labelled], np.int32(0)), mesh)

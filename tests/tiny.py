@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments import base
-from pixelgan_jax import config as configs
 from pixelgan_jax.config import Config
 from pixelgan_jax.methods import registry
 from pixelgan_jax.methods.autoencoder import model as models
@@ -40,13 +39,13 @@ class Made(NamedTuple):
 
 def build(**groups):
     """The method of `fields`."""
-    config = configs.from_dict(fields(**groups))
+    config = registry.from_dict(fields(**groups))
     return Made(config, registry.make(config, DATA))
 
 
 def model(**groups):
     """The networks of `fields`."""
-    return models.build(configs.from_dict(fields(**groups)), SHAPE, AXIS)
+    return models.build(registry.from_dict(fields(**groups)), SHAPE, AXIS)
 
 
 def examples(seed=0, labelled=LABELLED):

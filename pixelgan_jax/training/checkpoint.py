@@ -21,9 +21,10 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from pixelgan_jax.config import Config, from_saved, to_dict
+from pixelgan_jax.config import Config, to_dict
 from pixelgan_jax.errors import InputError, one_line
 from pixelgan_jax.methods.method import DataSpec, State
+from pixelgan_jax.methods.registry import from_saved
 from pixelgan_jax.training import parallel, retention
 
 # Arrays that learn hardly compress, so no checkpoint holds this many times the bytes that it has on disk.

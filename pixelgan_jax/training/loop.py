@@ -1,7 +1,6 @@
 """for step in range(start, total): step, log, evaluate, save. Stops on a signal or a loss that is not finite."""
 
 import math
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,37 +17,11 @@ from pixelgan_jax.methods.method import Batch, Examples, Method, Phase, State
 from pixelgan_jax.training.checkpoint import Checkpoints, Meta
 from pixelgan_jax.training.logs import Log
 from pixelgan_jax.training.parallel import Step, agreement, check_memory, compile_step, split_batch
-
-
-class Interrupted(KeyboardInterrupt):
-    """Signal `number` ended the run; like Ctrl-C itself, nothing but the command line is to catch it."""
-
-    def __init__(self, number: int, done: str):
-        super().__init__(f"{signal.Signals(number).name}: {done}")
-        self.number = number
+from pixelgan_jax.training.signals import Interrupted, signals
 
 
 class Diverged(Exception):
     """A loss or a gradient stopped being finite; the message names step and phase."""
-
-
-@contextmanager
-def signals(handle: Callable[[int], None]) -> Iterator[None]:
-    """Calls `handle` with the number of the first Ctrl-C or SIGTERM; a second one ends the process at once."""
-
-    def first(number: int, frame) -> None:
-        for each in previous:
-            signal.signal(each, signal.SIG_DFL)
-        handle(number)
-
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        for number in previous:
-            signal.signal(number, first)
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def check_finite(step: int, phases: tuple[Phase, ...], metrics: dict[str, float]) -> None:

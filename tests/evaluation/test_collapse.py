@@ -5,13 +5,13 @@ import json
 import jax.numpy as jnp
 import pytest
 
-from pixelgan_jax import main
+from pixelgan_jax import cli
 from pixelgan_jax.commands import run
 from pixelgan_jax.evaluation import collapse
 from pixelgan_jax.evaluation.trained import initial
 from pixelgan_jax.methods.method import Code
 from pixelgan_jax.report.pictures import Pictures
-from tests.test_main import DIGITS, SMALL
+from tests.test_cli import DIGITS, SMALL
 
 MATCHED = {
     "examples": 100,
@@ -87,7 +87,7 @@ def test_a_collapsed_code_is_told_of_at_an_evaluation_and_in_the_report(capsys, 
         *("--config.model.encoder_channels=(4,)", "--config.model.encoder_units=8"),
         "--config.model.discriminator_units=(8,)",
     ]
-    status = main.main(["--config", DIGITS, *SMALL, *change, f"--workdir={tmp_path}"])
+    status = cli.run_command(["--config", DIGITS, *SMALL, *change, f"--workdir={tmp_path}"])
     told = "".join(capsys.readouterr())
     assert status == 0, told
     warnings = json.loads((tmp_path / "results.json").read_text())["warnings"]

@@ -24,7 +24,7 @@ import jax
 import numpy as np
 from PIL import Image
 
-from pixelgan_jax import main
+from pixelgan_jax import cli
 from pixelgan_jax.commands import run
 from pixelgan_jax.evaluation.trained import initial
 from pixelgan_jax.training import logs, parallel
@@ -145,8 +145,8 @@ class Reader(NamedTuple):
 
 
 def reader(flags: list[str]) -> Reader:
-    experiment, config, _, _ = main.parse(flags)
-    made = run.start(experiment, config, Path("nowhere"))
+    command = cli.parse(flags)
+    made = run.start(command.experiment, command.config, Path("nowhere"))
     return Reader(made._replace(mesh=parallel.make_mesh(jax.devices()[:1])))
 
 

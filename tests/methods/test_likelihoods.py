@@ -9,9 +9,9 @@ import pytest
 from scipy.special import expit
 from scipy.stats import chisquare
 
-from pixelgan_jax import config
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods.autoencoder import likelihoods
+from pixelgan_jax.methods.registry import from_dict
 from tests import tiny
 
 CASES = {"bernoulli": (1, 2), "categorical": (1, 5), "logistic_mixture": (1, 256), "rgb": (3, 4)}
@@ -21,7 +21,7 @@ def make(case, **model):
     channels, levels = CASES[case]
     name = "logistic_mixture" if case == "rgb" else case
     fields = tiny.fields(model={"likelihood": name, "mixtures": 3, **model}, data={"levels": levels})
-    return likelihoods.make(config.from_dict(fields), channels), channels, levels
+    return likelihoods.make(from_dict(fields), channels), channels, levels
 
 
 def every_level(channels, levels):
@@ -73,7 +73,7 @@ def test_samples_follow_the_probabilities(case):
 def test_logistic_mixture_by_hand():
     """One component, three levels at -1, 0, 1: the bins end at ±1/2."""
     fields = tiny.fields(model={"likelihood": "logistic_mixture", "mixtures": 1}, data={"levels": 3})
-    made = likelihoods.make(config.from_dict(fields), 1)
+    made = likelihoods.make(from_dict(fields), 1)
     mean, scale = 0.2, 0.5
     parameters = jnp.broadcast_to(jnp.array([0.0, mean, np.log(scale)]), (3, 3))
     low, high = expit((-0.5 - mean) / scale), expit((0.5 - mean) / scale)
@@ -95,7 +95,7 @@ def test_means_by_hand():
 @pytest.mark.parametrize(("name", "channels"), [("bernoulli", 3), ("categorical", 3), ("logistic_mixture", 2)])
 def test_a_likelihood_that_images_do_not_have_is_refused_by_name(name, channels):
     with pytest.raises(InputError, match=r"config\.model\.likelihood"):
-        likelihoods.make(config.from_dict(tiny.fields(model={"likelihood": name})), channels)
+        likelihoods.make(from_dict(tiny.fields(model={"likelihood": name})), channels)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -9,13 +9,13 @@ import pytest
 from scipy.stats import chisquare
 
 from experiments import base
-from pixelgan_jax import config
 from pixelgan_jax.data.levels import scale
 from pixelgan_jax.evaluation import trained as evaluation
 from pixelgan_jax.evaluation.trained import Trained
 from pixelgan_jax.methods import registry
 from pixelgan_jax.methods.autoencoder import model, sampling
 from pixelgan_jax.methods.method import DataSpec
+from pixelgan_jax.methods.registry import from_dict
 from pixelgan_jax.training import parallel
 from tests.decoders import CASES, HEIGHT, WIDTH, build, codes
 
@@ -156,7 +156,7 @@ def test_large_requests_show_a_progress_bar(monkeypatch, capsys):
 def test_deconv_decoder_ignores_the_image_and_gives_its_mean():
     fields = base.get_config()
     fields.model.update(decoder="deconv", channels=4)
-    made = model.build(config.from_dict(fields), (7, 6, 1))
+    made = model.build(from_dict(fields), (7, 6, 1))
     params = model.initialise(made, 0)[0]["decoder"]
     z = np.eye(10, dtype=np.float32)[:2]
     parameters = [made.decoder.apply({"params": params}, jnp.full((2, 7, 6, 1), x), z) for x in (-1.0, 1.0)]

@@ -8,13 +8,13 @@ from typing import Any
 
 import jax
 
-from pixelgan_jax.config import Config
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods.autoencoder import priors
 from pixelgan_jax.methods.autoencoder.information import information
 from pixelgan_jax.methods.autoencoder.model import Autoencoder, build, encode, log_prob, targets
 from pixelgan_jax.methods.autoencoder.phases import create, phases
 from pixelgan_jax.methods.autoencoder.sampling import samplers
+from pixelgan_jax.methods.autoencoder.settings import AutoencoderConfig
 from pixelgan_jax.methods.autoencoder.step import train_step
 from pixelgan_jax.methods.method import AXIS, Code, DataSpec, Method
 from pixelgan_jax.methods.state import TrainState
@@ -24,7 +24,7 @@ Array = jax.Array
 Variables = tuple[dict[str, Any], dict[str, Any]]
 
 
-def make(config: Config, data: DataSpec) -> Method:
+def make(config: AutoencoderConfig, data: DataSpec) -> Method:
     """The method of `config`, of which the seeds are not looked at, for such data.
 
     Raises InputError where the likelihood cannot model the images, or labels are not the categories.
@@ -57,7 +57,7 @@ def make(config: Config, data: DataSpec) -> Method:
     )
 
 
-def _receptive_field(config: Config) -> str:
+def _receptive_field(config: AutoencoderConfig) -> str:
     settings = config.model
     if settings.decoder == "deconv":
         return ""

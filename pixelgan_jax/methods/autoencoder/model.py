@@ -9,12 +9,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from pixelgan_jax.config import Config
 from pixelgan_jax.data.levels import binarise, quantise, scale
 from pixelgan_jax.data.randomness import Stream, fold, normal, uniform
 from pixelgan_jax.data.views import view
 from pixelgan_jax.methods.autoencoder import likelihoods, priors
 from pixelgan_jax.methods.autoencoder.likelihoods import Likelihood
+from pixelgan_jax.methods.autoencoder.settings import AutoencoderConfig
 from pixelgan_jax.nn.deconv import Deconv
 from pixelgan_jax.nn.discriminator import Discriminator
 from pixelgan_jax.nn.encoder import Encoder, Posterior
@@ -28,7 +28,7 @@ Params = dict[str, Any]
 class Autoencoder(NamedTuple):
     """Networks without their parameters; `shape` is an image's (H, W, C), `width` the code's D."""
 
-    config: Config
+    config: AutoencoderConfig
     shape: tuple[int, int, int]
     width: int
     encoder: Encoder
@@ -37,7 +37,7 @@ class Autoencoder(NamedTuple):
     likelihood: Likelihood
 
 
-def build(config: Config, shape: tuple[int, int, int], axis_name: str | None = None) -> Autoencoder:
+def build(config: AutoencoderConfig, shape: tuple[int, int, int], axis_name: str | None = None) -> Autoencoder:
     """The model of `config` for images of `shape` (H, W, C).
 
     `axis_name` is the device axis over which BatchNorm averages in training. Raises InputError where the likelihood
@@ -81,7 +81,7 @@ def in_training(model: Autoencoder) -> Autoencoder:
     )
 
 
-def _decoder(config: Config, shape: tuple[int, int, int], parameters: int) -> nn.Module:
+def _decoder(config: AutoencoderConfig, shape: tuple[int, int, int], parameters: int) -> nn.Module:
     settings = config.model
     if settings.decoder == "deconv":
         return Deconv(shape, parameters, settings.channels)

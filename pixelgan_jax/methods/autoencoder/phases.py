@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from pixelgan_jax.config import Config
 from pixelgan_jax.methods.autoencoder.model import Autoencoder, initialise
+from pixelgan_jax.methods.autoencoder.settings import AutoencoderConfig
 from pixelgan_jax.methods.method import Phase
 from pixelgan_jax.methods.state import TrainState, pick
 
@@ -28,7 +28,7 @@ LOSSES = {
 EVALUATED = ("encoder", "decoder")
 
 
-def phases(config: Config) -> tuple[Phase, ...]:
+def phases(config: AutoencoderConfig) -> tuple[Phase, ...]:
     """The phases of a step of `config`, in their order."""
     coded = config.prior.name != "none"
     adversarial = ("discriminator", "generator") if coded and config.prior.adversarial else ()
@@ -36,12 +36,12 @@ def phases(config: Config) -> tuple[Phase, ...]:
     return tuple(_phase(config, name) for name in ("reconstruction", *adversarial, *supervised))
 
 
-def _phase(config: Config, name: str) -> Phase:
+def _phase(config: AutoencoderConfig, name: str) -> Phase:
     views = ("generator_view_information_nats",) if name == "generator" and config.optim.view_information else ()
     return Phase(name, (LOSSES[name], *views, f"{name}_gradient_norm"), (f"optim.{name}_rate", "optim.clip"))
 
 
-def learning_rate(config: Config, phase: str) -> optax.Schedule:
+def learning_rate(config: AutoencoderConfig, phase: str) -> optax.Schedule:
     """The rate of a phase over the run: a linear warm-up, then constant or a cosine to zero."""
     optim, steps = config.optim, config.train.steps
     rate = getattr(optim, f"{phase}_rate")
@@ -53,7 +53,7 @@ def learning_rate(config: Config, phase: str) -> optax.Schedule:
     return optax.join_schedules([optax.linear_schedule(0.0, rate, warmup), after], [warmup])
 
 
-def optimizers(config: Config) -> dict[str, optax.GradientTransformation]:
+def optimizers(config: AutoencoderConfig) -> dict[str, optax.GradientTransformation]:
     """An Adam for each phase, after clipping by the global norm where the configuration asks for it."""
     made = {}
     for phase in phases(config):

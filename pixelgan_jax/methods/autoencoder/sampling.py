@@ -21,8 +21,6 @@ Array = jax.Array
 
 Variables = tuple[dict[str, Params], Params]  # averaged parameters and statistics, by role
 
-METHODS = ("auto", "cached", "fixed_point", "oracle")
-
 
 class Request(NamedTuple):
     """What to draw. code [N, D]; draws [N, H, W, S] uniforms; given int32 [N, H, W, C], of which the first `known` [N]

@@ -179,6 +179,72 @@ def test_a_figure_draws_and_scores_the_same_runs(folder, capsys, tmp_path):
     assert found["cells"][0]["command"] in page and "device-hours" in page and "![T](plan.png)" in page
 
 
+@pytest.fixture
+def committed(folder, tmp_path):
+    """The folder's experiments and results/, as they lie in a checkout of another machine: no workdirs."""
+    assert command(folder, "table") == 0
+    shutil.copytree(folder / "experiments", tmp_path / "experiments")
+    (tmp_path / "results").mkdir()
+    for name in ("plan.json", "plan.png"):
+        if (folder / "runs" / name).exists():
+            shutil.copyfile(folder / "runs" / name, tmp_path / "results" / name)
+    return tmp_path
+
+
+def trained(capsys):
+    """The runs that a command trained, by what it printed."""
+    return [line for line in capsys.readouterr().out.splitlines() if line.endswith("training")]
+
+
+def test_runs_that_are_committed_are_not_trained_anew(committed, capsys):
+    before = json.loads((committed / "results/plan.json").read_text())
+    capsys.readouterr()
+    assert command(committed, "table") == 0
+    out = capsys.readouterr().out
+    assert f"ours/clusters, seed 0, 1: done, in {committed / 'results' / 'plan.json'}" in out
+    assert "training" not in out and not (committed / "runs" / "ours").exists()
+    rows = json.loads((committed / "runs/plan.json").read_text())["cells"][0]["runs"]
+    assert rows == before["cells"][0]["runs"]
+
+
+def test_a_run_in_a_workdir_goes_before_the_committed_one(folder, committed):
+    shutil.copytree(folder / "runs/ours/clusters/seed_0", committed / "runs/ours/clusters/seed_0")
+    path = committed / "runs/ours/clusters/seed_0/results.json"
+    results = json.loads(path.read_text())
+    results["test"]["cluster_error_best_example"] = 0.125
+    path.write_text(json.dumps(results))
+    assert command(committed, "table") == 0
+    rows = json.loads((committed / "runs/plan.json").read_text())["cells"][0]["runs"]
+    assert rows[0]["test"]["cluster_error_best_example"] == 0.125 != rows[1]["test"]["cluster_error_best_example"]
+
+
+def test_a_run_of_another_configuration_is_trained(committed, capsys):
+    assert command(committed, "table", "--config.optim.ema=0.5") == 0
+    assert trained(capsys)[-2:] == ["ours/clusters, seed_0: training", "ours/clusters, seed_1: training"]
+
+
+def test_a_seed_more_is_trained_alone_and_where_the_data_lie_does_not_matter(committed, capsys):
+    capsys.readouterr()
+    assert command(committed, "table", "--config.train.replicates=3", "--config.data.dir=elsewhere") == 0
+    assert trained(capsys) == ["ours/clusters, seed_2: training"]
+    rows = json.loads((committed / "runs/plan.json").read_text())["cells"][0]["runs"]
+    assert [row["status"] for row in rows] == ["done"] * 3 and all("test" in row for row in rows)
+
+
+def test_a_figure_of_committed_runs_keeps_its_numbers_and_its_picture(folder, committed, capsys):
+    assert command(folder, "figure") == 0
+    for name in ("plan.json", "plan.png"):
+        shutil.copyfile(folder / "runs" / name, committed / "results" / name)
+    before = json.loads((committed / "results/plan.json").read_text())
+    capsys.readouterr()
+    assert command(committed, "figure") == 0
+    assert trained(capsys) == []
+    after = json.loads((committed / "runs/plan.json").read_text())
+    assert [cell["runs"] for cell in after["cells"]] == [cell["runs"] for cell in before["cells"]]
+    assert after["reference"] == before["reference"] and "numbers" in after["cells"][0]["runs"][0]
+    assert (committed / "runs/plan.png").read_bytes() == (committed / "results/plan.png").read_bytes()
+
+
 @pytest.mark.parametrize("name", PLANS)
 def test_every_cell_of_a_plan_is_a_valid_run_that_overrides_reach(name):
     path = str(ROOT / "experiments" / f"{name}.py")

@@ -17,6 +17,7 @@ from pixelgan_jax.data import sources
 from pixelgan_jax.data.splits import Splits, split
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.evaluation import collapse, measures, provenance, trained
+from pixelgan_jax.evaluation.metrics import CHOSEN_BY, HEADLINES, first_of
 from pixelgan_jax.evaluation.trained import Trained
 from pixelgan_jax.methods import registry
 from pixelgan_jax.methods.method import DataSpec, Examples, Method, State
@@ -187,17 +188,17 @@ def _validate(run: Run, state: State) -> tuple[dict[str, float], float]:
     model = _trained(run, state)
     found = measures.measure(model, validation, decode=not code.categories)
     metrics = measures.summarise(model, found, validation.labels, found, validation.labels)
-    name, error = measures.headline(metrics)
+    chosen_by = first_of(CHOSEN_BY, metrics)
     scalars = {name: value for name, value in metrics.items() if name != "examples" and np.isscalar(value)}
     if "code_mean" in metrics:
         mean, sd = measures.prior_moments(code)
         scalars["code_mean_deviation"] = float(np.max(np.abs(np.array(metrics["code_mean"]) - mean)))
         scalars["code_sd_ratio_deviation"] = float(np.max(np.abs(np.array(metrics["code_sd"]) / sd - 1.0)))
     if parallel.is_first():
-        tqdm.write(f"step {int(state.step)}: validation {name} {error:.4f}")
+        tqdm.write(f"step {int(state.step)}: validation {chosen_by} {metrics[chosen_by]:.4f}")
         for warning in collapse.warnings(code, metrics):
             tqdm.write(f"step {int(state.step)}: warning: {warning}")
-    return {f"validation_{name}": value for name, value in scalars.items()}, error
+    return {f"validation_{name}": value for name, value in scalars.items()}, metrics[chosen_by]
 
 
 def _finish(run: Run, state: State, meta: Meta) -> dict[str, Any] | None:
@@ -228,8 +229,8 @@ def _finish(run: Run, state: State, meta: Meta) -> dict[str, Any] | None:
     write_json(run.workdir / "results.json", results)
     _draw(run, state)
     page.write_html(run.workdir)
-    name, value = measures.headline(results["test"])
-    print(f"test {name} {value:.4f}; report: {run.workdir / 'report.html'}", flush=True)
+    name = first_of(HEADLINES, results["test"])
+    print(f"test {name} {results['test'][name]:.4f}; report: {run.workdir / 'report.html'}", flush=True)
     return results
 
 

@@ -93,13 +93,3 @@ def prior_moments(code: Code) -> tuple[np.ndarray, np.ndarray]:
     share = 1.0 / max(code.categories, 1)
     mean = np.repeat([share, 0.0], [code.categories, code.dimensions])
     return mean, np.repeat([math.sqrt(share * (1.0 - share)), 1.0], [code.categories, code.dimensions])
-
-
-def headline(metrics: dict[str, Any]) -> tuple[str, float]:
-    """Name and value of the one metric that runs are compared by, and on validation the best checkpoint chosen: the
-    classification error, or the clusters' majority error, or the reconstruction where there is no categorical code.
-    Smaller is better."""
-    for name in ("error", "cluster_error_majority", "reconstruction_nats"):
-        if name in metrics:
-            return name, metrics[name]
-    raise ValueError(f"none of the metrics {sorted(metrics)} is one to compare runs by")

@@ -5,31 +5,11 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-NUMBERS = {
-    "error": ("error, %", 100, 2),
-    "cluster_error_best_example": ("cluster error (best example), %", 100, 2),
-    "cluster_error_majority": ("(majority), %", 100, 2),
-    "clusters_used": ("clusters used", 1, 1),
-    "confidence": ("confidence", 1, 3),
-    "entropy_nats": ("entropy, nats", 1, 3),
-    "sharpness": ("sharpness", 1, 3),
-    "classifier_error": ("classifier's error, %", 100, 2),
-    "knn_error": ("k-NN error of the code, %", 100, 2),
-    "reconstruction_nats": ("reconstruction, nats", 1, 2),
-    "shuffled_code_nats": ("codes shuffled, nats", 1, 2),
-    "marginal_kl_nats": ("KL(q(z)‖p(z)), nats", 1, 3),
-    "mutual_information_nats": ("I(z; x), nats", 1, 3),
-    "bits_per_dim": ("bits per dimension", 1, 4),
-}
+from pixelgan_jax.evaluation.metrics import BY_KEY, CHOSEN_BY, HEADLINES, METRICS, Metric, first_of
 
 
 def _done(cell: dict[str, Any]) -> list[dict[str, Any]]:
     return [run for run in cell["runs"] if run["status"] == "done"]
-
-
-def metric(cell: dict[str, Any]) -> str:
-    """The test metric of a table's cell: the paper's rule where there are no labels."""
-    return "error" if cell["labels"] else "cluster_error_best_example"
 
 
 def spread(values: list[float], factor: float, digits: int) -> str:
@@ -38,11 +18,19 @@ def spread(values: list[float], factor: float, digits: int) -> str:
     return mean if len(values) == 1 else f"{mean} ± {factor * statistics.stdev(values):.{digits}f}"
 
 
-def _number(runs: list[dict[str, Any]], name: str) -> str:
-    """A number of the runs that have it, from what the figure computed or from the test split."""
-    values = [(run.get("numbers", {}) | run["test"]).get(name) for run in runs]
+def _number(runs: list[dict[str, Any]], metric: Metric) -> str:
+    """A metric of the runs that have it, from what the figure computed or from the test split."""
+    values = [(run.get("numbers", {}) | run["test"]).get(metric.key) for run in runs]
     values = [value for value in values if value is not None]
-    return spread(values, *NUMBERS[name][1:]) if values else "–"
+    return spread(values, _factor(metric), metric.digits) if values else "–"
+
+
+def _factor(metric: Metric) -> int:
+    return 100 if metric.unit == "%" else 1
+
+
+def _titled(metric: Metric) -> str:
+    return metric.title + (f", {metric.unit}" if metric.unit in ("%", "nats") else "")
 
 
 def _grid(header: list[str], rows: list[list[str]]) -> str:
@@ -57,7 +45,7 @@ def _entry(cell: dict[str, Any] | None) -> str:
     done = _done(cell)
     if not done:
         return cell["runs"][0]["status"]
-    text = _number(done, metric(cell))
+    text = _number(done, BY_KEY[first_of(HEADLINES, done[0]["test"])])
     few = f" ({len(done)} of {len(cell['runs'])} seeds)" if len(done) < len(cell["runs"]) else ""
     return f"**{text}**{few}"
 
@@ -80,16 +68,20 @@ def table(gathered: dict[str, Any]) -> str:
 
 def figure(gathered: dict[str, Any]) -> str:
     """A figure's numbers: a row for each cell, mean ± standard deviation where there are several seeds."""
-    found = {name for cell in gathered["cells"] for run in _done(cell) for name in run["numbers"] | run["test"]}
-    found |= {name for row in gathered["reference"].values() for name in row}
-    names = [name for name in NUMBERS if name in found]
-    rows = [
-        [cell["name"], *((_number(_done(cell), name) if _done(cell) else cell["runs"][0]["status"]) for name in names)]
-        for cell in gathered["cells"]
-    ]
+    runs = [run.get("numbers", {}) | run["test"] for cell in gathered["cells"] for run in _done(cell)]
+    found = {key for row in [*runs, *gathered["reference"].values()] for key, value in row.items() if _is_number(value)}
+    shown = [metric for metric in METRICS if metric.key in found - {"examples"}]
+    rows = []
+    for cell in gathered["cells"]:
+        done = _done(cell)
+        rows.append([cell["name"], *((_number(done, each) if done else cell["runs"][0]["status"]) for each in shown)])
     for title, values in gathered["reference"].items():
-        rows.append([title, *(_number([{"test": values}], name) for name in names)])
-    return _grid(["", *(NUMBERS[name][0] for name in names)], rows)
+        rows.append([title, *(_number([{"test": values}], metric) for metric in shown)])
+    return _grid(["", *(_titled(metric) for metric in shown)], rows)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
 
 
 def provenance(gathered: dict[str, Any]) -> str:
@@ -122,12 +114,12 @@ def _made_with(done: list[dict[str, Any]]) -> list[str]:
 
 def _by_seed(cell: dict[str, Any], done: list[dict[str, Any]]) -> list[str]:
     lines = []
-    for name in ("error", "cluster_error_best_example", "cluster_error_majority", "clusters_used"):
-        if not all(name in run["test"] for run in done) or cell["labels"] and name != "error":
-            continue
-        _, factor, digits = NUMBERS[name]
-        if done:
-            each = ", ".join(f"seed {run['seed']}: {factor * run['test'][name]:.{digits}f}" for run in done)
-            lines.append(f"test {NUMBERS[name][0]}: {each}")
+    keys = {*HEADLINES[:2], *CHOSEN_BY[:2], "clusters_used"} if not cell["labels"] else {"error"}
+    for metric in METRICS:
+        if done and metric.key in keys and all(metric.key in run["test"] for run in done):
+            each = [
+                f"seed {run['seed']}: {_factor(metric) * run['test'][metric.key]:.{metric.digits}f}" for run in done
+            ]
+            lines.append(f"test {_titled(metric)}: {', '.join(each)}")
     lines += [f"seed {run['seed']}: {run['status']}" for run in cell["runs"] if run["status"] != "done"]
     return lines + [f"seed {run['seed']}: warning: {text}" for run in done for text in run.get("warnings", [])]

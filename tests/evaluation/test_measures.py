@@ -163,15 +163,3 @@ def test_metrics_do_not_depend_on_the_batch_size_or_the_devices():
         assert other.keys() == metrics.keys()
         for name, value in metrics.items():
             np.testing.assert_allclose(other[name], value, rtol=1e-5, err_msg=name)
-
-
-def test_the_metric_that_runs_are_compared_by():
-    every = {"reconstruction_nats": 3.0, "cluster_error_majority": 0.2, "error": 0.1}
-    assert measures.headline(every) == ("error", 0.1)
-    assert measures.headline(every | {"error": 0.1, "cluster_error_majority": 0.1}) == ("error", 0.1)
-    del every["error"]
-    assert measures.headline(every) == ("cluster_error_majority", 0.2)
-    del every["cluster_error_majority"]
-    assert measures.headline(every) == ("reconstruction_nats", 3.0)
-    with pytest.raises(ValueError, match="none of the metrics"):
-        measures.headline({"nmi": 0.5})

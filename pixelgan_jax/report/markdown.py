@@ -120,6 +120,6 @@ def _by_seed(cell: dict[str, Any], done: list[dict[str, Any]]) -> list[str]:
             each = [
                 f"seed {run['seed']}: {_factor(metric) * run['test'][metric.key]:.{metric.digits}f}" for run in done
             ]
-            lines.append(f"test {_titled(metric)}: {', '.join(each)}")
+            lines.append(f"{_titled(metric)}, on test: {', '.join(each)}")
     lines += [f"seed {run['seed']}: {run['status']}" for run in cell["runs"] if run["status"] != "done"]
     return lines + [f"seed {run['seed']}: warning: {text}" for run in done for text in run.get("warnings", [])]

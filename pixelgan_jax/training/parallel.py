@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods.method import AXIS, Batch, Examples, Metrics, State
+from pixelgan_jax.nn.xla_cpu import compiler_options
 
 Step = Callable[[State, Examples, Batch], tuple[State, Metrics]]
 
@@ -55,16 +56,6 @@ def replicate(tree: Any, mesh: Mesh) -> Any:
 def split_batch(batch: Batch, mesh: Mesh) -> Batch:
     """A global batch [S, B] of S steps, split over the devices along B."""
     return place(batch, mesh, P(None, AXIS))
-
-
-def compiler_options() -> dict[str, str] | None:
-    """What XLA is told for programs full of convolutions: on CPU, things that it otherwise does to their cost."""
-    if jax.default_backend() != "cpu":
-        return None
-    return {
-        "xla_disable_hlo_passes": "cse_barrier_expander",  # it drops the barriers of nn.sums.kept before fusion
-        "xla_cpu_experimental_ynn_fusion_type": "",  # YNNPACK's convolutions take twice as long as Eigen's
-    }
 
 
 def agreement(mesh: Mesh) -> Callable[[int], int]:

@@ -20,6 +20,7 @@ from pixelgan_jax.nn.discriminator import Discriminator
 from pixelgan_jax.nn.encoder import Encoder, Posterior
 from pixelgan_jax.nn.gated import GatedPixelCNN
 from pixelgan_jax.nn.pixelcnn import PixelCNN
+from pixelgan_jax.nn.xla_cpu import run_once_options
 
 Array = jax.Array
 Params = dict[str, Any]
@@ -91,18 +92,17 @@ def _decoder(config: AutoencoderConfig, shape: tuple[int, int, int], parameters:
         parameters=parameters,
         features=settings.channels,
         layers=settings.layers,
-        first=settings.first_kernel,
-        side=settings.kernel,
+        first_kernel_size=settings.first_kernel,
+        kernel_size=settings.kernel,
         location_dependent=settings.conditioning == "location_dependent",
     )
 
 
 def initialise(model: Autoencoder, seed: int | Array) -> tuple[dict[str, Params], dict[str, Params]]:
     """(params by role, batch statistics by role) of a seed. A model without code has no encoder parameters."""
-    # run once: on CPU, optimising the generators' code takes ten times longer than running it unoptimised
-    # (nothing is compiled, and no option taken, where jax.eval_shape asks for the shapes alone)
+    # nothing is compiled, and no option taken, where jax.eval_shape asks for the shapes alone
     asked = isinstance(jnp.zeros(()), jax.core.Tracer)
-    options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" and not asked else None
+    options = None if asked else run_once_options()
     return jax.jit(_initialise, static_argnames="model", compiler_options=options)(model, seed)
 
 

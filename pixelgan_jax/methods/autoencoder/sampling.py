@@ -15,7 +15,8 @@ import jax.numpy as jnp
 from pixelgan_jax.data.levels import quantise, scale, to_uint8
 from pixelgan_jax.data.randomness import Stream, uniform
 from pixelgan_jax.methods.autoencoder.model import Autoencoder, Params
-from pixelgan_jax.nn.pixelcnn import at, put
+from pixelgan_jax.nn.pixelcnn import read_pixel, write_pixel
+from pixelgan_jax.nn.xla_cpu.sampler import after
 
 Array = jax.Array
 
@@ -43,7 +44,7 @@ def cached(model: Autoencoder, params: Params, request: Request) -> tuple[Array,
 
     Returns levels int32 [N, H, W, C] and the likelihood's parameters they were drawn from [N, H, W, P]. What the rows
     above and the code contribute is computed once per row for all its pixels; per pixel there are only matrix products
-    with the few pixels to its left. Memory: the p last rows of every layer's input, p = side // 2.
+    with the few pixels to its left. Memory: the p last rows of every layer's input, p the reach of a kernel.
     """
     (count, height, width, _), levels = request.given.shape, model.config.data.levels
     pad = model.config.model.first_kernel // 2
@@ -52,20 +53,18 @@ def cached(model: Autoencoder, params: Params, request: Request) -> tuple[Array,
         return model.decoder.apply({"params": params}, *arguments, method=method)
 
     def one_row(cache, row):
-        draws, given = at(request.draws, row), at(request.given, row)
+        draws, given = read_pixel(request.draws, row), read_pixel(request.given, row)
         cache, context, line = call("row", cache, request.code, row)
 
         def one_pixel(state):
             column, line, drawn, used = state
             parameters, line = call("pixel", context, line, column)
-            level = model.likelihood.sample(parameters, at(draws, column), request.temperature)
-            level = jnp.where((row * width + column < request.known)[:, None], at(given, column), level)
-            used, drawn = put(used, column, parameters), put(drawn, column, level)
-            # XLA on CPU runs kernels without scheduling them, twice as fast, where each needs the one before. So the
-            # level is read back from where it was written, and the count waits for the line, where nothing exceeds 1.
-            line = [put(line[0], column + pad, scale(at(drawn, column), levels)), *line[1:]]
-            waited = at(line[0], column + pad)[0, 0] > 2
-            return column + 1 + waited.astype(column.dtype), line, drawn, used
+            level = model.likelihood.sample(parameters, read_pixel(draws, column), request.temperature)
+            level = jnp.where((row * width + column < request.known)[:, None], read_pixel(given, column), level)
+            used, drawn = write_pixel(used, column, parameters), write_pixel(drawn, column, level)
+            seen = scale(read_pixel(drawn, column), levels)
+            line = [write_pixel(line[0], column + pad, seen), *line[1:]]
+            return after(column + 1, read_pixel(line[0], column + pad)), line, drawn, used
 
         # unsigned: XLA need not look whether an index counts from the end
         state = jnp.uint32(0), line, jnp.zeros_like(given), jnp.zeros((count, width, model.likelihood.parameters))

@@ -2,9 +2,9 @@
 
 Run: python -m benchmarks.cpu_forms --out results   (about a quarter of an hour on two cores)
 
-All programs of a case are compiled first and then run by turns, so that they meet the same machine. What a step does not
-show is measured by itself: the sampler's chain by the sampler, the unoptimised start by the time until a run has its
-first parameters. Memory that is kept (nn/xla_cpu/memory.py) belongs to a process: processes with and without take turns.
+All programs of a case are compiled first and then run by turns, so that they meet the same machine. What a step does
+not show is measured by itself: the sampler's chain by the sampler, the unoptimised start by the time until a run has
+its first parameters. Memory that is kept (nn/xla_cpu/memory.py) belongs to a process: processes take turns.
 """
 
 import argparse

@@ -42,7 +42,7 @@ class Conv(nn.Module):
         y = ops.conv(x.astype(self.dtype), kernel.astype(self.dtype), (self.stride, self.stride))
         if not self.use_bias:
             return y
-        return y + self.param("bias", zeros_init(), (self.features,)).astype(self.dtype)
+        return ops.add_bias(y, self.param("bias", zeros_init(), (self.features,)))
 
 
 class ConvTranspose(nn.Module):

@@ -7,6 +7,7 @@ import pytest
 
 from pixelgan_jax.methods.autoencoder import losses
 from pixelgan_jax.methods.autoencoder.model import log_prob
+from pixelgan_jax.nn import xla_cpu
 from pixelgan_jax.nn.xla_cpu import microbatches
 from tests import tiny
 
@@ -29,9 +30,9 @@ def test_sizes_are_even_and_a_map_of_each_fits(count, values, expected):
     assert max(expected) * values <= microbatches.VALUES or len(expected) in (microbatches.MOST, count)
 
 
-def test_on_accelerators_there_is_one(monkeypatch):
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert microbatches.sizes(1024, 2**20) == [1024]
+def test_without_this_form_there_is_one():
+    with xla_cpu.without("microbatches"):
+        assert microbatches.sizes(1024, 2**20) == [1024]
 
 
 @pytest.mark.parametrize(

@@ -88,5 +88,5 @@ class Config:
 def groups(kind: type[Config]) -> dict[str, type]:
     """The groups of fields of a method's configuration, by name: its own between those that every method has."""
     kinds = {field.name: field.type for field in dataclasses.fields(kind)}
-    last = [name for name in ("train", "sample") if name in kinds]
-    return {name: kinds[name] for name in [*(name for name in kinds if name not in last), *last]}
+    own = [name for name in kinds if name not in ("train", "sample")]
+    return {name: kinds[name] for name in [*own, "train", "sample"]}

@@ -14,7 +14,7 @@ class Deconv(nn.Module):
     parameters of every pixel. The image has no part in it, so there is nothing to mask."""
 
     shape: tuple[int, int, int]
-    parameters: int
+    num_parameters: int
     features: int
     dtype: jnp.dtype = jnp.float32
 
@@ -29,4 +29,4 @@ class Deconv(nn.Module):
         h = nn.relu(ConvTranspose(2 * self.features, self.dtype)(h))
         h = nn.relu(ConvTranspose(self.features, self.dtype)(h))
         h = h[:, :height, :width]  # sides that 4 does not divide
-        return Conv(self.parameters, dtype=jnp.float32)(h)
+        return Conv(self.num_parameters, dtype=jnp.float32)(h)

@@ -113,7 +113,7 @@ class GatedPixelCNN(Autoregressive):
             GatedLayer(inputs=self.features, kernel_size=self.kernel_size, is_first=False, **common)
             for _ in range(self.layers)
         ]
-        self.head = Head(self.features, self.parameters, self.dtype)
+        self.head = Head(self.features, self.num_parameters, self.dtype)
 
     def __call__(self, x: Array, z: Array) -> Array:
         """x [N, H, W, C], z [N, D] -> parameters [N, H, W, P]; those of a pixel depend on earlier pixels only."""

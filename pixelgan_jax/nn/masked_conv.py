@@ -78,7 +78,8 @@ class AdaptiveBias(nn.Module):
     def __call__(self, z: Array, row: Array | None = None) -> Array:
         """z [N, D] -> [N, H or 1, W or 1, F]; or of row number `row` alone, computed alone, [N, W or 1, F]."""
         if z.shape[1] == 0:
-            return jnp.zeros((z.shape[0], *(1, 1)[row is not None :], self.features), self.dtype)
+            places = (1, 1) if row is None else (1,)
+            return jnp.zeros((z.shape[0], *places, self.features), self.dtype)
         height, width = (self.height, self.width) if self.location_dependent else (1, 1)
         dense = Dense(height * width * self.features, use_bias=False, dtype=self.dtype)
         if row is None:

@@ -59,14 +59,14 @@ class Head(nn.Module):
     """Two 1×1 layers from the features of a pixel to its likelihood's parameters, in float32."""
 
     features: int
-    parameters: int
+    num_parameters: int
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, h: Array) -> Array:
         """h [..., F] -> [..., P]."""
         h = nn.relu(Dense(self.features, dtype=self.dtype)(nn.relu(h)))
-        return Dense(self.parameters, dtype=jnp.float32)(h)
+        return Dense(self.num_parameters, dtype=jnp.float32)(h)
 
 
 class Autoregressive(nn.Module):
@@ -74,7 +74,7 @@ class Autoregressive(nn.Module):
     of the first kernel and of the others, and whether the code's bias differs by pixel."""
 
     shape: tuple[int, int, int]
-    parameters: int
+    num_parameters: int
     features: int
     layers: int
     first_kernel_size: int
@@ -99,7 +99,7 @@ class PixelCNN(Autoregressive):
         self.biases = [
             AdaptiveBias(height, width, self.features, self.location_dependent, self.dtype) for _ in self.convs
         ]
-        self.head = Head(self.features, self.parameters, self.dtype)
+        self.head = Head(self.features, self.num_parameters, self.dtype)
 
     def __call__(self, x: Array, z: Array) -> Array:
         """x [N, H, W, C], z [N, D] -> parameters [N, H, W, P]; those of a pixel depend on earlier pixels only."""

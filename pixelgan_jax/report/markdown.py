@@ -12,7 +12,7 @@ def _done(cell: dict[str, Any]) -> list[dict[str, Any]]:
     return [run for run in cell["runs"] if run["status"] == "done"]
 
 
-def spread(values: list[float], factor: float, digits: int) -> str:
+def mean_and_sd(values: list[float], factor: float, digits: int) -> str:
     """Mean ± sample standard deviation; a single value has none."""
     mean = f"{factor * statistics.fmean(values):.{digits}f}"
     return mean if len(values) == 1 else f"{mean} ± {factor * statistics.stdev(values):.{digits}f}"
@@ -22,7 +22,7 @@ def _number(runs: list[dict[str, Any]], metric: Metric) -> str:
     """A metric of the runs that have it, from what the figure computed or from the test split."""
     values = [(run.get("numbers", {}) | run["test"]).get(metric.key) for run in runs]
     values = [value for value in values if value is not None]
-    return spread(values, _factor(metric), metric.digits) if values else "–"
+    return mean_and_sd(values, _factor(metric), metric.digits) if values else "–"
 
 
 def _factor(metric: Metric) -> int:
@@ -107,7 +107,7 @@ def _made_with(done: list[dict[str, Any]]) -> list[str]:
     cost = sum(spent * run["device"]["count"] for spent, run in zip(seconds, done, strict=True)) / 3600
     return [
         f"{kinds(devices)}; {kinds(versions)}; commit {kinds([str(run['git_commit']) for run in done])}",
-        f"{spread(seconds, 1, 0)} s a run of {kinds([str(run['step']) for run in done])} steps, compiling included and"
+        f"{mean_and_sd(seconds, 1, 0)} s a run of {kinds([str(run['step']) for run in done])} steps, compiling included and"
         f" evaluating not; {cost:.2f} device-hours in all",
     ]
 

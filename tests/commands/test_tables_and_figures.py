@@ -282,5 +282,5 @@ def test_a_sharp_edge_is_sharper_than_a_ramp():
 
 
 def test_mean_and_sample_deviation():
-    assert markdown.spread([0.01, 0.03], 100, 2) == "2.00 ± 1.41"
-    assert markdown.spread([0.01], 100, 2) == "1.00"
+    assert markdown.mean_and_sd([0.01, 0.03], 100, 2) == "2.00 ± 1.41"
+    assert markdown.mean_and_sd([0.01], 100, 2) == "1.00"

@@ -33,7 +33,7 @@ def every_level(channels, levels):
 def test_probabilities_of_all_levels_sum_to_one(case, spread):
     made, channels, levels = make(case)
     values = every_level(channels, levels)
-    parameters = spread * jax.random.normal(jax.random.key(0), (1, made.parameters))
+    parameters = spread * jax.random.normal(jax.random.key(0), (1, made.num_parameters))
     log_prob = made.log_prob(jnp.repeat(parameters, len(values), axis=0), values)
     np.testing.assert_allclose(np.exp(np.asarray(log_prob, np.float64)).sum(), 1.0, rtol=2e-5)
 
@@ -43,7 +43,7 @@ def test_probabilities_of_all_levels_sum_to_one(case, spread):
 def test_gradients_are_finite_at_every_level_and_for_extreme_parameters(case, size):
     made, channels, levels = make(case)
     values = np.unique(np.clip([[0] * channels, [1] * channels, [levels - 1] * channels], 0, levels - 1), axis=0)
-    parameters = size * jax.random.normal(jax.random.key(1), (len(values), made.parameters))
+    parameters = size * jax.random.normal(jax.random.key(1), (len(values), made.num_parameters))
     value, gradient = jax.value_and_grad(lambda p: made.log_prob(p, values).sum())(parameters)
     assert np.isfinite(value) and np.all(np.isfinite(gradient))
 
@@ -51,7 +51,7 @@ def test_gradients_are_finite_at_every_level_and_for_extreme_parameters(case, si
 @pytest.mark.parametrize("case", CASES)
 def test_samples_follow_the_probabilities(case):
     made, channels, levels = make(case)
-    parameters = 0.7 * jax.random.normal(jax.random.key(2), (1, made.parameters))
+    parameters = 0.7 * jax.random.normal(jax.random.key(2), (1, made.num_parameters))
     count = 40_000
     uniform = jax.random.uniform(jax.random.key(3), (count, made.uniforms))
     drawn = np.asarray(made.sample(jnp.repeat(parameters, count, axis=0), uniform))
@@ -103,7 +103,7 @@ def test_temperature_divides_logits_and_widens_logistics(case):
     """At temperature T a sample is that of parameters so changed."""
     made, channels, _ = make(case)
     count, temperature = 500, 0.4
-    parameters = jax.random.normal(jax.random.key(2), (count, made.parameters))
+    parameters = jax.random.normal(jax.random.key(2), (count, made.num_parameters))
     uniform = jax.random.uniform(jax.random.key(3), (count, made.uniforms))
     drawn = made.sample(parameters, uniform, temperature)
     if case in ("bernoulli", "categorical"):

@@ -27,13 +27,13 @@ LOG_SCALES = (-7.0, 7.0)
 class Likelihood(NamedTuple):
     """A pixel's distribution over levels.
 
-    parameters: P. uniforms: S. log_prob(parameters [..., P], levels int [..., C]) -> nats [...].
+    num_parameters: P. uniforms: S. log_prob(parameters [..., P], levels int [..., C]) -> nats [...].
     sample(parameters [..., P], uniform [..., S], temperature=1) -> levels int32 [..., C]: at a temperature T every
     logit is divided by T, and a mixture's logistics have T times their scale as well.
     mean(parameters [..., P]) -> levels float32 [..., C].
     """
 
-    parameters: int
+    num_parameters: int
     uniforms: int
     log_prob: Callable[[Array, Array], Array]
     sample: Callable[..., Array]

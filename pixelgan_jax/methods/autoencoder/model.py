@@ -62,7 +62,7 @@ def build(config: AutoencoderConfig, shape: tuple[int, int, int], axis_name: str
         shape=tuple(shape),
         width=categories + dimensions,
         encoder=encoder,
-        decoder=_decoder(config, shape, likelihood.parameters),
+        decoder=_decoder(config, shape, likelihood.num_parameters),
         discriminator=Discriminator(settings.discriminator_units),
         likelihood=likelihood,
     )
@@ -82,14 +82,14 @@ def in_training(model: Autoencoder) -> Autoencoder:
     )
 
 
-def _decoder(config: AutoencoderConfig, shape: tuple[int, int, int], parameters: int) -> nn.Module:
+def _decoder(config: AutoencoderConfig, shape: tuple[int, int, int], num_parameters: int) -> nn.Module:
     settings = config.model
     if settings.decoder == "deconv":
-        return Deconv(shape, parameters, settings.channels)
+        return Deconv(shape, num_parameters, settings.channels)
     kind = {"pixelcnn": PixelCNN, "gated_pixelcnn": GatedPixelCNN}[settings.decoder]
     return kind(
         shape=shape,
-        parameters=parameters,
+        num_parameters=num_parameters,
         features=settings.channels,
         layers=settings.layers,
         first_kernel_size=settings.first_kernel,

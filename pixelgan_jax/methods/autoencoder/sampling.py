@@ -67,7 +67,7 @@ def cached(model: Autoencoder, params: Params, request: Request) -> tuple[Array,
             return after(column + 1, read_pixel(line[0], column + pad)), line, drawn, used
 
         # unsigned: XLA need not look whether an index counts from the end
-        state = jnp.uint32(0), line, jnp.zeros_like(given), jnp.zeros((count, width, model.likelihood.parameters))
+        state = jnp.uint32(0), line, jnp.zeros_like(given), jnp.zeros((count, width, model.likelihood.num_parameters))
         _, line, drawn, used = jax.lax.while_loop(lambda state: state[0] < width, one_pixel, state)
         return call("end_row", cache, line), (drawn, used)
 

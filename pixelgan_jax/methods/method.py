@@ -13,17 +13,16 @@ from typing import Any, NamedTuple
 
 import jax
 
+AXIS = "data"
 Array = jax.Array
 State = Any  # a pytree with `step` []: whatever a run has to remember from one step to the next
 Variables = Any  # a pytree: the averaged parameters and statistics that evaluation uses
 Metrics = dict[str, Array]  # scalars
 
-AXIS = "data"
-
 
 class DataSpec(NamedTuple):
-    """What a method is told of its data: an image's (H, W, C), and how many training images, labels among them, and
-    classes there are. A count is 0 where it is not known: a checkpoint of an earlier version does not tell."""
+    """What a method is told of its data: an image's (H, W, C); how many classes, training images and labels among them
+    there are, the last two 0 where a checkpoint of an earlier version does not tell."""
 
     shape: tuple[int, int, int]
     classes: int
@@ -32,8 +31,8 @@ class DataSpec(NamedTuple):
 
 
 class Examples(NamedTuple):
-    """What every step of a run takes from, on each device: images uint8 [M, H, W, C] of the training split; which of
-    them have labels, int32 [L], and those labels, int32 [L]; the seed int32 [] that every draw follows from."""
+    """What steps take from, on each device: training images uint8 [M, H, W, C]; which of them have labels, int32 [L],
+    and those labels, int32 [L]; the seed int32 [] that every draw follows from."""
 
     images: Array
     labelled: Array
@@ -67,8 +66,7 @@ class Code(NamedTuple):
 
     @property
     def width(self) -> int:
-        """D, of the whole code."""
-        return self.categories + self.dimensions
+        return self.categories + self.dimensions  # D
 
 
 class Method(NamedTuple):
@@ -80,11 +78,9 @@ class Method(NamedTuple):
     code: Code
     phases: tuple[Phase, ...]  # in the order of a step
     summary: str  # what a run's first line says of it, such as a receptive field; may be empty
-
     init: Callable[[Array, Array], State]  # (seed [], a mini-batch of images [B, H, W, C])
     step: Callable[[State, Examples, Batch], tuple[State, Metrics]]  # of one device
     averaged: Callable[[State], Variables]
-
     # (variables, images, keys) -> rows: "log_probabilities", log q(class or cluster | x) in nats, of width 0 without
     # either; "code" [N, D], a draw of q(z | x); whatever `information` reads besides
     infer: Callable[[Variables, Array, Array], dict[str, Array]]
@@ -97,8 +93,8 @@ class Method(NamedTuple):
     # (variables, levels [N, H, W, C], code [N, D]) -> log p(pixel | earlier pixels, z), nats [N, H, W]
     log_prob: Callable[[Variables, Array, Array], Array] | None = None
     prior: Callable[[Array], Array] | None = None  # keys -> z ~ p(z), [N, D]
-    # (sampler, temperature) -> (a function (variables, options, code [N, D], keys, given uint8 [N, H, W, C], known
-    # int32 [N]) -> images uint8 [N, H, W, C] and how many passes of the network each took [N]; its options). `given`
-    # holds beginnings of the images, of which the first `known` pixels are kept where the method `completes` images
+    # (sampler, temperature) -> (a function (variables, options, code [N, D], keys, given uint8 [N, H, W, C], known [N])
+    # -> images uint8 [N, H, W, C] and each one's passes of the network int32 [N]; its options). Where the method
+    # `completes` images, the first `known` pixels of `given` are kept
     draw: Callable[[str, float], tuple[Callable[..., tuple[Array, Array]], Any]] | None = None
     completes: bool = False

@@ -107,8 +107,8 @@ def _made_with(done: list[dict[str, Any]]) -> list[str]:
     cost = sum(spent * run["device"]["count"] for spent, run in zip(seconds, done, strict=True)) / 3600
     return [
         f"{kinds(devices)}; {kinds(versions)}; commit {kinds([str(run['git_commit']) for run in done])}",
-        f"{mean_and_sd(seconds, 1, 0)} s a run of {kinds([str(run['step']) for run in done])} steps, compiling included and"
-        f" evaluating not; {cost:.2f} device-hours in all",
+        f"{mean_and_sd(seconds, 1, 0)} s a run of {kinds([str(run['step']) for run in done])} steps, compiling"
+        f" included and evaluating not; {cost:.2f} device-hours in all",
     ]
 
 

@@ -144,9 +144,9 @@ def train(
 ) -> tuple[State, Meta]:
     """Trains from `state` to `settings.steps`; the last state, which is saved, and its meta.
 
-    `validate(state)` gives the validation scalars to log and the error that the best checkpoint is chosen by. Without a
-    log this is a process that reports nothing. Raises Interrupted after saving on a signal, which may be another
-    process's; Diverged without saving; InputError where the memory cannot hold a step.
+    `validate(state)` gives the scalars to log and the error that the best checkpoint is chosen by. Without a log this
+    process reports nothing. Raises Interrupted after saving on a signal, which may be another process's; Diverged
+    without saving; InputError where the memory cannot hold a step.
     """
     step = int(state.step)
     plan, received, clock = calls(step, settings), [], _Clock()
@@ -186,8 +186,7 @@ def train(
             if stopping:
                 break
         checkpoints.wait()
-        if not stopping:  # what came during the last step; several processes answer one call late
-            signal_received()
+        for _ in range(0 if stopping else 2):  # of the last step; several processes answer one call late
             stopping = signal_received()
     if stopping:
         raise Interrupted(stopping, f"saved at step {step}")

@@ -48,8 +48,7 @@ class Batch(NamedTuple):
 
 
 class Phase(NamedTuple):
-    """A part of a step with an optimizer of its own. metrics: what it reports, its loss first; steadied_by: the fields
-    of the configuration of which lower values keep it finite."""
+    """A part of a step. metrics: its loss, then others; steadied_by: fields of which lower values keep it finite."""
 
     name: str
     metrics: tuple[str, ...]

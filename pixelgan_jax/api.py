@@ -111,9 +111,9 @@ class TrainedModel:
 
     def generate(self, count: int, seed: int = 0, method: str = "auto", temperature: float = 1.0) -> np.ndarray:
         """z ~ p(z), then x ~ p(x | z): uint8 [count, H, W, C]. ValueError for a count below 1, and as `sample`."""
+        self._require("prior", "generate")
         if not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 1:
             raise ValueError(f"count: {count!r} is not allowed: must be an integer from 1")
-        self._require("prior", "generate")
         keys = example_keys(fold(jax.random.key(self._seed(seed)), Stream.SAMPLING, Stream.PRIOR), jnp.arange(count))
         return self.sample(np.asarray(self._method.prior(keys)), seed, method, temperature)
 

@@ -56,10 +56,12 @@ def summarise(trained: Trained, found: Rows, labels: np.ndarray, fitted: Rows, f
     fitted_labels), the validation split."""
     method, with_labels = trained.method, trained.config.data.labels
     metrics: dict[str, Any] = {"examples": len(labels)}
-    if found["log_probabilities"].shape[1]:
+    told = found["log_probabilities"]
+    if told.shape[1]:
         if with_labels:
-            metrics["error"] = float(np.mean(np.argmax(found["log_probabilities"], axis=1) != labels))
-        metrics |= cluster_metrics(found["log_probabilities"], labels, fitted["log_probabilities"], fitted_labels)
+            metrics["error"] = float(np.mean(np.argmax(told, axis=1) != labels))
+        if method.code.categories or not with_labels:
+            metrics |= cluster_metrics(told, labels, fitted["log_probabilities"], fitted_labels)
     if method.code.width:
         metrics |= moments(found["code"])
     return metrics | _likelihood(method, found)

@@ -10,10 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from pixelgan_jax.evaluation.metrics import BY_KEY, METRICS, Metric
+from pixelgan_jax.evaluation.metrics import BY_KEY, METRICS, SPLIT, VALIDATION, Metric
 from pixelgan_jax.report.plots import bare, colours, figure_png, legend, titled
-
-VALIDATION = "validation_"
 
 
 class _Curve(NamedTuple):
@@ -33,18 +31,16 @@ def _panels(rows: list[dict[str, Any]]) -> dict[str, list[_Curve]]:
     for key in dict.fromkeys(key for row in rows for key in row if key in present):
         own = key.removeprefix(VALIDATION)
         if own != key and own not in BY_KEY:
-            panels[key] = [_Curve(key, Metric(own, own, "", ""))]
+            panels[key] = [_Curve(key, Metric(own, own, "", "", ""))]
     return panels
 
 
 def _name(curve: _Curve, beside: list[_Curve]) -> str:
-    """What a curve is called beside the others of its panel; nothing where it is alone."""
-    if len(beside) == 1:
-        return ""
-    training = [other for other in beside if not other.key.startswith(VALIDATION)]
-    if not 0 < len(training) < len(beside):
+    """What a curve of these of a panel is called, with its split where the panel shows a split's metric in training;
+    nothing where the panel's title says it all."""
+    if all(other.key.startswith(VALIDATION) for other in beside):
         return curve.metric.curve
-    part = "validation" if curve.key.startswith(VALIDATION) else "training"
+    part = "validation" if curve.key.startswith(VALIDATION) else "training" if curve.metric in SPLIT else ""
     return ", ".join(filter(None, (part, curve.metric.curve)))
 
 
@@ -62,7 +58,7 @@ def _draw_panel(axes: Axes, title: str, curves: list[_Curve], rows: list[dict[st
             axes.axhline(value, color=colour, linewidth=1, linestyle=(0, (4, 3)))
             axes.annotate(written, (1, value), (3, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
                           va="center", fontsize=8, color=colour)  # fmt: skip
-    if len(curves) > 1:
+    if any(_name(curve, curves) for curve in curves):
         legend(axes, loc="best")
     if curves[0].metric.unit == "%":
         axes.yaxis.set_major_formatter(PercentFormatter(1))

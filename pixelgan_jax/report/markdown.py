@@ -5,28 +5,23 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from pixelgan_jax.evaluation.metrics import BY_KEY, CHOSEN_BY, HEADLINES, METRICS, Metric, first_of
+from pixelgan_jax.evaluation.metrics import BY_KEY, CHOSEN_BY, HEADLINES, METRICS, Metric, first_of, number
 
 
 def _done(cell: dict[str, Any]) -> list[dict[str, Any]]:
     return [run for run in cell["runs"] if run["status"] == "done"]
 
 
-def mean_and_sd(values: list[float], factor: float, digits: int) -> str:
-    """Mean ± sample standard deviation; a single value has none."""
-    mean = f"{factor * statistics.fmean(values):.{digits}f}"
-    return mean if len(values) == 1 else f"{mean} ± {factor * statistics.stdev(values):.{digits}f}"
+def mean_and_sd(values: list[float], unit: str | None) -> str:
+    """Mean ± sample standard deviation, as numbers of this unit are written; a single value has none."""
+    return number(statistics.fmean(values), unit, statistics.stdev(values) if len(values) > 1 else None)
 
 
 def _number(runs: list[dict[str, Any]], metric: Metric) -> str:
     """A metric of the runs that have it, from what the figure computed or from the test split."""
     values = [(run.get("numbers", {}) | run["test"]).get(metric.key) for run in runs]
     values = [value for value in values if value is not None]
-    return mean_and_sd(values, _factor(metric), metric.digits) if values else "–"
-
-
-def _factor(metric: Metric) -> int:
-    return 100 if metric.unit == "%" else 1
+    return mean_and_sd(values, metric.unit) if values else "–"
 
 
 def _titled(metric: Metric) -> str:
@@ -39,13 +34,15 @@ def _grid(header: list[str], rows: list[list[str]]) -> str:
 
 
 def _entry(cell: dict[str, Any] | None) -> str:
-    """A table's entry: the mean error in %, and how many seeds are missing from it."""
+    """A table's entry: the mean headline, an error in % or another number with its unit, and how many seeds are missing
+    from it."""
     if cell is None:
         return "–"
     done = _done(cell)
     if not done:
         return cell["runs"][0]["status"]
-    text = _number(done, BY_KEY[first_of(HEADLINES, done[0]["test"])])
+    metric = BY_KEY[first_of(HEADLINES, done[0]["test"])]
+    text = _number(done, metric) + (f" {metric.unit}" if metric.unit != "%" else "")
     few = f" ({len(done)} of {len(cell['runs'])} seeds)" if len(done) < len(cell["runs"]) else ""
     return f"**{text}**{few}"
 
@@ -107,8 +104,8 @@ def _made_with(done: list[dict[str, Any]]) -> list[str]:
     cost = sum(spent * run["device"]["count"] for spent, run in zip(seconds, done, strict=True)) / 3600
     return [
         f"{kinds(devices)}; {kinds(versions)}; commit {kinds([str(run['git_commit']) for run in done])}",
-        f"{mean_and_sd(seconds, 1, 0)} s a run of {kinds([str(run['step']) for run in done])} steps, compiling"
-        f" included and evaluating not; {cost:.2f} device-hours in all",
+        f"{mean_and_sd(seconds, 's')} s a run of {kinds([str(run['step']) for run in done])} steps, compiling included"
+        f" and evaluating not; {cost:.2f} device-hours in all",
     ]
 
 
@@ -117,9 +114,7 @@ def _by_seed(cell: dict[str, Any], done: list[dict[str, Any]]) -> list[str]:
     keys = {*HEADLINES[:2], *CHOSEN_BY[:2], "clusters_used"} if not cell["labels"] else {"error"}
     for metric in METRICS:
         if done and metric.key in keys and all(metric.key in run["test"] for run in done):
-            each = [
-                f"seed {run['seed']}: {_factor(metric) * run['test'][metric.key]:.{metric.digits}f}" for run in done
-            ]
+            each = [f"seed {run['seed']}: {number(run['test'][metric.key], metric.unit)}" for run in done]
             lines.append(f"{_titled(metric)}, on test: {', '.join(each)}")
     lines += [f"seed {run['seed']}: {run['status']}" for run in cell["runs"] if run["status"] != "done"]
     return lines + [f"seed {run['seed']}: warning: {text}" for run in done for text in run.get("warnings", [])]

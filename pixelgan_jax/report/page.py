@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 
 from pixelgan_jax.errors import InputError
-from pixelgan_jax.evaluation.metrics import BY_KEY, HEADLINES, first_of
+from pixelgan_jax.evaluation.metrics import BY_KEY, HEADLINES, first_of, number
 from pixelgan_jax.training import logs, workdir
 
 _UNITS = {"%": "\u00a0%", "nats": "\u00a0nats", "bits": "\u00a0bits"}  # as they follow a number
@@ -29,16 +29,6 @@ def _unit(key: str) -> str | None:
     return BY_KEY[key].unit if key in BY_KEY else None
 
 
-def _format(value: float, unit: str | None) -> str:
-    """A format for numbers of this unit that are about as large as `value`; integers are exact, means are floats."""
-    if unit in ("images", "clusters"):
-        return ",d" if isinstance(value, int) else ",.1f"
-    if unit == "nats":
-        return ",.2f" if abs(value) >= 10 else "z.3f"
-    default = "d" if isinstance(value, int) else ".4g"
-    return {"%": ".2f", "bits": ".4f", "": "z.3f"}.get(unit, default)
-
-
 def _text(value: Any, unit: str | None = None, with_unit: bool = True, spread: float | None = None) -> str:
     """A value as the report prints it, with its standard deviation; what is not a number is printed as it is."""
     if value is None:
@@ -48,11 +38,7 @@ def _text(value: Any, unit: str | None = None, with_unit: bool = True, spread: f
         return (", " if few is value else " to ").join(_text(entry, unit) for entry in few)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    if unit in ("images", "clusters") and spread is None and value == round(value):
-        value = round(value)  # the mean of equal counts
-    factor, form = 100 if unit == "%" else 1, _format(value if spread is None else float(value), unit)
-    text = f"{value * factor:{form}}" + ("" if spread is None else f" ± {spread * factor:{form}}")
-    return text + (_UNITS.get(unit, "") if with_unit else "")
+    return number(value, unit, spread) + (_UNITS.get(unit, "") if with_unit else "")
 
 
 def _table(
@@ -98,8 +84,8 @@ def _headline(results: dict[str, Any]) -> dict[str, str] | None:
         key = first_of(HEADLINES, values)
         if key:
             spread = (results.get("test_sd") or {}).get(key) if split == "test" else None
-            number = _text(values[key], _unit(key), spread=spread)
-            return {"number": number, "clause": f"{_CLAUSES[key]} {_clause(results, split, key)}"}
+            clause = f"{_CLAUSES[key]} {_clause(results, split, key)}"
+            return {"number": _text(values[key], _unit(key), spread=spread), "clause": clause}
     return None
 
 

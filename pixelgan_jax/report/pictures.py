@@ -1,4 +1,4 @@
-"""The pictures of a workdir's samples/, and the grids of images among them."""
+"""Writes samples/*.png of a run: grids of images, which are drawn here, the code map and the training curves."""
 
 from __future__ import annotations
 

@@ -279,8 +279,3 @@ def test_a_sharp_edge_is_sharper_than_a_ramp():
     ramp = np.broadcast_to(np.array([0, 85, 170, 255], np.uint8)[:, None], (3, 4, 4, 1))
     assert scores.sharpness(step) == pytest.approx(0.5)
     assert scores.sharpness(ramp) == pytest.approx(1 / 18)
-
-
-def test_mean_and_sample_deviation():
-    assert markdown.mean_and_sd([0.01, 0.03], 100, 2) == "2.00 ± 1.41"
-    assert markdown.mean_and_sd([0.01], 100, 2) == "1.00"

@@ -22,7 +22,7 @@ from pixelgan_jax.config import Config, first_difference, to_dict
 from pixelgan_jax.data import sources
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods.registry import from_saved
-from pixelgan_jax.report.drawings import Task
+from pixelgan_jax.report.figures import Task
 from pixelgan_jax.training import loop
 from pixelgan_jax.training.workdir import InUse
 

@@ -22,8 +22,8 @@ from pixelgan_jax.evaluation.trained import Trained
 from pixelgan_jax.methods import registry
 from pixelgan_jax.methods.method import DataSpec, Examples, Method, State
 from pixelgan_jax.report import page
-from pixelgan_jax.report.illustration import illustrate
 from pixelgan_jax.report.pictures import NAMES, write_pictures
+from pixelgan_jax.report.run_pictures import illustrate
 from pixelgan_jax.training import loop, parallel
 from pixelgan_jax.training.checkpoint import Checkpoints, Meta, newest
 from pixelgan_jax.training.logs import Log

@@ -2,7 +2,7 @@
 
 Such an experiment has, beside get_config(), a get_plan() that returns {"cells": {name: (experiment, {field: value})}}
 and, for a table, "columns" {key: title} and "rows" {key: title} of its cells, which are called row/column, and
-"published" {title: {column: (text, mark)}}; for a figure, its "drawing", one of drawings.DRAWINGS.
+"published" {title: {column: (text, mark)}}; for a figure, its "drawing", one of figures.DRAWINGS.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pixelgan_jax.commands.plans import (
 )
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.report import markdown, plots
-from pixelgan_jax.report.drawings import DRAWINGS, Task
+from pixelgan_jax.report.figures import DRAWINGS, Task
 from pixelgan_jax.training import logs
 from pixelgan_jax.training.workdir import prepare, write_json, write_whole
 

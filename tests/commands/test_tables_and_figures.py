@@ -15,7 +15,7 @@ from pixelgan_jax.config.convert import fields_of
 from pixelgan_jax.config.fields import NEVER_ABSENT
 from pixelgan_jax.evaluation import scores
 from pixelgan_jax.methods.registry import CONFIGS
-from pixelgan_jax.report import drawings, markdown
+from pixelgan_jax.report import figures, markdown
 from pixelgan_jax.training import signals, workdir
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -170,10 +170,10 @@ def test_a_figure_draws_and_scores_the_same_runs(folder, capsys, tmp_path):
     assert real["classifier_error"] < 0.2 < 0.6 < real["confidence"]
 
     told = cli.parse(found["cells"][0]["command"].split()[3:])
-    tasks = [drawings.Task(told.experiment, told.config, folder / "runs/ours/clusters/seed_0")]
-    png, numbers, _ = drawings.codes({"a": tasks})
+    tasks = [figures.Task(told.experiment, told.config, folder / "runs/ours/clusters/seed_0")]
+    png, numbers, _ = figures.codes({"a": tasks})
     assert png.startswith(b"\x89PNG") and 0 < numbers["a"][0]["knn_error"] < 1
-    assert drawings.rows({"a": tasks})[0].startswith(b"\x89PNG")
+    assert figures.rows({"a": tasks})[0].startswith(b"\x89PNG")
 
     page = results.page(folder / "runs")
     assert found["cells"][0]["command"] in page and "device-hours" in page and "![T](plan.png)" in page
@@ -262,7 +262,7 @@ def test_every_cell_of_a_plan_is_a_valid_run_that_overrides_reach(name):
         of_rows = {f"{row}/{column}" for row in planned["rows"] for column in planned["columns"]}
         assert set(planned["cells"]) <= of_rows
     else:
-        assert planned["drawing"] in drawings.DRAWINGS
+        assert planned["drawing"] in figures.DRAWINGS
 
 
 def test_a_plan_that_does_not_fit_the_mode_is_refused(capsys):

@@ -32,17 +32,17 @@ Numbers = dict[str, float]
 Drawing = tuple[bytes, dict[str, list[Numbers]], dict[str, Numbers]]
 
 
+NEIGHBOURS = 5
+# of codes on the simplex: the corners, counter-clockwise
+CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, math.sqrt(0.75)]])
+
+
 class Task(NamedTuple):
     """An ordinary run: one seed of a cell of a table or a figure."""
 
     experiment: str
     config: Config
     workdir: Path
-
-
-NEIGHBOURS = 5
-# of codes on the simplex: the corners, counter-clockwise
-CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, math.sqrt(0.75)]])
 
 
 def samples(done: dict[str, list[Task]]) -> Drawing:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments import base
 from pixelgan_jax.evaluation.metrics import (
     BY_KEY,
     CHOSEN_BY,
@@ -15,7 +16,7 @@ from pixelgan_jax.evaluation.metrics import (
     markdown_table,
     number,
 )
-from pixelgan_jax.methods.registry import from_dict, make
+from pixelgan_jax.methods import registry
 from tests import tiny
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,8 +66,9 @@ def test_a_number_is_written_as_its_unit_asks(value, unit, sd, text):
     assert number(value, unit, sd) == text
 
 
-def test_every_loss_is_in_the_table():
-    method = make(from_dict(tiny.fields()), tiny.DATA)
+@pytest.mark.parametrize("name", registry.CONFIGS)
+def test_every_loss_is_in_the_table(name):
+    method = registry.make(registry.from_dict(base.get_config(name)), tiny.DATA)
     assert {phase.metrics[0] for phase in method.phases} <= set(BY_KEY)
 
 

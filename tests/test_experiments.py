@@ -57,27 +57,47 @@ def test_the_experiments_are_those_the_readme_names():
 
 
 # tables and figures train other experiments: tests/commands/test_tables_and_figures.py
-@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith(("figure", "table", "precision"))])
-def test_an_experiment_trains_a_step(name, tmp_path):
+RUNS = [name for name in NAMES if not name.startswith(("figure", "table", "precision"))]
+QUICK = ["digits", "digits_clusters", "digits_gaussian", "mnist_aae"]  # whose networks compile in seconds
+
+
+def started(name, folder):
+    """(run, examples, batch) of an experiment with its real networks, on random images where its own are not here."""
     fields = importlib.import_module(f"experiments.{name}").get_config()
     if fields.data.name != "digits":
         shape, classes = CHANNELS.get(name, (28, 28, 1)), 5 if name == "norb" else 10
-        fields.data.name = stand_in(tmp_path, shape, classes)
+        fields.data.name = stand_in(folder, shape, classes)
         fields.data.validation = 10
         fields.data.labels = min(fields.data.labels, classes)
     fields.train.update(batch_size=8, steps=1)
-    made = run.start(name, from_dict(fields), tmp_path / "run")
-    mesh = parallel.make_mesh(jax.devices()[:1])
+    made = run.start(name, from_dict(fields), folder / "run")._replace(mesh=parallel.make_mesh(jax.devices()[:1]))
     train, labelled = made.splits.train, made.splits.labelled
-    examples = parallel.replicate(Examples(train.images, labelled, train.labels[labelled], np.int32(0)), mesh)
+    examples = parallel.replicate(Examples(train.images, labelled, train.labels[labelled], np.int32(0)), made.mesh)
     batch = Batch(np.arange(8, dtype=np.int32)[None], np.zeros((1, 8), np.int32))
-    state = initial(made.method, made.config, mesh)
+    assert not (folder / "run").exists()
+    return made, examples, parallel.split_batch(batch, made.mesh)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_an_experiments_step_is_of_one_piece(name, tmp_path):
+    """Traced, not run: shapes and types fit, and the metrics are those that its phases name."""
+    made, examples, batch = started(name, tmp_path)
+    state = jax.eval_shape(lambda: initial(made.method, made.config, made.mesh))
+    after, metrics = jax.eval_shape(parallel.compile_step(made.method.step, made.mesh), state, examples, batch)
+    assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(lambda x: (x.shape, x.dtype), state)
+    assert sorted(metrics) == sorted(name for phase in made.method.phases for name in phase.metrics)
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in RUNS]
+)
+def test_an_experiment_trains_a_step(name, tmp_path):
+    made, examples, batch = started(name, tmp_path)
+    state = initial(made.method, made.config, made.mesh)
     before = jax.device_get(state.params)
-    state, metrics = parallel.compile_step(made.method.step, mesh)(state, examples, parallel.split_batch(batch, mesh))
+    state, metrics = parallel.compile_step(made.method.step, made.mesh)(state, examples, batch)
     assert int(state.step) == 1
     assert all(np.all(np.isfinite(value)) for value in metrics.values())
-    assert sorted(metrics) == sorted(name for phase in made.method.phases for name in phase.metrics)
     for role, old in before.items():
         pairs = zip(jax.tree.leaves(old), jax.tree.leaves(state.params[role]), strict=True)
         assert any(not np.array_equal(a, b) for a, b in pairs) == bool(jax.tree.leaves(old)), role
-    assert not (tmp_path / "run").exists()

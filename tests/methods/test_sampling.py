@@ -17,7 +17,7 @@ from pixelgan_jax.methods.autoencoder import model, sampling
 from pixelgan_jax.methods.method import DataSpec
 from pixelgan_jax.methods.registry import from_dict
 from pixelgan_jax.training import parallel
-from tests.decoders import CASES, HEIGHT, WIDTH, build, codes
+from tests.decoders import CASES, DECODERS, HEIGHT, WIDTH, build, codes
 
 PIXELS = HEIGHT * WIDTH
 
@@ -44,8 +44,11 @@ def draw(made, params, code, seed=0, method="auto", *, mesh=None, **options):
     return evaluation.draw(trained(made, params, mesh), np.asarray(code), seed, method, **options)[0]
 
 
-@pytest.mark.parametrize("conditioning", ["location_invariant", "location_dependent"])
-@pytest.mark.parametrize(("decoder", "kind"), CASES)
+@pytest.mark.parametrize(
+    ("decoder", "kind", "conditioning"),
+    [(*case, "location_dependent") for case in CASES]
+    + [(decoder, "bernoulli", "location_invariant") for decoder in DECODERS],
+)
 def test_every_method_draws_the_oracles_images(decoder, kind, conditioning):
     """Half of the images complete a beginning; the oracle is the iteration by blocks of one pixel."""
     made, params = build(decoder, kind, conditioning, layers=2, first=5)

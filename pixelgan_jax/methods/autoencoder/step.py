@@ -159,10 +159,10 @@ def oppose(
     d_loss, gradients = jax.value_and_grad(discriminator_loss)(state.params["discriminator"], code)
     state, d_metrics = update(model, state, "discriminator", {"discriminator": gradients})
     slope = jax.grad(generator_loss, argnums=(0, 1), has_aux=True)
-    code_gradient, (losses, stats) = slope(code, log_probabilities, state.params["discriminator"])
+    code_gradient, (values, stats) = slope(code, log_probabilities, state.params["discriminator"])
     (gradients,) = pull_back(code_gradient)
     state, g_metrics = update(model, state.replace(stats=stats), "generator", {"encoder": gradients})
-    return state, d_metrics | g_metrics | losses | {"discriminator_loss": d_loss}
+    return state, d_metrics | g_metrics | values | {"discriminator_loss": d_loss}
 
 
 def supervise(model: Model, state: TrainState, images: Array, labels: Array, keys: Array) -> tuple[TrainState, Metrics]:

@@ -21,7 +21,7 @@ from pixelgan_jax.commands import comparison, replicates, run
 from pixelgan_jax.config import Config, describe, from_dict, to_dict
 from pixelgan_jax.errors import InputError, one_line
 from pixelgan_jax.nn.xla_cpu import memory
-from pixelgan_jax.training import loop, processes
+from pixelgan_jax.training import loop, processes, signals
 
 MODES = (*run.MODES, *comparison.MODES)
 FLAGS = ("config", "mode", "workdir", *processes.FLAGS)
@@ -100,7 +100,7 @@ def _call(path: str, function: str) -> Any:
     sys.path.insert(0, root)
     try:
         return runpy.run_path(path)[function]()
-    except loop.Interrupted:
+    except signals.Interrupted:
         raise
     except BaseException as error:  # whatever a file that somebody else wrote does
         lacking = isinstance(error, KeyError) and error.args == (function,)
@@ -143,7 +143,7 @@ def _value(text: str) -> Any:
 
 
 def _stop(number: int) -> None:
-    raise loop.Interrupted(number, "stopped")
+    raise signals.Interrupted(number, "stopped")
 
 
 def main(arguments: list[str]) -> int:
@@ -153,29 +153,29 @@ def main(arguments: list[str]) -> int:
         return 0
     workdir = Path()
     try:
-        with loop.signals(_stop):
+        with signals.handled_by(_stop):
             experiment, config, mode, workdir = parse(arguments)
             flags, overrides = _split(arguments)
-            where = processes.place(flags)
+            member = processes.member(flags)
             if mode in comparison.MODES:
-                if where:
+                if member:
                     raise InputError(
                         f"--mode {mode}: must be given without {', '.join(f'--{f}' for f in processes.FLAGS)}"
                     )
                 plan = _call(flags["config"], "get_plan")
                 comparison.execute(mode, flags["config"], plan, config.train.replicates, workdir, overrides, parse)
                 return 0
-            processes.join(where, {"--config": experiment, "--mode": mode, **_fields(config)})
+            processes.join(member, {"--config": experiment, "--mode": mode, **_fields(config)})
             replicates.execute(mode, experiment, config, workdir)
             processes.leave()
     except InputError as error:
         return _fail(2, f"error: {error}")
-    except loop.Interrupted as interrupted:
+    except signals.Interrupted as interrupted:
         return _fail(128 + interrupted.number, f"{interrupted}; run the same command to go on")
     except (loop.Diverged, comparison.Incomplete) as stopped:
         return _fail(1, f"stopped: {stopped}")
     except OSError as error:  # a full disk, a folder that vanished: not a bug either
-        processes.await_watch()  # or a checkpoint that another process did not live to save with us
+        processes.await_notice()  # or a checkpoint that another process did not live to save with us
         return _fail(1, f"error: {error.filename2 or error.filename or workdir}: {error.strerror or error}")
     except Exception as error:
         processes.fail(error)

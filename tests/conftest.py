@@ -30,6 +30,7 @@ settings.load_profile("short")
 @pytest.fixture(autouse=True, scope="module")
 def programs_of_one_module():
     """Gives the memory of a module's compiled programs back to the system: no other module runs them again."""
+    gc.freeze()  # what is there already stays: later collections need not look at it
     yield
     jax.clear_caches()
     gc.collect()

@@ -1,7 +1,6 @@
 """for step in range(start, total): step, log, evaluate, save. Stops on a signal or a loss that is not finite."""
 
 import math
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,39 +18,13 @@ from pixelgan_jax.methods.autoencoder.step import Batch, Examples
 from pixelgan_jax.training.checkpoint import Checkpoints, Meta
 from pixelgan_jax.training.logs import Log
 from pixelgan_jax.training.parallel import agreement, check_memory, compile_step, split_batch
+from pixelgan_jax.training.signals import Interrupted, handled_by
 
 LOSSES = ("reconstruction_nats", "discriminator_loss", "generator_loss", "supervised_loss")
 
 
-class Interrupted(KeyboardInterrupt):
-    """Signal `number` ended the run; like Ctrl-C itself, nothing but the command line is to catch it."""
-
-    def __init__(self, number: int, done: str):
-        super().__init__(f"{signal.Signals(number).name}: {done}")
-        self.number = number
-
-
 class Diverged(Exception):
     """A loss or a gradient stopped being finite; the message names step and phase."""
-
-
-@contextmanager
-def signals(handle: Callable[[int], None]) -> Iterator[None]:
-    """Calls `handle` with the number of the first Ctrl-C or SIGTERM; a second one ends the process at once."""
-
-    def first(number: int, frame) -> None:
-        for each in previous:
-            signal.signal(each, signal.SIG_DFL)
-        handle(number)
-
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        for number in previous:
-            signal.signal(number, first)
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def check_finite(step: int, metrics: dict[str, float]) -> None:
@@ -191,7 +164,7 @@ def train(
         return agree(max(received, default=0))
 
     bar = tqdm(total=settings.steps, initial=step, unit="step", dynamic_ncols=True, disable=log is None)
-    with signals(received.append), bar:
+    with handled_by(received.append), bar:
         for count in plan:
             state, metrics = stepper(state, step, count)
             meter.settle()  # of the call before, which has ended by now: nothing waits for it

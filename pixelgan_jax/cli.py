@@ -19,7 +19,7 @@ from pixelgan_jax.errors import InputError, one_line
 from pixelgan_jax.methods.registry import CONFIGS
 from pixelgan_jax.nn.xla_cpu import memory
 from pixelgan_jax.training import loop, processes
-from pixelgan_jax.training.signals import Interrupted, signals
+from pixelgan_jax.training.signals import Interrupted, handled_by
 
 MODES = (*run.MODES, *tables_and_figures.MODES)
 FLAGS = ("config", "mode", "workdir", *processes.FLAGS)
@@ -51,7 +51,7 @@ class Command(NamedTuple):
     file: str
     names: dict[str, Any]
     overrides: dict[str, Any]
-    place: processes.Place | None
+    member: processes.Member | None
 
 
 def parse(arguments: list[str]) -> Command:
@@ -69,7 +69,7 @@ def parse(arguments: list[str]) -> Command:
     config = experiment.typed(file, values, overrides)
     name = Path(file).stem
     workdir = Path(flags.get("workdir", os.path.join("runs", name)))
-    return Command(name, config, mode, workdir, file, names, overrides, processes.place(flags))
+    return Command(name, config, mode, workdir, file, names, overrides, processes.member(flags))
 
 
 def _split(arguments: list[str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -104,7 +104,7 @@ def help_text() -> str:
 def execute(command: Command) -> None:
     """Does what a command line asks for."""
     if command.mode in tables_and_figures.MODES:
-        if command.place:
+        if command.member:
             flags = ", ".join(f"--{flag}" for flag in processes.FLAGS)
             raise InputError(f"--mode {command.mode}: must be given without {flags}")
         asked = experiment.call(command.file, command.names, "get_plan")
@@ -112,7 +112,7 @@ def execute(command: Command) -> None:
         seeds = command.config.train.replicates
         tables_and_figures.execute(command.mode, command.file, asked, own, seeds, command.workdir, command.overrides)
         return
-    processes.join(command.place, {"--config": command.experiment, "--mode": command.mode, **_fields(command.config)})
+    processes.join(command.member, {"--config": command.experiment, "--mode": command.mode, **_fields(command.config)})
     replicates.execute(command.mode, command.experiment, command.config, command.workdir)
     processes.leave()
 
@@ -132,7 +132,7 @@ def run_command(arguments: list[str]) -> int:
         return 0
     workdir = Path()
     try:
-        with signals(_stop):
+        with handled_by(_stop):
             command = parse(arguments)
             workdir = command.workdir
             execute(command)
@@ -143,7 +143,7 @@ def run_command(arguments: list[str]) -> int:
     except (loop.Diverged, tables_and_figures.Incomplete) as stopped:
         return _fail(1, f"stopped: {stopped}")
     except OSError as error:  # a full disk, a folder that vanished: not a bug either
-        processes.await_watch()  # or a checkpoint that another process did not live to save with us
+        processes.await_notice()  # or a checkpoint that another process did not live to save with us
         return _fail(1, f"error: {error.filename2 or error.filename or workdir}: {error.strerror or error}")
     except Exception as error:
         processes.fail(error)

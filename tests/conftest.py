@@ -1,12 +1,14 @@
 """Settings that every test shares."""
 
+import ctypes
+import gc
 import os
+import platform
 from pathlib import Path
 
-# tests compile far longer than they compute; set before JAX starts
-os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-)
+from tests import quick
+
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {quick.XLA_FLAGS}"  # before JAX starts
 
 import jax  # noqa: E402
 import pytest  # noqa: E402
@@ -23,6 +25,17 @@ unhurried = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 settings.register_profile("short", max_examples=20, **unhurried)
 settings.register_profile("long", max_examples=400, **unhurried)
 settings.load_profile("short")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def programs_of_one_module():
+    """Gives the memory of a module's compiled programs back to the system: no other module runs them again."""
+    gc.freeze()  # what is there already stays: later collections need not look at it
+    yield
+    jax.clear_caches()
+    gc.collect()
+    if platform.libc_ver()[0] == "glibc":  # which else keeps what is free between two blocks in use
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from pixelgan_jax.methods.method import Batch, Examples, Method, Phase, State
 from pixelgan_jax.training.checkpoint import Checkpoints, Meta
 from pixelgan_jax.training.logs import Log
 from pixelgan_jax.training.parallel import Step, agreement, check_memory, compile_step, split_batch
-from pixelgan_jax.training.signals import Interrupted, signals
+from pixelgan_jax.training.signals import Interrupted, handled_by
 
 
 class Diverged(Exception):
@@ -161,7 +161,7 @@ def train(
         return agree(max(received, default=0))
 
     bar = tqdm(total=settings.steps, initial=step, unit="step", dynamic_ncols=True, disable=log is None)
-    with signals(received.append), bar:
+    with handled_by(received.append), bar:
         for count in plan:
             state, metrics = stepper(state, step, count)
             meter.settle()  # of the call before, which has ended by now: nothing waits for it

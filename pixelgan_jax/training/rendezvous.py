@@ -1,7 +1,7 @@
-"""Process 0 calls the roll on the coordinator's port, before JAX takes that port over.
+"""The processes of a run find each other at the coordinator's port, before JAX takes that port over.
 
-JAX itself ends a process that does not find the others by SIGABRT, and does not notice that they were told something
-else. The connections stay open. Letters that go over them are lines of JSON.
+JAX itself aborts a process that does not find the others (SIGABRT), and does not notice that they were told
+something else. The connections stay open afterwards; a message over one is a line of JSON.
 """
 
 import json
@@ -12,134 +12,144 @@ from typing import Any, BinaryIO, NamedTuple
 
 from pixelgan_jax.errors import InputError
 
-JOIN = 120.0  # seconds that all processes have to come
-HELLO = 5.0  # seconds that whoever connects has to say who it is
-LONGEST = 2**17  # bytes of a line
+JOIN_TIMEOUT = 120.0  # seconds that all processes have to join
+HELLO_TIMEOUT = 5.0  # seconds that whoever connects has to say who it is
+LONGEST_LINE = 2**17  # bytes
 
 
-class Place(NamedTuple):
-    """A process among the others: number `index` of `count`, which meet at `host`:`port`."""
+class Member(NamedTuple):
+    """One of `num_processes` processes, number `process_id` from 0 on; process 0 listens at `host`:`port`."""
 
     host: str
     port: int
-    count: int
-    index: int
+    num_processes: int
+    process_id: int
 
     @property
-    def address(self) -> str:
+    def coordinator_address(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-class Peer(NamedTuple):
-    """A connection, and the lines that come over it."""
+class Connection(NamedTuple):
+    """A connection to another process, and the lines that arrive over it."""
 
-    connection: socket.socket
+    socket: socket.socket
     lines: BinaryIO
 
 
-def send(peer: Peer, letter: dict[str, Any]) -> None:
-    """Nothing where the other end is gone."""
+def send(connection: Connection, message: dict[str, Any]) -> None:
+    """Does nothing where the other end is gone."""
     with suppress(OSError):
-        peer.connection.sendall(json.dumps(letter).encode() + b"\n")
+        connection.socket.sendall(json.dumps(message).encode() + b"\n")
 
 
-def receive(peer: Peer) -> dict[str, Any] | None:
-    """The next letter; None where the connection has ended, took too long or carries no letter."""
+def receive(connection: Connection) -> dict[str, Any] | None:
+    """The next message; None where the connection has ended, took too long or carries something else."""
     try:
-        letter = json.loads(peer.lines.readline(LONGEST))
+        message = json.loads(connection.lines.readline(LONGEST_LINE))
     except (OSError, ValueError, RecursionError):
         return None
-    return letter if isinstance(letter, dict) else None
+    return message if isinstance(message, dict) else None
 
 
-def close(peer: Peer) -> None:
-    peer.lines.close()
-    peer.connection.close()
+def close(connection: Connection) -> None:
+    """Ends the connection."""
+    connection.lines.close()
+    connection.socket.close()
 
 
-def _peer(connection: socket.socket, timeout: float) -> Peer:
-    connection.settimeout(max(timeout, 0.001))
-    return Peer(connection, connection.makefile("rb"))
+def _connection(connected: socket.socket, timeout: float) -> Connection:
+    connected.settimeout(max(timeout, 0.001))
+    return Connection(connected, connected.makefile("rb"))
 
 
-def call(where: Place, described: dict[str, Any]) -> dict[int, Peer]:
-    """Process 0: a connection to each of the others, by its number, once all have come.
+def gather(member: Member, described: dict[str, Any]) -> dict[int, Connection]:
+    """Process 0's part: a connection to each of the others, by process id, once all have joined.
 
-    Raises InputError, which all that came are told, where one is missing after JOIN seconds or does not belong here:
-    another number of processes, a number that is taken, or something else described. Who comes up to HELLO seconds
-    after the first that does not belong is told as well. One that ended before all were there is waited for anew.
+    Raises InputError, which all that joined are told, where one is missing after JOIN_TIMEOUT or does not belong here:
+    another number of processes, an id that is taken, or something else described. Who joins within HELLO_TIMEOUT after
+    the first that does not belong is told as well. One that ended before all had joined may join again.
     """
-    came: dict[int, Peer] = {}
-    refused: list[Peer] = []
-    error, limit = None, time.monotonic() + JOIN
+    joined: dict[int, Connection] = {}
+    refused: list[Connection] = []
+    error, deadline = None, time.monotonic() + JOIN_TIMEOUT
     described = json.loads(json.dumps(described))  # as it arrives
-    with _listen(where) as server:
-        while error or len(came) < where.count - 1:
-            server.settimeout(max(limit - time.monotonic(), 0.001))
-            try:
-                connection, _ = server.accept()
-            except TimeoutError:
-                if error is None:
-                    error = f"--num_processes {where.count}: {_missing(where, came)} did not come within {JOIN:.0f} s"
+    with _listen(member) as server:
+        while error or len(joined) < member.num_processes - 1:
+            connected = _accept(server, deadline - time.monotonic())
+            if connected is None:
+                error = error or _missing(member, joined)
                 break
-            peer = _peer(connection, min(limit - time.monotonic(), HELLO))
-            hello = receive(peer)
-            if hello is None or type(hello.get("index")) is not int:  # a stranger
-                close(peer)
+            connection = _connection(connected, min(deadline - time.monotonic(), HELLO_TIMEOUT))
+            hello = receive(connection)
+            if hello is None or type(hello.get("process_id")) is not int:  # a stranger
+                close(connection)
                 continue
-            number = hello["index"]
-            for ended in [other for other in came if _ended(came[other])]:  # to be started again, and come again
-                close(came.pop(ended))
-            if reason := _objection(where, described, came, hello):
-                refused.append(peer)
+            for ended in [other for other in joined if _ended(joined[other])]:  # to be started again, and join again
+                close(joined.pop(ended))
+            if reason := _refusal(member, described, joined, hello):
+                refused.append(connection)
                 if error is None:
-                    error, limit = reason, min(limit, time.monotonic() + HELLO)
+                    error, deadline = reason, min(deadline, time.monotonic() + HELLO_TIMEOUT)
             else:
-                came[number] = peer
-    for peer in [*came.values(), *refused]:
-        send(peer, {"refused": error} if error else {"welcome": True})
+                joined[hello["process_id"]] = connection
+    for connection in [*joined.values(), *refused]:
+        send(connection, {"refused": error} if error else {"welcome": True})
         if error:
-            close(peer)
+            close(connection)
         else:
-            peer.connection.settimeout(None)
+            connection.socket.settimeout(None)
     if error:
         raise InputError(error)
-    return came
+    return joined
 
 
-def _ended(peer: Peer) -> bool:
-    """Whether a process that has said hello, and so has nothing more to say for now, is there no more."""
-    peer.connection.setblocking(False)
+def _listen(member: Member) -> socket.socket:
     try:
-        return peer.connection.recv(1, socket.MSG_PEEK) == b""
+        family = socket.getaddrinfo(member.host, member.port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server(("", member.port), family=family)
+    except OSError as error:
+        reason = str(error.strerror or error).partition(" (")[0]
+        raise InputError(
+            f"--coordinator_address {member.coordinator_address}: {reason}; must be process 0's host and a free port of"
+            " it"
+        ) from None
+
+
+def _accept(server: socket.socket, seconds: float) -> socket.socket | None:
+    """The next that connects; None where nobody does within so many seconds."""
+    server.settimeout(max(seconds, 0.001))
+    try:
+        return server.accept()[0]
+    except TimeoutError:
+        return None
+
+
+def _ended(connection: Connection) -> bool:
+    """Whether the process at the other end is gone, of one that has said hello and is not to say more for now."""
+    connection.socket.setblocking(False)
+    try:
+        return connection.socket.recv(1, socket.MSG_PEEK) == b""
     except BlockingIOError:
         return False
     except OSError:
         return True
 
 
-def _missing(where: Place, came: dict[int, Peer]) -> str:
-    missing = [str(number) for number in range(1, where.count) if number not in came]
-    return f"process{'es' if len(missing) > 1 else ''} {', '.join(missing[:10])}{', …' if len(missing) > 10 else ''}"
+def _missing(member: Member, joined: dict[int, Connection]) -> str:
+    ids = [str(number) for number in range(1, member.num_processes) if number not in joined]
+    named = f"process{'es' if len(ids) > 1 else ''} {', '.join(ids[:10])}{', …' if len(ids) > 10 else ''}"
+    return f"--num_processes {member.num_processes}: {named} did not come within {JOIN_TIMEOUT:.0f} s"
 
 
-def _listen(where: Place) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(where.host, where.port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server(("", where.port), family=family)
-    except OSError as error:
-        reason = str(error.strerror or error).partition(" (")[0]
-        raise InputError(
-            f"--coordinator_address {where.address}: {reason}; must be process 0's host and a free port of it"
-        ) from None
-
-
-def _objection(where: Place, described: dict[str, Any], came: dict[int, Peer], hello: dict[str, Any]) -> str | None:
+def _refusal(
+    member: Member, described: dict[str, Any], joined: dict[int, Connection], hello: dict[str, Any]
+) -> str | None:
     """Why the process that says hello does not belong here; None where it does."""
-    number, count = hello["index"], hello.get("count")
-    if count != where.count:
-        return f"--num_processes: {where.count} at process 0, {count} at process {number}; must be the same"
-    if number in came or not 0 < number < where.count:
+    number, count = hello["process_id"], hello.get("num_processes")
+    if count != member.num_processes:
+        return f"--num_processes: {member.num_processes} at process 0, {count} at process {number}; must be the same"
+    if number in joined or not 0 < number < member.num_processes:
         return f"--process_id {number}: two processes have it; must be different in each"
     if (name := _difference(described, hello.get("described"))) is not None:
         return f"{name}: differs between process 0 and process {number}; must be the same"
@@ -153,30 +163,33 @@ def _difference(one: dict[str, Any], other: Any) -> str | None:
     return next((name for name in [*one, *other] if name not in one or other.get(name) != one[name]), None)
 
 
-def answer(where: Place, described: dict[str, Any]) -> dict[int, Peer]:
-    """The others: a connection to process 0, by its number, once all have come.
+def join(member: Member, described: dict[str, Any]) -> dict[int, Connection]:
+    """The part of every other process: a connection to process 0, by its id, once all have joined.
 
-    Raises InputError where process 0 does not come within JOIN seconds, or refuses.
+    Raises InputError where process 0 is not there within JOIN_TIMEOUT, or refuses.
     """
-    limit, reason = time.monotonic() + JOIN, "no answer"
-    while (left := limit - time.monotonic()) > 0:
+    deadline, reason = time.monotonic() + JOIN_TIMEOUT, "no answer"
+    while (left := deadline - time.monotonic()) > 0:
         try:
-            connection = socket.create_connection((where.host, where.port), timeout=left)
+            connected = socket.create_connection((member.host, member.port), timeout=left)
         except OSError as error:  # process 0 may be yet to come
             reason = error.strerror or str(error)
             time.sleep(0.1)
             continue
-        peer = _peer(connection, JOIN + HELLO)  # process 0 may have come just now, and waits for others
-        send(peer, {"count": where.count, "index": where.index, "described": described})
-        told = receive(peer) or {}
-        if "welcome" in told:
-            connection.settimeout(None)
-            return {0: peer}
-        close(peer)
-        if "refused" in told:
-            raise InputError(str(told["refused"]))
+        # process 0 may have come just now, and waits for others
+        connection = _connection(connected, JOIN_TIMEOUT + HELLO_TIMEOUT)
+        hello = {"num_processes": member.num_processes, "process_id": member.process_id, "described": described}
+        send(connection, hello)
+        answer = receive(connection) or {}
+        if "welcome" in answer:
+            connected.settimeout(None)
+            return {0: connection}
+        close(connection)
+        if "refused" in answer:
+            raise InputError(str(answer["refused"]))
         reason = "whoever is there does not answer as process 0"
         time.sleep(0.1)
     raise InputError(
-        f"--coordinator_address {where.address}: {reason}; must be process 0's, which was waited for {JOIN:.0f} s"
+        f"--coordinator_address {member.coordinator_address}: {reason}; must be process 0's, which was waited for"
+        f" {JOIN_TIMEOUT:.0f} s"
     )

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a run saves before it ends."""
+"""Ctrl-C and SIGTERM: the first is the program's to answer, a second one ends the process at once."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -14,8 +14,11 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextmanager
-def signals(handle: Callable[[int], None]) -> Iterator[None]:
-    """Calls `handle` with the number of the first Ctrl-C or SIGTERM; a second one ends the process at once."""
+def handled_by(handle: Callable[[int], None]) -> Iterator[None]:
+    """Calls `handle` with the number of the first Ctrl-C or SIGTERM that arrives inside; a second one ends the process.
+
+    The handlers of before are back in place afterwards.
+    """
 
     def first(number: int, frame) -> None:
         for each in previous:

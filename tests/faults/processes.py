@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from pixelgan_jax.training import logs
+from tests import quick
 from tests.faults import kill
 
 # every phase of a step, every step logged
@@ -25,30 +26,34 @@ FLAGS = [*kill.FLAGS, "--config.model.layers=0", "--config.train.steps=20", "--c
 FLAGS += ["--config.train.evaluate_every=100"]
 LOSSES = ("reconstruction_nats", "discriminator_loss", "generator_loss", "supervised_loss")
 ENOUGH = 400.0  # seconds that anything may take on a busy machine, where nothing is promised
-GONE = 15.0  # seconds in which the others end when one is killed, as docs/reliability.md says
+GONE = 15.0  # seconds in which the others end when one is killed, as docs/reliability.md says; on an idle machine
 BY_JAX = "JAX distributed service detected fatal errors"  # where JAX was faster to notice that process 0 is gone
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-PROGRAM = ("-m", "pixelgan_jax.main")
+def reserved_port() -> int:
+    """A port that nobody else is given until this process ends, and that SO_REUSEADDR lets others listen on."""
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("127.0.0.1", 0))
+    port = reserved.getsockname()[1]
+    reserved.detach()  # stays open, though nobody holds it
+    return port
 
 
 def start(
-    folder: Path, count: int, *flags: str, each: dict[int, list[str]] | None = None, program: tuple[str, ...] = PROGRAM
+    folder: Path, count: int, *flags: str, each: dict[int, list[str]] | None = None, program: str | None = None
 ) -> list[subprocess.Popen]:
-    """`count` processes that train in `folder`; `each`: flags of one of them alone, by its number."""
+    """`count` processes that train in `folder`; `each`: flags of one of them alone, by its number; `program`: a text in
+    place of the command."""
     kept = {"JAX_COMPILATION_CACHE_DIR": str(folder.parent / "compiled"), "OMP_NUM_THREADS": "1"}
     kept |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
-    # one device each, whatever the tests use, compiled in a hurry
-    kept["XLA_FLAGS"] = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    # one device each, whatever the tests use
+    kept["XLA_FLAGS"] = quick.XLA_FLAGS
     environment = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")} | kept
-    address, made = f"127.0.0.1:{free_port()}", []
+    address, made = f"127.0.0.1:{reserved_port()}", []
+    run = ["-c", program] if program else ["-m", "pixelgan_jax.main"]
     for i in range(count):
-        told = [sys.executable, *program, *FLAGS, f"--workdir={folder}", *flags]
+        told = [sys.executable, *run, *FLAGS, f"--workdir={folder}", *flags]
         told += [f"--coordinator_address={address}", f"--num_processes={count}", f"--process_id={i}"]
         told += (each or {}).get(i, [])
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -128,14 +133,14 @@ def check_resume(place: Path) -> None:
     print(f"from 4 to 2 to 1 process: every step once; {compare(folder, place / 'one')}", flush=True)
 
 
-def check_kill(place: Path, count: int, victim: int, *flags: str) -> str:
-    """Kills one of the processes at work; what the first of the others said. They end within GONE seconds."""
+def check_kill(place: Path, count: int, victim: int, *flags: str, within: float = ENOUGH) -> str:
+    """Kills one of the processes at work; what the first of the others said. They end within so many seconds."""
     folder = place / f"killed_{count}_{victim}"
     processes = start(folder, count, "--config.train.steps=100000", *flags)
     await_step(folder, 5, processes)
     processes[victim].kill()
     killed = time.monotonic()
-    results = ended(processes, GONE)
+    results = ended(processes, within)
     seconds = time.monotonic() - killed
     for i, (status, _, err) in enumerate(results):
         if i != victim:
@@ -152,7 +157,7 @@ def check_stop(place: Path) -> None:
     processes = start(folder, 2, "--config.train.steps=100000")
     await_step(folder, 5, processes)
     processes[1].send_signal(signal.SIGTERM)
-    results = ended(processes, 60.0)
+    results = ended(processes)
     steps = {re.search(r"SIGTERM: saved at step (\d+); run the same command to go on", err)[1] for _, _, err in results}
     assert [status for status, _, _ in results] == [143, 143] and len(steps) == 1, results
     assert kill.newest(folder) == int(steps.pop())
@@ -193,6 +198,6 @@ if __name__ == "__main__":
         check_same(place)
         check_resume(place)
         for count, victim in ((2, 1), (2, 0), (4, 2)):
-            check_kill(place, count, victim)
+            check_kill(place, count, victim, within=GONE)
         check_stop(place)
         check_refusals(place)

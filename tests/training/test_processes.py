@@ -1,12 +1,13 @@
-"""Several processes: where each belongs, the roll call, and two real ones that train, of which one is killed."""
+"""Several processes: which each is, how they meet, and two real ones that train, of which one is killed."""
 
+import contextlib
 import json
 import socket
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -15,18 +16,19 @@ import pytest
 from pixelgan_jax import cli
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.training import processes, rendezvous
-from pixelgan_jax.training.rendezvous import Place
+from pixelgan_jax.training.rendezvous import Member
 from tests.faults import kill
 from tests.faults import processes as faults
 
 FLAGS = {"coordinator_address": "there:1234", "num_processes": "4", "process_id": "3"}
+HUNG = 300  # seconds after which a test has failed, on whatever machine
 
 
-def test_flags_say_the_place_of_a_process():
-    assert processes.place({}) is None
-    assert processes.place(FLAGS) == Place("there", 1234, 4, 3)
-    assert processes.place(FLAGS | {"coordinator_address": "[::1]:80"}).address == "[::1]:80"
-    assert processes.place(FLAGS | {"num_processes": "1", "process_id": "0"}) is None
+def test_flags_say_which_process_this_is():
+    assert processes.member({}) is None
+    assert processes.member(FLAGS) == Member("there", 1234, 4, 3)
+    assert processes.member(FLAGS | {"coordinator_address": "[::1]:80"}).coordinator_address == "[::1]:80"
+    assert processes.member(FLAGS | {"num_processes": "1", "process_id": "0"}) is None
 
 
 @pytest.mark.parametrize(
@@ -42,72 +44,102 @@ def test_flags_say_the_place_of_a_process():
         ({"process_id": "-1"}, "--process_id -1: must be a whole number"),
     ],
 )
-def test_flags_that_say_no_place_are_refused(capsys, changed, message):
+def test_flags_that_do_not_fit_are_refused(capsys, changed, message):
     flags = {name: value for name, value in (FLAGS | changed).items() if value is not None}
     with pytest.raises(InputError) as caught:
-        processes.place(flags)
+        processes.member(flags)
     assert str(caught.value).startswith(message)
     told = [f"--{name}={value}" for name, value in flags.items()]
     assert cli.run_command(["--config", str(kill.ROOT / "experiments" / "digits.py"), *told]) == 2
     assert capsys.readouterr().err.startswith(f"error: {message}")
 
 
-@pytest.fixture(autouse=True)
-def in_seconds(monkeypatch):
-    monkeypatch.setattr(rendezvous, "JOIN", 20.0)
-    monkeypatch.setattr(rendezvous, "HELLO", 4.0)
+@pytest.fixture
+def server(monkeypatch):
+    """What process 0 listens with: bound to a port that the system chose, and handed over."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        monkeypatch.setattr(rendezvous, "_listen", lambda member: listening)
+        monkeypatch.setattr(rendezvous, "HELLO_TIMEOUT", 60.0)  # for whoever has joined but has no processor to say so
+        yield listening
+
+
+def at(server, count, index):
+    return Member("127.0.0.1", server.getsockname()[1], count, index)
+
+
+def connected(server, *lines):
+    """A client of the server that has said these lines."""
+    client = socket.create_connection(server.getsockname())
+    for line in lines:
+        client.sendall(line + b"\n")
+    return client
+
+
+def hello(index, count=3, described=None):
+    message = {"process_id": index, "num_processes": count, "described": {} if described is None else described}
+    return json.dumps(message).encode()
+
+
+def outcome(part, *arguments):
+    """The ids that a process is connected to in the end, or why it is not."""
+    try:
+        connections = part(*arguments)
+    except InputError as error:
+        return str(error)
+    for connection in connections.values():
+        rendezvous.close(connection)
+    return sorted(connections)
 
 
 @pytest.fixture
-def hurried(monkeypatch):
-    monkeypatch.setattr(rendezvous, "JOIN", 3.0)
-    monkeypatch.setattr(rendezvous, "HELLO", 1.0)
-
-
-def connected(visitor, port):
-    """Connects once somebody listens."""
-    for _ in range(200):
-        with suppress(ConnectionRefusedError):
-            return visitor.connect(("127.0.0.1", port))
-        time.sleep(0.05)
-    raise AssertionError("nobody listens")
-
-
-def gather(*others, count=3, stranger=b""):
-    """What each end of a roll call of `count` comes to: process 0, then (count, index, described) of the others."""
-    port, heard, objection = faults.free_port(), threading.Semaphore(0), rendezvous._objection
+def heard(monkeypatch):
+    """A semaphore with one count for each process that process 0 has heard of."""
+    count, refusal = threading.Semaphore(0), rendezvous._refusal
 
     def counted(*arguments):
-        heard.release()
-        return objection(*arguments)
+        answer = refusal(*arguments)
+        count.release()
+        return answer
 
-    def one(call, *arguments):
-        try:
-            peers = call(*arguments)
-            for peer in peers.values():
-                rendezvous.close(peer)
-            return sorted(peers)
-        except InputError as error:
-            return str(error)
-
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor() as pool, socket.socket() as visitor:
-        patch.setattr(rendezvous, "_objection", counted)
-        ends = [pool.submit(one, rendezvous.call, Place("127.0.0.1", port, count, 0), {"a": 1})]
-        connected(visitor, port)  # process 0 is there
-        if stranger:
-            visitor.sendall(stranger)
-        else:
-            visitor.close()
-        for told, index, what in others:
-            ends.append(pool.submit(one, rendezvous.answer, Place("127.0.0.1", port, told, index), what))
-            assert heard.acquire(timeout=60)  # they come in this order
-        return [end.result() for end in ends]
+    monkeypatch.setattr(rendezvous, "_refusal", counted)
+    return count
 
 
-def test_all_that_are_called_meet():
-    assert gather((3, 2, {"a": 1}), (3, 1, {"a": 1})) == [[1, 2], [0], [0]]
-    assert gather((2, 1, {"a": 1}), count=2, stranger=b"GET / HTTP/1.1\r\n\r\n") == [[1], [0]]
-    assert gather((2, 1, {"a": 1}), count=2, stranger=json.dumps({"index": []}).encode() + b"\n") == [[1], [0]]
+@pytest.fixture
+def meet(server, heard, monkeypatch):
+    """A function: what each of `count` processes comes to, process 0 and then (count, index, described) of the others,
+    which join in this order. Process 0's time is up once all of them have."""
+    accept, everybody = rendezvous._accept, threading.Event()
+
+    def until_everybody(server, seconds):
+        while not everybody.is_set():
+            if (client := accept(server, 0.02)) is not None:
+                return client
+        return None
+
+    def run(*others, count=3, stranger=None):
+        monkeypatch.setattr(rendezvous, "_accept", until_everybody)
+        everybody.clear()
+        with ThreadPoolExecutor() as pool, contextlib.ExitStack() as stack:
+            if stranger is not None:
+                stack.enter_context(connected(server, stranger))
+            ends = [pool.submit(outcome, rendezvous.gather, at(server, count, 0), {"a": 1})]
+            for told, index, what in others:
+                ends.append(pool.submit(outcome, rendezvous.join, at(server, told, index), what))
+                assert heard.acquire(timeout=HUNG)
+            everybody.set()
+            return [end.result() for end in ends]
+
+    return run
+
+
+def test_all_that_join_meet(meet):
+    assert meet((3, 2, {"a": 1}), (3, 1, {"a": 1})) == [[1, 2], [0], [0]]
+
+
+@pytest.mark.parametrize("line", [b"GET / HTTP/1.1", json.dumps({"process_id": []}).encode()])
+def test_a_stranger_is_passed_over(meet, line):
+    assert meet((2, 1, {"a": 1}), count=2, stranger=line) == [[1], [0]]
 
 
 @pytest.mark.parametrize(
@@ -126,62 +158,93 @@ def test_all_that_are_called_meet():
         ),
         ([(3, 2, {"a": 1}), (3, 1, {"a": 2})], "a: differs between process 0 and process 1; must be the same"),
         ([(3, 2, {"a": 1}), (3, 1, {"a": 1, "b": 0})], "b: differs between process 0 and process 1; must be the same"),
+        ([(3, 2, {"a": 1})], "--num_processes 3: process 1 did not come within 120 s"),
+        ([(3, 2, {"a": 2})], "a: differs between process 0 and process 2; must be the same"),  # though 1 never comes
     ],
 )
-def test_all_that_came_are_told_who_does_not_belong_here(others, message):
-    assert gather(*others) == [message] * (1 + len(others))
+def test_all_that_joined_are_told_who_does_not_belong_here(meet, others, message):
+    assert meet(*others) == [message] * (1 + len(others))
 
 
-def test_who_is_missing_and_who_is_late_is_said(hurried):
-    missing = "--num_processes 3: process 1 did not come within 3 s"
-    assert gather((3, 2, {"a": 1})) == [missing] * 2
-    differs = "a: differs between process 0 and process 2; must be the same"
-    assert gather((3, 2, {"a": 2})) == [differs] * 2  # though process 1 never comes
+def test_who_does_not_come_is_waited_for_so_long(server, monkeypatch):
+    monkeypatch.setattr(rendezvous, "JOIN_TIMEOUT", 0.4)
+    assert outcome(rendezvous.gather, at(server, 3, 0), {}) == (
+        "--num_processes 3: processes 1, 2 did not come within 0 s"
+    )
+
+
+def test_who_does_not_belong_ends_the_wait_for_the_others(server, monkeypatch):
+    monkeypatch.setattr(rendezvous, "JOIN_TIMEOUT", HUNG)
+    with connected(server, hello(2, described={"a": 2})) as client:  # said before process 0 listens
+        monkeypatch.setattr(rendezvous, "HELLO_TIMEOUT", 1.0)
+        said = outcome(rendezvous.gather, at(server, 3, 0), {"a": 1})
+        assert said == "a: differs between process 0 and process 2; must be the same"
+        assert json.loads(client.makefile().readline()) == {"refused": said}
 
 
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)])
-def test_a_process_that_was_started_again_takes_its_own_place(order):
-    port, hello = faults.free_port(), json.dumps({"index": 1, "count": 3, "described": {}}).encode() + b"\n"
+def test_a_process_that_was_started_again_takes_its_own_place(server, heard, order):
     with ThreadPoolExecutor() as pool:
-        first = pool.submit(rendezvous.call, Place("127.0.0.1", port, 3, 0), {})
-        with socket.socket() as before:
-            connected(before, port)
-            before.sendall(hello)
-            time.sleep(0.5)  # said before it ends
-        others = []
+        ends = {0: pool.submit(outcome, rendezvous.gather, at(server, 3, 0), {})}
+        with connected(server, hello(1)):
+            assert heard.acquire(timeout=HUNG)
         for number in order:
-            time.sleep(0.5)  # so that they come in this order
-            others.append(pool.submit(rendezvous.answer, Place("127.0.0.1", port, 3, number), {}))
-        met = [first.result(), *(other.result() for other in others)]
-    assert [sorted(peers) for peers in met] == [[1, 2], [0], [0]]
-    for peer in (peer for peers in met for peer in peers.values()):
-        rendezvous.close(peer)
+            ends[number] = pool.submit(outcome, rendezvous.join, at(server, 3, number), {})
+            assert heard.acquire(timeout=HUNG)
+        assert {number: end.result() for number, end in ends.items()} == {0: [1, 2], 1: [0], 2: [0]}
 
 
-def test_a_coordinator_that_comes_late_has_the_whole_time_to_gather_the_others(monkeypatch):
-    monkeypatch.setattr(rendezvous, "JOIN", 6.0)
-    port = faults.free_port()
+def clock(monkeypatch, *times):
+    """Has the rendezvous see these times, the last of them for ever."""
+    left = list(times)
+    seen = SimpleNamespace(monotonic=lambda: left.pop(0) if len(left) > 1 else left[0], sleep=time.sleep)
+    monkeypatch.setattr(rendezvous, "time", seen)
+
+
+def test_a_coordinator_that_comes_late_has_the_whole_time_to_gather_the_others(server, monkeypatch):
+    late = rendezvous.JOIN_TIMEOUT - 0.2
+    clock(monkeypatch, 0.0, late)
     with ThreadPoolExecutor() as pool:
-        waiting = pool.submit(rendezvous.answer, Place("127.0.0.1", port, 3, 1), {})
-        time.sleep(3.0)
-        first = pool.submit(rendezvous.call, Place("127.0.0.1", port, 3, 0), {})
-        time.sleep(3.5)  # more than 6 s after the first
-        last = pool.submit(rendezvous.answer, Place("127.0.0.1", port, 3, 2), {})
-        met = [each.result() for each in (first, waiting, last)]
-    assert [sorted(peers) for peers in met] == [[1, 2], [0], [0]]
-    for peer in (peer for peers in met for peer in peers.values()):
-        rendezvous.close(peer)
+        waiting = pool.submit(outcome, rendezvous.join, at(server, 3, 1), {})
+        client, _ = server.accept()
+        with client, client.makefile() as lines:
+            assert json.loads(lines.readline())["process_id"] == 1
+            client.settimeout(0.5)
+            with pytest.raises(TimeoutError):  # it waits for more than the 0.2 s that were left
+                client.recv(1)
+            client.sendall(b'{"welcome": true}\n')
+            assert waiting.result() == [0]
 
 
-def test_a_coordinator_that_is_not_there_is_waited_for_and_named(hurried):
-    port = faults.free_port()
+def test_a_coordinator_that_is_not_there_is_waited_for_and_named(monkeypatch):
+    port = faults.reserved_port()  # where nobody listens
+    clock(monkeypatch, 0.0, 0.0, rendezvous.JOIN_TIMEOUT)
     with pytest.raises(InputError, match=f"--coordinator_address 127.0.0.1:{port}: Connection refused; must be proc"):
-        rendezvous.answer(Place("127.0.0.1", port, 2, 1), {})
-    with socket.create_server(("127.0.0.1", port)):  # somebody else
-        with pytest.raises(InputError, match="does not answer as process 0; must be process 0's, which was waited for"):
-            rendezvous.answer(Place("127.0.0.1", port, 2, 1), {})
+        rendezvous.join(Member("127.0.0.1", port, 2, 1), {})
+
+
+@pytest.mark.parametrize("line", [b"", b"HTTP/1.1 400 Bad Request\n"])
+def test_somebody_else_at_the_coordinators_address_is_not_taken_for_it(server, monkeypatch, line):
+    clock(monkeypatch, 0.0, 0.0, rendezvous.JOIN_TIMEOUT)
+    with ThreadPoolExecutor() as pool:
+        ended = pool.submit(outcome, rendezvous.join, at(server, 2, 1), {})
+        client, _ = server.accept()
+        with client, client.makefile() as lines:
+            lines.readline()
+            client.sendall(line)
+            client.shutdown(socket.SHUT_WR)
+            said = "does not answer as process 0; must be process 0's, which was waited for 120 s"
+            assert ended.result().endswith(said)
+
+
+def test_a_port_is_listened_on_where_it_is_free():
+    port = faults.reserved_port()
+    this = Member("127.0.0.1", port, 2, 0)
+    with rendezvous._listen(this) as listening, socket.create_connection(("127.0.0.1", port)):
+        client = rendezvous._accept(listening, HUNG)
+        client.close()
         with pytest.raises(InputError, match=f"--coordinator_address 127.0.0.1:{port}: .*in use; must be process 0's "):
-            rendezvous.call(Place("127.0.0.1", port, 2, 0), {})
+            rendezvous.gather(this, {})
 
 
 def test_jax_is_asked_for_the_others_on_cloud_tpu_alone(monkeypatch, tmp_path):
@@ -199,32 +262,42 @@ def test_jax_is_asked_for_the_others_on_cloud_tpu_alone(monkeypatch, tmp_path):
 
 
 FAILING = """
-import os, sys, time
+import os, pathlib, sys, time
 from pixelgan_jax import cli
 from pixelgan_jax.commands import replicates
+from pixelgan_jax.training import processes
+
+failed = pathlib.Path({failed!r})
+first = sys.argv[-1] == "--process_id=0"
 
 def execute(*_):
-    if sys.argv[-1] == "--process_id=0":
+    if first:
+        failed.touch()
         raise OSError("AllGather failed")
-    time.sleep({seconds})
-    os._exit(9)
+    while not failed.exists():
+        time.sleep(0.01)
+    if {dies}:
+        os._exit(9)
+    time.sleep({hung})
 
 replicates.execute = execute
+processes.NOTICE = {hung} if {dies} else 0
+processes.GRACE = {hung} if first else 0
 sys.exit(cli.run_command(sys.argv[1:]))
 """
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="collectives of processes on one CPU")
 @pytest.mark.parametrize(
-    ("seconds", "statuses", "message"),
-    [(1, [1, 9], "stopped: process 1 is gone; run the same commands to go on"), (600, [1, 1], "AllGather failed")],
+    ("dies", "statuses", "message"),
+    [(True, [1, 9], "stopped: process 1 is gone; run the same commands to go on"), (False, [1, 1], "AllGather failed")],
 )
-def test_an_error_of_the_system_is_anothers_end_where_that_is_behind_it(tmp_path, seconds, statuses, message):
-    started = faults.start(tmp_path / "run", 2, program=("-c", FAILING.format(seconds=seconds)))
-    (status, _, err), (other_status, _, other_err) = faults.ended(started)
+def test_an_error_of_the_system_is_anothers_end_where_that_is_behind_it(tmp_path, dies, statuses, message):
+    program = FAILING.format(failed=str(tmp_path / "failed"), dies=dies, hung=HUNG)
+    (status, _, err), (other_status, _, other_err) = faults.ended(faults.start(tmp_path / "run", 2, program=program))
     assert [status, other_status] == statuses
     assert err.strip().endswith(message) and "Traceback" not in err
-    assert other_status == 9 or other_err.strip() == err.strip()
+    assert dies or other_err.strip() == err.strip()
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="collectives of processes on one CPU")

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pixelgan_jax import cli
-from pixelgan_jax.training import logs, loop
+from pixelgan_jax.training import logs
 from pixelgan_jax.training.checkpoint import Checkpoints
 from tests.test_cli import DIGITS, ROOT, SMALL
 
@@ -102,7 +102,7 @@ def test_a_signal_outside_the_loop_ends_the_command_without_a_traceback(capsys, 
 def test_a_second_signal_ends_the_process_at_once():
     numbers, got = (signal.SIGINT, signal.SIGTERM), []
     before = [signal.getsignal(number) for number in numbers]
-    with loop.signals(got.append):
+    with signals.handled_by(got.append):
         os.kill(os.getpid(), signal.SIGTERM)
         assert got == [signal.SIGTERM]
         assert [signal.getsignal(number) for number in numbers] == [signal.SIG_DFL] * 2  # the system's: no more Python

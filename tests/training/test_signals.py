@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pixelgan_jax import cli
-from pixelgan_jax.training import logs
+from pixelgan_jax.training import logs, signals
 from pixelgan_jax.training.checkpoint import Checkpoints
 from tests.test_cli import DIGITS, ROOT, SMALL
 

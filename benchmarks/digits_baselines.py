@@ -13,9 +13,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 from experiments import digits
-from pixelgan_jax.config import from_dict
 from pixelgan_jax.data.sources import load
 from pixelgan_jax.data.splits import split
+from pixelgan_jax.methods.registry import from_dict
 
 MODELS = {
     "k-nearest neighbours": [KNeighborsClassifier(k) for k in (1, 3, 5)],

@@ -11,10 +11,11 @@ from unittest import mock
 
 import jax
 
-from pixelgan_jax.methods.autoencoder.model import Model
-from pixelgan_jax.methods.autoencoder.state import create
-from pixelgan_jax.methods.autoencoder.step import Examples
-from pixelgan_jax.training import loop, parallel
+from pixelgan_jax.config import Config
+from pixelgan_jax.evaluation.trained import initial
+from pixelgan_jax.methods import registry
+from pixelgan_jax.methods.method import DataSpec, Examples
+from pixelgan_jax.training import loop
 from pixelgan_jax.training.checkpoint import Meta
 from pixelgan_jax.training.logs import Log
 
@@ -46,14 +47,14 @@ class Watched(Log):
         self.spent = getattr(self, "spent", {}) | {step: beside}
 
 
-def beside_program(model: Model, examples: Examples, over: jax.sharding.Mesh, every: int) -> float:
+def beside_program(config: Config, data: DataSpec, examples: Examples, mesh: jax.sharding.Mesh, every: int) -> float:
     """Processor seconds a step that the thread that drives the loop takes beside the step's program: cutting batches,
     fetching metrics, the progress bar, a log line every so many steps."""
     steps = 3 * every
     often = {"log_every": every, "evaluate_every": steps, "checkpoint_every": steps}
-    train = dataclasses.replace(model.config.train, steps=steps, **often)
-    model = model._replace(config=dataclasses.replace(model.config, train=train))
-    meta = Meta("benchmark", model.config, model.shape, 0, 0.0, 0.0)
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, steps=steps, **often))
+    method = registry.make(config, data)
+    meta = Meta("benchmark", config, seconds=0.0, compile_seconds=0.0, **data._asdict())
     keeps_nothing = SimpleNamespace(save=lambda *_: None, wait=lambda: None)
     compiled = loop._compiled
     with TemporaryDirectory() as folder, Watched(Path(folder), 0) as log, redirect_stderr(StringIO()):
@@ -64,6 +65,8 @@ def beside_program(model: Model, examples: Examples, over: jax.sharding.Mesh, ev
             return log.programs[-1]
 
         with mock.patch.object(loop, "_compiled", timed):
-            state = parallel.replicate(create(model), over)
-            loop.train(model, state, examples, meta, over, keeps_nothing, log, lambda state: ({}, None))
+            state = initial(method, config, mesh)
+            loop.train(
+                *(method, config.train, state, examples, meta, mesh, keeps_nothing, log, lambda state: ({}, None))
+            )
     return (log.spent[steps] - log.spent[every]) / (steps - every)

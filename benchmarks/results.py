@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 
 import experiments
-from pixelgan_jax.commands import comparison
+from pixelgan_jax.commands import tables_and_figures
 from pixelgan_jax.report import markdown
 
 INTRODUCTION = """\
@@ -28,7 +28,7 @@ lie.
 def gathered(folder: Path) -> list[dict]:
     """The tables, then the figures, that lie in the folder."""
     found = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-    return [each for kind in comparison.MODES for each in found if each.get("kind") == kind]
+    return [each for kind in tables_and_figures.MODES for each in found if each.get("kind") == kind]
 
 
 def planned() -> list[str]:

@@ -19,19 +19,23 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 
-import pixelgan_jax as pg
 from benchmarks import timing
 from experiments import base, mnist, svhn
-from pixelgan_jax.config import from_dict
 from pixelgan_jax.data.levels import scale
+from pixelgan_jax.evaluation import trained
+from pixelgan_jax.evaluation.trained import Trained
+from pixelgan_jax.methods import registry
 from pixelgan_jax.methods.autoencoder import sampling
-from pixelgan_jax.methods.autoencoder.model import Model, build, initialise
+from pixelgan_jax.methods.autoencoder.model import Autoencoder, build, initialise
+from pixelgan_jax.methods.method import DataSpec
+from pixelgan_jax.methods.registry import from_dict
 from pixelgan_jax.training import parallel
 
 try:
@@ -48,7 +52,7 @@ PUBLISHED = {1: 2, 2: 4, 4: 6, 8: 10, 16: 18, 32: 33, 64: 61, 128: 109, 256: 183
 METHODS = {"cached": "C0-o", "fixed_point": "C2-s", "oracle": "k-", "pytorch": "C3--^"}
 
 
-def models(channels: int | None) -> dict[str, tuple[Model, dict]]:
+def models(channels: int | None) -> dict[str, tuple[Autoencoder, dict]]:
     """The three shapes of the comparison, by name, with their decoder's parameters."""
     binary, levels, mixture = mnist.get_config(), mnist.get_config(), svhn.get_config()
     levels.data.levels, levels.model.likelihood = 256, "categorical"
@@ -64,7 +68,7 @@ def models(channels: int | None) -> dict[str, tuple[Model, dict]]:
     return made
 
 
-def tiny() -> dict[str, tuple[Model, dict]]:
+def tiny() -> dict[str, tuple[Autoencoder, dict]]:
     """A model for trying this file out."""
     fields = base.get_config()
     fields.model.update(channels=4, layers=1)
@@ -72,7 +76,7 @@ def tiny() -> dict[str, tuple[Model, dict]]:
     return {"6×6×1, a trial": (model, initialise(model, 0)[0]["decoder"])}
 
 
-def step_weights(model: Model, params: dict) -> tuple[int, int]:
+def step_weights(model: Autoencoder, params: dict) -> tuple[int, int]:
     """(weights that enter a pixel's parameters, those among them that can be used only once its left neighbours are
     known). The first bound the operations, the second are read again for every pixel."""
     settings = model.config.model
@@ -90,16 +94,16 @@ def step_weights(model: Model, params: dict) -> tuple[int, int]:
     return total - unseen, left + head
 
 
-def request(model: Model, batch: int, known: int = 0) -> sampling.Request:
+def request(model: Autoencoder, batch: int, known: int = 0) -> sampling.Request:
     """A request of `batch` images of which `known` pixels are given."""
     random = np.random.RandomState(0)
     code = random.dirichlet(np.ones(model.width), batch).astype(np.float32) if model.width else np.zeros((batch, 0))
-    draws = jax.jit(partial(sampling.pixel_uniforms, model, 0))(jnp.arange(batch))
+    draws = jax.jit(partial(sampling.pixel_uniforms, model))(jax.random.split(jax.random.key(0), batch))
     given = jnp.zeros((batch, *model.shape), jnp.int32)
     return sampling.Request(jnp.asarray(code), draws, given, jnp.full(batch, known, jnp.int32), jnp.float32(1.0))
 
 
-def measure(model: Model, params: dict, batch: int, repeats: int, fixed_point: bool) -> dict:
+def measure(model: Autoencoder, params: dict, batch: int, repeats: int, fixed_point: bool) -> dict:
     """Every method at one batch: microseconds a pixel (of the whole batch), compile seconds, megabytes, passes."""
     pixels = math.prod(model.shape[:2])
     timed = min(pixels, max(2, 512 // batch))
@@ -139,7 +143,7 @@ def measure(model: Model, params: dict, batch: int, repeats: int, fixed_point: b
     }
 
 
-def floors(model: Model, params: dict, batch: int, rate: float, copied: float) -> dict:
+def floors(model: Autoencoder, params: dict, batch: int, rate: float, copied: float) -> dict:
     """Microseconds a pixel of the whole batch costs at least: by its operations, and by the weights it reads."""
     used, read = step_weights(model, params)
     return {
@@ -148,7 +152,7 @@ def floors(model: Model, params: dict, batch: int, rate: float, copied: float) -
     }
 
 
-def pytorch(model: Model, params: dict, asked: sampling.Request, timed: int) -> float:
+def pytorch(model: Autoencoder, params: dict, asked: sampling.Request, timed: int) -> float:
     """Seconds a pixel of PyTorch's naive loop, after a check that its decoder computes what ours does."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     module = torch_decoders.build(model, params, device)
@@ -170,15 +174,15 @@ def pytorch(model: Model, params: dict, asked: sampling.Request, timed: int) -> 
     return float(np.median([run() for _ in range(3)])) / timed
 
 
-def growth(model: Model, params: dict, batch: int) -> float:
+def growth(model: Autoencoder, params: dict, batch: int) -> float:
     """Megabytes that the process grows by, beyond the images themselves, when 8 chunks are asked for after one."""
-    over = parallel.mesh()
+    method = registry.make(model.config, DataSpec(model.shape, model.config.prior.categories))
+    drawing = Trained(model.config, method, ({"decoder": params}, {}), parallel.make_mesh(), 0)
     code = np.asarray(request(model, 8 * batch).code)
-    chunk, sampling.CHUNK = sampling.CHUNK, batch
-    sampling.sample(model, params, code[:batch], over)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    images, _ = sampling.sample(model, params, code, over)
-    sampling.CHUNK = chunk
+    with mock.patch.object(trained, "DRAWN", batch):
+        trained.draw(drawing, code[:batch], 0)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        images, _ = trained.draw(drawing, code, 0)
     kilobytes = 1 if sys.platform == "linux" else 1024  # elsewhere ru_maxrss counts bytes
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e3 / kilobytes - images.nbytes / 1e6
 
@@ -238,12 +242,13 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def chosen(arguments: argparse.Namespace) -> dict[str, tuple[Model, dict]]:
+def chosen(arguments: argparse.Namespace) -> dict[str, tuple[Autoencoder, dict]]:
     if arguments.trial:
         return tiny()
     if arguments.workdir:
-        trained = pg.load(arguments.workdir)
-        return {f"{arguments.workdir}, step {trained.step}": (trained.model, trained.params["decoder"])}
+        loaded = trained.load(arguments.workdir)
+        model, (params, _) = build(loaded.config, loaded.method.shape), loaded.variables
+        return {f"{arguments.workdir}, step {loaded.step}": (model, params["decoder"])}
     return models(arguments.channels)
 
 

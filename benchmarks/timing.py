@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from pixelgan_jax.evaluation import provenance
-from pixelgan_jax.training.parallel import bytes_needed, compiler_options
+from pixelgan_jax.nn.xla_cpu import compiler_options
+from pixelgan_jax.training.parallel import bytes_needed
 
 
 def seconds(call: Callable[[], object], repeats: int = 5) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from pixelgan_jax.methods.autoencoder.model import Model
+from pixelgan_jax.methods.autoencoder.model import Autoencoder
 
 
 def tensors(tree, device):
@@ -57,7 +57,7 @@ def gate(x: torch.Tensor) -> torch.Tensor:
 class Plain(torch.nn.Module):
     """PixelCNN."""
 
-    def __init__(self, model: Model, params: dict, device: str):
+    def __init__(self, model: Autoencoder, params: dict, device: str):
         super().__init__()
         self.settings, self.shape, self.params = model.config.model, model.shape, tensors(params, device)
         sides = [self.settings.first_kernel] + [self.settings.kernel] * self.settings.layers
@@ -76,7 +76,7 @@ class Plain(torch.nn.Module):
 class Gated(torch.nn.Module):
     """Gated PixelCNN."""
 
-    def __init__(self, model: Model, params: dict, device: str):
+    def __init__(self, model: Autoencoder, params: dict, device: str):
         super().__init__()
         self.settings, self.shape, self.params = model.config.model, model.shape, tensors(params, device)
         stack = [self.params[f"stack_{i}"] for i in range(self.settings.layers + 1)]
@@ -103,7 +103,7 @@ class Gated(torch.nn.Module):
         return head(self.params["head"], h)
 
 
-def build(model: Model, params: dict, device: str) -> torch.nn.Module:
+def build(model: Autoencoder, params: dict, device: str) -> torch.nn.Module:
     """The decoder of `model` with the parameters of ours."""
     return {"pixelcnn": Plain, "gated_pixelcnn": Gated}[model.config.model.decoder](model, params, device)
 

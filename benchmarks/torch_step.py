@@ -15,8 +15,8 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from benchmarks import torch_decoders
 from pixelgan_jax.config import Config
 from pixelgan_jax.methods.autoencoder.likelihoods import LOG_SCALES
-from pixelgan_jax.methods.autoencoder.model import Model
-from pixelgan_jax.methods.autoencoder.state import ROLES, phases
+from pixelgan_jax.methods.autoencoder.model import Autoencoder
+from pixelgan_jax.methods.autoencoder.phases import ROLES, phases
 
 
 class Draws(NamedTuple):
@@ -31,7 +31,7 @@ class Draws(NamedTuple):
     code_noise: torch.Tensor
 
 
-def draw(model: Model, count: int) -> Draws:
+def draw(model: Autoencoder, count: int) -> Draws:
     """New random numbers for a step over `count` images."""
     (height, width, channels), codes = model.shape, model.width
     prior = F.one_hot(torch.randint(codes, (count,)), codes).float()
@@ -45,7 +45,7 @@ def dense(layer: dict, x: torch.Tensor) -> torch.Tensor:
     return y + layer["bias"] if "bias" in layer else y
 
 
-def log_prob(model: Model, parameters: torch.Tensor, levels_of: torch.Tensor) -> torch.Tensor:
+def log_prob(model: Autoencoder, parameters: torch.Tensor, levels_of: torch.Tensor) -> torch.Tensor:
     """log p of levels int64 [N, H, W, C] under parameters [N, H, W, P], nats [N, H, W]."""
     name, levels = model.config.model.likelihood, model.config.data.levels
     if name == "bernoulli":
@@ -87,7 +87,7 @@ def rate(config: Config, phase: str, step: int) -> float:
 class Step:
     """Parameters, optimizers and averages of one model; calling it runs a step and gives its metrics."""
 
-    def __init__(self, model: Model, params: dict, stats: dict, channels_last: bool):
+    def __init__(self, model: Autoencoder, params: dict, stats: dict, channels_last: bool):
         self.model, self.config, self.done = model, model.config, 0
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
         self.params = torch_decoders.tensors(params, "cpu")
@@ -97,7 +97,7 @@ class Step:
         self.stats = torch_decoders.tensors(stats["encoder"], "cpu")
         averaged = self.leaves["encoder"] + self.leaves["decoder"]
         self.averaged, self.ema = averaged, [leaf.detach().clone() for leaf in averaged]
-        self.optimizers = {phase: self._adam(phase) for phase in phases(model.config)}
+        self.optimizers = {phase.name: self._adam(phase.name) for phase in phases(model.config)}
 
     def _adam(self, phase: str) -> torch.optim.Optimizer:
         optim = self.config.optim

@@ -15,6 +15,7 @@ import argparse
 import dataclasses
 import importlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,12 +26,13 @@ import numpy as np
 
 from benchmarks import timing
 from benchmarks.loop_share import beside_program
-from pixelgan_jax.config import from_dict
 from pixelgan_jax.data.randomness import Stream, example_keys, fold, normal, uniform
 from pixelgan_jax.methods.autoencoder import priors
-from pixelgan_jax.methods.autoencoder.model import Model, build
-from pixelgan_jax.methods.autoencoder.state import ROLES, create
-from pixelgan_jax.methods.autoencoder.step import AXIS, Batch, Examples
+from pixelgan_jax.methods.autoencoder.model import Autoencoder, build
+from pixelgan_jax.methods.autoencoder.phases import ROLES, create
+from pixelgan_jax.methods.autoencoder.step import train_step
+from pixelgan_jax.methods.method import AXIS, Batch, DataSpec, Examples
+from pixelgan_jax.methods.registry import from_dict
 from pixelgan_jax.nn.xla_cpu import memory
 from pixelgan_jax.training import parallel
 
@@ -55,8 +57,8 @@ SMALL = dict(encoder_channels=(4, 4), encoder_units=8, channels=4, layers=1, dis
 class Case(NamedTuple):
     """A model on one device, with a batch's worth of random images and labels."""
 
-    model: Model
-    over: jax.sharding.Mesh
+    model: Autoencoder
+    mesh: jax.sharding.Mesh
     examples: Examples
     batch: Batch
 
@@ -70,18 +72,18 @@ def case(name: str, batch: int, **fields) -> Case:
         shape = (fields["side"], fields["side"], shape[2])
     config.model.update({field: value for field, value in fields.items() if field != "side"})
     config.train.batch_size = batch
-    random, over = np.random.RandomState(0), parallel.mesh(jax.devices()[:1])
+    random, mesh = np.random.RandomState(0), parallel.make_mesh(jax.devices()[:1])
     images = random.randint(0, 256, (batch, *shape)).astype(np.uint8)
     labels = random.randint(0, config.prior.categories, batch).astype(np.int32)
-    examples = parallel.replicate(Examples(images, images, labels, np.int32(0)), over)
-    index = np.arange(batch, dtype=np.int32)[None]
-    return Case(build(from_dict(config), shape, AXIS), over, examples, Batch(index, index))
+    index = np.arange(batch, dtype=np.int32)
+    examples = parallel.replicate(Examples(images, index, labels, np.int32(0)), mesh)
+    return Case(build(from_dict(config), shape, AXIS), mesh, examples, Batch(index[None], index[None]))
 
 
 def ours(made: Case) -> tuple[Callable[[], dict], dict]:
     """(a call that runs a step and gives its metrics, what compiling it told)."""
-    state, batch = parallel.replicate(create(made.model), made.over), parallel.split_batch(made.batch, made.over)
-    call = parallel.compile_step(made.model, made.over)
+    state, batch = parallel.replicate(create(made.model, 0), made.mesh), parallel.split_batch(made.batch, made.mesh)
+    call = parallel.compile_step(partial(train_step, made.model), made.mesh)
     program, seconds, needed = timing.compiled(call, state, made.examples, batch)
     held = [state]
 
@@ -117,7 +119,7 @@ def draws(made: Case, step: int) -> "torch_step.Draws":
 
 def pytorch(made: Case, channels_last: bool) -> tuple[Callable[[], dict], Callable]:
     """(a call that draws random numbers and runs a step of PyTorch's, the step itself over given ones)."""
-    state = create(made.model)
+    state = create(made.model, 0)
     peer = torch_step.Step(made.model, state.params, state.stats, channels_last)
     images, labels = torch.tensor(np.asarray(made.examples.images)), torch.tensor(np.asarray(made.examples.labels))
 
@@ -160,7 +162,8 @@ def measure(made: Case, repeats: int, rate: float, peer: bool) -> dict:
     row = {"images_per_second": count / spent["ours"], **told, "utilisation": used}
     if peer:
         every = 5 if spent["ours"] < 1.0 else 1
-        row["loop_share"] = beside_program(made.model, made.examples, made.over, every) / spent["ours"]
+        data = DataSpec(made.model.shape, made.model.config.prior.categories)
+        row["loop_share"] = beside_program(made.model.config, data, made.examples, made.mesh, every) / spent["ours"]
     row = {name: timing.digits(value) for name, value in row.items()} | {"repeats": repeats}
     if peer:
         layout = min(("contiguous", "channels_last"), key=spent.get)

@@ -1,24 +1,21 @@
 """A trained model in Python: pg.load(workdir), then encode, classify, log_prob, sample, generate.
 
-Letters: N images, H rows, W columns, C channels, K categories, d Gaussian dimensions, D = K + d code width.
+Shapes: N images, H rows, W columns, C channels, K categories, d continuous dimensions, D = K + d code width.
 """
 
+from functools import cache
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
 
+from pixelgan_jax.config import SAMPLERS, Config
 from pixelgan_jax.data.levels import quantise
 from pixelgan_jax.data.randomness import Stream, example_keys, fold
-from pixelgan_jax.errors import InputError
-from pixelgan_jax.evaluation.measures import over_examples
-from pixelgan_jax.methods.autoencoder import priors, sampling
-from pixelgan_jax.methods.autoencoder.model import Model, encode, log_prob
-from pixelgan_jax.methods.autoencoder.state import create
-from pixelgan_jax.training import parallel
-from pixelgan_jax.training.checkpoint import Checkpoints
+from pixelgan_jax.evaluation import trained
+from pixelgan_jax.evaluation.trained import Trained
+from pixelgan_jax.methods.method import Method
 
 
 def load(workdir: str | Path) -> "TrainedModel":
@@ -26,41 +23,29 @@ def load(workdir: str | Path) -> "TrainedModel":
 
     Raises InputError (a ValueError) where the folder holds none.
     """
-    workdir = Path(workdir)
-    if not (workdir / "checkpoints").is_dir():
-        raise InputError(f"{workdir}: holds no checkpoints; must be the workdir of a training run")
-    mesh = parallel.mesh()
-    models: list[Model] = []
-
-    def target(meta):
-        from pixelgan_jax.methods.autoencoder.model import build
-
-        models.append(build(meta.config, meta.shape))
-        return parallel.replicate(create(models[-1]), mesh)
-
-    with Checkpoints(workdir, read_only=True) as checkpoints:
-        found = checkpoints.newest_good(target)
-    if found is None:
-        raise InputError(f"{workdir}: holds no checkpoint; must be the workdir of a training run")
-    state, _ = found
-    return TrainedModel(models[-1], state.ema, state.ema_stats, mesh, int(state.step))
+    return TrainedModel(trained.load(Path(workdir)))
 
 
 class TrainedModel:
     """A model with its parameters. Images are uint8 [N, H, W, C]; every draw follows from `seed` and the index."""
 
-    def __init__(self, model: Model, params: dict, stats: dict, mesh: Mesh, step: int):
-        self.model, self.params, self.stats, self.mesh, self.step = model, params, stats, mesh, step
+    def __init__(self, model: Trained):
+        self._trained, self._method = model, model.method
 
     @property
-    def config(self):
+    def config(self) -> Config:
         """The frozen configuration it was trained with."""
-        return self.model.config
+        return self._trained.config
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """An image's (H, W, C)."""
-        return self.model.shape
+        return self._method.shape
+
+    @property
+    def step(self) -> int:
+        """How many steps it was trained."""
+        return self._trained.step
 
     def encode(self, images: np.ndarray, seed: int = 0) -> np.ndarray:
         """f(x, n): float32 [N, K] probabilities, [N, d] codes, or both side by side; without a code [N, 0].
@@ -68,29 +53,36 @@ class TrainedModel:
         A Gaussian or noise-fed encoder draws its code with `seed`. Raises ValueError for other than uint8
         [N, H, W, C].
         """
-        images = self._images(images)
-        if not len(images) or not self.model.width:
-            return np.zeros((len(images), self.model.width), np.float32)
-        keys = example_keys(fold(jax.random.key(self._seed(seed)), Stream.EVALUATION), jnp.arange(len(images)))
-        return self._over(_soft_code, (images, keys))
+        self._require("encode")
+        images, width = self._images(images), self._method.code.width
+        if not len(images) or not width:
+            return np.zeros((len(images), width), np.float32)
+        keys = trained.evaluation_keys(self._seed(seed), len(images))
+        return trained.rows(self._trained, self._method.encode, (images, keys))
 
     def classify(self, images: np.ndarray) -> np.ndarray:
         """The most probable class of each image, int32 [N]. Raises ValueError unless trained with labels."""
         if not self.config.data.labels:
             raise ValueError("classify: the model was trained without labels (data.labels = 0); see encode")
-        return self.encode(images)[:, : self.config.prior.categories].argmax(axis=1).astype(np.int32)
+        images = self._images(images)
+        if not len(images):
+            return np.zeros(0, np.int32)
+        keys = trained.evaluation_keys(0, len(images))
+        found = trained.rows(self._trained, self._method.infer, (images, keys))
+        return found["log_probabilities"].argmax(axis=1).astype(np.int32)
 
     def log_prob(self, images: np.ndarray, code: np.ndarray) -> np.ndarray:
         """log p(pixel | earlier pixels, z), nats, float32 [N, H, W]; its sum over H, W is log p(x | z).
 
         Images are quantised to the model's levels, x -> round(x / 255 · (L - 1)). Raises ValueError for wrong shapes.
         """
+        self._require("log_prob")
         images, code = self._images(images), self._code(code)
         if len(images) != len(code):
             raise ValueError(f"code: {len(code)} rows for {len(images)} images; must be as many")
         if not len(images):
             return np.zeros((0, *self.shape[:2]), np.float32)
-        return self._over(_pixel_log_prob, (images, code))
+        return trained.rows(self._trained, _pixel_log_prob(self._method), (images, code))
 
     def sample(
         self,
@@ -107,27 +99,27 @@ class TrainedModel:
         completed: uint8, their first rows [N, R, W, C] or their first pixels in raster order [N, P, C].
         Raises ValueError for an argument of the wrong shape, type or range.
         """
+        self._require("draw", "sample")
         code = self._code(code)
-        if method not in sampling.METHODS:
-            raise ValueError(f"method: {method!r} is not allowed: must be one of {', '.join(sampling.METHODS)}")
+        if method not in SAMPLERS:
+            raise ValueError(f"method: {method!r} is not allowed: must be one of {', '.join(SAMPLERS)}")
         if not _is_number(temperature) or not 0 < temperature < np.inf:
             raise ValueError(f"temperature: {temperature!r} is not allowed: must be a finite number above 0")
         given, known = (None, None) if prefix is None else self._prefix(prefix, len(code))
-        decoder = self.params["decoder"]
-        images, _ = sampling.sample(
-            self.model, decoder, code, self.mesh, self._seed(seed), method, temperature, given, known
-        )
+        images, _ = trained.draw(self._trained, code, self._seed(seed), method, float(temperature), given, known)
         return images
 
     def generate(self, count: int, seed: int = 0, method: str = "auto", temperature: float = 1.0) -> np.ndarray:
         """z ~ p(z), then x ~ p(x | z): uint8 [count, H, W, C]. ValueError for a count below 1, and as `sample`."""
+        self._require("prior", "generate")
         if not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 1:
             raise ValueError(f"count: {count!r} is not allowed: must be an integer from 1")
         keys = example_keys(fold(jax.random.key(self._seed(seed)), Stream.SAMPLING, Stream.PRIOR), jnp.arange(count))
-        return self.sample(np.asarray(priors.sample(self.config.prior, keys)), seed, method, temperature)
+        return self.sample(np.asarray(self._method.prior(keys)), seed, method, temperature)
 
-    def _over(self, function, arrays: tuple) -> np.ndarray:
-        return over_examples(function, self.model, (self.params, self.stats), self.mesh, arrays)
+    def _require(self, function: str, asked: str | None = None) -> None:
+        if getattr(self._method, function) is None:
+            raise ValueError(f"{asked or function}: the method {self._method.name!r} cannot do this")
 
     def _images(self, images: np.ndarray) -> np.ndarray:
         images = np.asarray(images)
@@ -163,8 +155,8 @@ class TrainedModel:
 
     def _code(self, code: np.ndarray) -> np.ndarray:
         code = np.asarray(code)
-        if code.ndim != 2 or code.shape[1] != self.model.width or code.dtype.kind not in "fiub":
-            expected = f"numbers [N, {self.model.width}]"
+        if code.ndim != 2 or code.shape[1] != self._method.code.width or code.dtype.kind not in "fiub":
+            expected = f"numbers [N, {self._method.code.width}]"
             raise ValueError(f"code: {code.dtype} {list(code.shape)} is not allowed: must be {expected}")
         if not np.all(np.isfinite(code)):
             raise ValueError("code: must be finite")
@@ -175,13 +167,14 @@ def _is_number(value) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
-def _soft_code(model: Model, params: dict, stats: dict, images, keys):
-    posterior, _ = encode(model, params["encoder"], stats["encoder"], images, keys)
-    return priors.soft_code(posterior, keys)
+@cache
+def _pixel_log_prob(method: Method):
+    """(variables, images, code) -> log p(pixel | earlier pixels, z), nats [N, H, W]."""
 
+    def pixel_log_prob(variables, images, code):
+        return method.log_prob(variables, quantise(images, method.levels), code)
 
-def _pixel_log_prob(model: Model, params: dict, stats: dict, images, code):
-    return log_prob(model, params["decoder"], quantise(images, model.config.data.levels), code)
+    return pixel_log_prob
 
 
 __all__ = ["TrainedModel", "load"]

@@ -2,7 +2,6 @@
 
 import jax
 
-from pixelgan_jax.methods.autoencoder.state import create
 from pixelgan_jax.training import loop, parallel, workdir
 from pixelgan_jax.training.checkpoint import Checkpoints, Meta
 from pixelgan_jax.training.logs import Log
@@ -24,28 +23,27 @@ def plain(**groups):
 
 def one_device():
     """The mesh of the first device."""
-    return parallel.mesh(jax.devices()[:1])
+    return parallel.make_mesh(jax.devices()[:1])
 
 
 def meta(made):
     """What a fresh run says of itself."""
-    return Meta("brief", made.config, made.shape, 10, 0.0, 0.0)
+    return Meta("brief", made.config, seconds=0.0, compile_seconds=0.0, **tiny.DATA._asdict())
 
 
 def target(made):
     """A function to restore `made` into, whatever the checkpoint says."""
-    return lambda _: parallel.replicate(create(made), one_device())
+    return lambda _: tiny.initial(made, one_device())
 
 
 def train(folder, made, validate=lambda state: ({"validation_error": 0.5}, 0.5), change=lambda state: state):
     """Trains in `folder`, resuming what it holds, after `change` of the state; the last state and its meta."""
-    over = one_device()
+    mesh = one_device()
     workdir.prepare(folder)
-    examples = tiny.examples()
-    if not made.config.data.labels:
-        examples = examples._replace(labelled_images=examples.images[:0], labels=examples.labels[:0])
+    examples = parallel.replicate(tiny.examples(labelled=made.config.data.labels), mesh)
     with Checkpoints(folder) as checkpoints:
         state, about = checkpoints.newest_good(target(made)) or (target(made)(None), meta(made))
         with Log(folder, int(state.step)) as log:
-            examples = parallel.replicate(examples, over)
-            return loop.train(made, change(state), examples, about, over, checkpoints, log, validate)
+            return loop.train(
+                *(made.method, made.config.train, change(state), examples, about, mesh, checkpoints, log, validate)
+            )

@@ -6,8 +6,8 @@ import jax
 import numpy as np
 
 from experiments import base
-from pixelgan_jax import config
 from pixelgan_jax.methods.autoencoder import model
+from pixelgan_jax.methods.registry import from_dict
 
 HEIGHT, WIDTH, CODE = 5, 6, 3
 DECODERS = ("pixelcnn", "gated_pixelcnn")
@@ -31,7 +31,7 @@ def build(decoder, kind, conditioning="location_dependent", layers=2, first=3, s
     )
     fields.prior.name = "gaussian" if width else "none"
     fields.prior.dimensions = max(width, 1)
-    made = model.build(config.from_dict(fields), shape or (HEIGHT, WIDTH, channels))
+    made = model.build(from_dict(fields), shape or (HEIGHT, WIDTH, channels))
     params = model.initialise(made, 1)[0]["decoder"]
     # away from the initial zero biases, where a missing term would not show
     noise = np.random.RandomState(1)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import pixelgan_jax as pg
-from pixelgan_jax import config
 from pixelgan_jax.commands import replicates
 from pixelgan_jax.errors import InputError
+from pixelgan_jax.methods.registry import from_dict
 from tests import tiny
 
 TINY = dict(
@@ -21,7 +21,7 @@ TINY = dict(
 def train(folder, **groups):
     """Two steps of a tiny model on the digits; the run."""
     merged = {name: TINY.get(name, {}) | groups.get(name, {}) for name in {*TINY, *groups}}
-    replicates.execute("train", "tiny", config.from_dict(tiny.fields(**merged)), folder)
+    replicates.execute("train", "tiny", from_dict(tiny.fields(**merged)), folder)
     return folder
 
 

@@ -7,9 +7,9 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import sampling, training
+from benchmarks import cpu_forms, sampling, training
 from pixelgan_jax.data.levels import scale
-from pixelgan_jax.methods.autoencoder.state import learning_rate
+from pixelgan_jax.methods.autoencoder.phases import learning_rate
 from tests import tiny
 from tests.decoders import build, codes
 
@@ -91,3 +91,13 @@ def test_the_training_benchmark_reports_both(tmp_path, monkeypatch, capsys):
     ratio = row["images_per_second"] / row["pytorch"]["images_per_second"]
     assert row["times_as_fast_as_pytorch"] == pytest.approx(ratio, rel=0.02)
     assert row["megaflops_per_image"] > 0.01 and 0 < row["utilisation"] < 1 and row["compile_seconds"] > 0
+
+
+def test_the_benchmark_of_forms_reports_a_ratio_for_each(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["cpu_forms", "--trial", "--out", str(tmp_path)])
+    cpu_forms.main()
+    out = capsys.readouterr().out
+    (row,) = json.loads((tmp_path / "cpu_forms.json").read_text())["cases"].values()
+    assert set(row) == {"dense", "seconds", "spread", "sampler_chain", "unoptimised_start"}
+    assert all(value > 0 for value in row.values()) and f"| `dense` | {row['dense']:.2f}× |" in out
+    assert (tmp_path / "cpu_forms.png").stat().st_size > 5000

@@ -7,10 +7,10 @@ import jax
 import numpy as np
 import pytest
 
-from pixelgan_jax import config
 from pixelgan_jax.commands import run
-from pixelgan_jax.methods.autoencoder.state import create, phases
-from pixelgan_jax.methods.autoencoder.step import Batch, Examples
+from pixelgan_jax.evaluation.trained import initial
+from pixelgan_jax.methods.method import Batch, Examples
+from pixelgan_jax.methods.registry import from_dict
 from pixelgan_jax.training import parallel
 
 NAMES = sorted(path.stem for path in Path(__file__).resolve().parents[1].glob("experiments/*.py"))
@@ -56,28 +56,48 @@ def test_the_experiments_are_those_the_readme_names():
     assert all(f"`{name}`" in readme for name in NAMES)
 
 
-# tables and figures train other experiments: tests/commands/test_comparison.py
-@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith(("figure", "table", "precision"))])
-def test_an_experiment_trains_a_step(name, tmp_path):
+# tables and figures train other experiments: tests/commands/test_tables_and_figures.py
+RUNS = [name for name in NAMES if not name.startswith(("figure", "table", "precision"))]
+QUICK = ["digits", "digits_clusters", "digits_gaussian", "mnist_aae"]  # whose networks compile in seconds
+
+
+def started(name, folder):
+    """(run, examples, batch) of an experiment with its real networks, on random images where its own are not here."""
     fields = importlib.import_module(f"experiments.{name}").get_config()
     if fields.data.name != "digits":
         shape, classes = CHANNELS.get(name, (28, 28, 1)), 5 if name == "norb" else 10
-        fields.data.name = stand_in(tmp_path, shape, classes)
+        fields.data.name = stand_in(folder, shape, classes)
         fields.data.validation = 10
         fields.data.labels = min(fields.data.labels, classes)
     fields.train.update(batch_size=8, steps=1)
-    made = run.start(name, config.from_dict(fields), tmp_path / "run")
-    over = parallel.mesh(jax.devices()[:1])
+    made = run.start(name, from_dict(fields), folder / "run")._replace(mesh=parallel.make_mesh(jax.devices()[:1]))
     train, labelled = made.splits.train, made.splits.labelled
-    examples = parallel.replicate(Examples(train.images, labelled.images, labelled.labels, np.int32(0)), over)
+    examples = parallel.replicate(Examples(train.images, labelled, train.labels[labelled], np.int32(0)), made.mesh)
     batch = Batch(np.arange(8, dtype=np.int32)[None], np.zeros((1, 8), np.int32))
-    state = parallel.replicate(create(made.model), over)
+    assert not (folder / "run").exists()
+    return made, examples, parallel.split_batch(batch, made.mesh)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_an_experiments_step_is_of_one_piece(name, tmp_path):
+    """Traced, not run: shapes and types fit, and the metrics are those that its phases name."""
+    made, examples, batch = started(name, tmp_path)
+    state = jax.eval_shape(lambda: initial(made.method, made.config, made.mesh))
+    after, metrics = jax.eval_shape(parallel.compile_step(made.method.step, made.mesh), state, examples, batch)
+    assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(lambda x: (x.shape, x.dtype), state)
+    assert sorted(metrics) == sorted(name for phase in made.method.phases for name in phase.metrics)
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in RUNS]
+)
+def test_an_experiment_trains_a_step(name, tmp_path):
+    made, examples, batch = started(name, tmp_path)
+    state = initial(made.method, made.config, made.mesh)
     before = jax.device_get(state.params)
-    state, metrics = parallel.compile_step(made.model, over)(state, examples, parallel.split_batch(batch, over))
+    state, metrics = parallel.compile_step(made.method.step, made.mesh)(state, examples, batch)
     assert int(state.step) == 1
     assert all(np.all(np.isfinite(value)) for value in metrics.values())
-    assert {f"{phase}_gradient_norm" for phase in phases(made.config)} <= set(metrics)
     for role, old in before.items():
         pairs = zip(jax.tree.leaves(old), jax.tree.leaves(state.params[role]), strict=True)
         assert any(not np.array_equal(a, b) for a, b in pairs) == bool(jax.tree.leaves(old)), role
-    assert not (tmp_path / "run").exists()

@@ -11,19 +11,20 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from experiments import base
-from pixelgan_jax import main
+from pixelgan_jax import cli
 from pixelgan_jax.commands import run
-from pixelgan_jax.config import GROUPS, Config, from_dict, to_dict
+from pixelgan_jax.config import Config, to_dict
 from pixelgan_jax.errors import InputError
+from pixelgan_jax.methods.registry import from_dict
 from pixelgan_jax.report import page
 from pixelgan_jax.training import logs, workdir
 from pixelgan_jax.training.checkpoint import Checkpoints
 from tests import brief
-from tests.config.test_config import FIELDS
+from tests.config.test_config import FIELDS, GROUPS
 from tests.faults.checkpoints import described
 from tests.hostile import JSON, TEXT, bounded, check_line, listing
 from tests.report.test_report import RESULTS
-from tests.test_main import DIGITS
+from tests.test_cli import DIGITS
 
 # tensorstore's threads report to an event loop that is closed by then, after a read that fails
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -36,8 +37,8 @@ OVERRIDES = st.tuples(
 @pytest.fixture(scope="module", autouse=True)
 def imported():
     """What a first command imports is not charged to the test that happens to be first."""
-    run.start(*main.parse([f"--config={DIGITS}"])[:2], Path("none"))
-    assert main.main([f"--config={DIGITS}", "--config.data.name=none"]) == 2  # looked for in TFDS
+    run.start(*cli.parse([f"--config={DIGITS}"])[:2], Path("none"))
+    assert cli.run_command([f"--config={DIGITS}", "--config.data.name=none"]) == 2  # looked for in TFDS
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +52,7 @@ def command(*arguments: str, claim: int = 1 << 20) -> int:
     """The status of a command line: 0, or 2 with one line on stderr that steers no terminal; nothing is written."""
     out, err, before = io.StringIO(), io.StringIO(), listing(Path())
     with bounded(claim), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        status = main.main(list(arguments))
+        status = cli.run_command(list(arguments))
     assert listing(Path()) == before
     if status:
         line = err.getvalue()
@@ -73,7 +74,7 @@ def test_any_override(overrides, joined):
 @given(name=st.sampled_from(list(FIELDS)), value=st.integers() | st.floats() | st.tuples(st.integers()) | st.booleans())
 def test_any_value_of_a_field_is_taken_as_it_is_or_refused(name, value):
     if command(f"--config={DIGITS}", f"--config.{name}={value}") == 0:
-        config = main.parse([f"--config={DIGITS}", f"--config.{name}={value}"])[1]
+        config = cli.parse([f"--config={DIGITS}", f"--config.{name}={value}"])[1]
         group, field = name.split(".")
         assert getattr(getattr(config, group), field) in (value, str(value))
 
@@ -247,5 +248,5 @@ def test_a_workdir_that_says_nothing_of_itself_is_refused(tmp_path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config.json").write_text(content)
     before = listing(tmp_path)
-    assert main.main([f"--config={DIGITS}", "--workdir=."]) == 2
+    assert cli.run_command([f"--config={DIGITS}", "--workdir=."]) == 2
     assert listing(tmp_path) == before and capsys.readouterr().err.count("\n") == 1

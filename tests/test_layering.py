@@ -8,7 +8,20 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "pixelgan_jax"
 # from the bottom to the top
-ROOMS = ["errors", "config", "data", "nn", "methods", "training", "evaluation", "report", "commands", "api", "main"]
+ROOMS = [
+    "errors",
+    "config",
+    "data",
+    "nn",
+    "methods",
+    "training",
+    "evaluation",
+    "report",
+    "commands",
+    "api",
+    "cli",
+    "main",
+]
 MODULES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))

@@ -1,15 +1,19 @@
-"""A model small enough to compile in seconds, and data for it."""
+"""A method small enough to compile in seconds, and data for it."""
+
+from typing import NamedTuple
 
 import numpy as np
 
 from experiments import base
-from pixelgan_jax import config
-from pixelgan_jax.methods.autoencoder import model, state
-from pixelgan_jax.methods.autoencoder.step import AXIS, Batch, Examples
+from pixelgan_jax.config import Config
+from pixelgan_jax.methods import registry
+from pixelgan_jax.methods.autoencoder import model as models
+from pixelgan_jax.methods.method import AXIS, Batch, DataSpec, Examples, Method
 from pixelgan_jax.training import parallel
 
 SHAPE = (4, 4, 1)
 EXAMPLES, LABELLED, BATCH = 40, 20, 16
+DATA = DataSpec(SHAPE, 10, EXAMPLES, LABELLED)
 # the parts of a step that only some experiments have
 VIEWS = {"optim": {"view_information": 1.0}, "model": {"input_shear": 0.5, "discriminator_draws": True}}
 
@@ -26,17 +30,30 @@ def fields(**groups):
     return made
 
 
+class Made(NamedTuple):
+    """A configuration and its method for 4×4 grey images."""
+
+    config: Config
+    method: Method
+
+
 def build(**groups):
-    """The model of `fields` for 4×4 grey images."""
-    return model.build(config.from_dict(fields(**groups)), SHAPE, AXIS)
+    """The method of `fields`."""
+    config = registry.from_dict(fields(**groups))
+    return Made(config, registry.make(config, DATA))
 
 
-def examples(seed=0):
-    """Random images with labels 0 to 9."""
+def model(**groups):
+    """The networks of `fields`."""
+    return models.build(registry.from_dict(fields(**groups)), SHAPE, AXIS)
+
+
+def examples(seed=0, labelled=LABELLED):
+    """Random images, the first of which have labels 0 to 9."""
     random = np.random.RandomState(seed)
     images = random.randint(0, 256, (EXAMPLES, *SHAPE)).astype(np.uint8)
-    labels = np.arange(EXAMPLES, dtype=np.int32) % 10
-    return Examples(images, images[:LABELLED], labels[:LABELLED], np.int32(0))
+    which = np.arange(labelled, dtype=np.int32)
+    return Examples(images, which, which % 10, np.int32(0))
 
 
 def batch(step=0):
@@ -45,7 +62,12 @@ def batch(step=0):
     return Batch(*(random.randint(0, size, (1, BATCH)).astype(np.int32) for size in (EXAMPLES, LABELLED)))
 
 
+def initial(made, mesh):
+    """The state before the first step, on every device of the mesh."""
+    return parallel.replicate(made.method.init(made.config.train.seed, np.zeros((1, *SHAPE), np.uint8)), mesh)
+
+
 def ready(made, devices):
     """(mesh, state, examples) placed on the given devices."""
-    over = parallel.mesh(devices)
-    return over, parallel.replicate(state.create(made), over), parallel.replicate(examples(), over)
+    mesh = parallel.make_mesh(devices)
+    return mesh, initial(made, mesh), parallel.replicate(examples(), mesh)

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,17 +16,16 @@ from pixelgan_jax.config import Config, first_difference, to_dict
 from pixelgan_jax.data import sources
 from pixelgan_jax.data.splits import Splits, split
 from pixelgan_jax.errors import InputError
-from pixelgan_jax.evaluation import collapse, measures, provenance
-from pixelgan_jax.methods.autoencoder import priors
-from pixelgan_jax.methods.autoencoder.model import Model, build
-from pixelgan_jax.methods.autoencoder.state import TrainState, create
-from pixelgan_jax.methods.autoencoder.step import AXIS, Examples
-from pixelgan_jax.nn.pixelcnn import reach
+from pixelgan_jax.evaluation import collapse, measures, provenance, trained
+from pixelgan_jax.evaluation.metrics import CHOSEN_BY, HEADLINES, first_of
+from pixelgan_jax.evaluation.trained import Trained
+from pixelgan_jax.methods import registry
+from pixelgan_jax.methods.method import DataSpec, Examples, Method, State
 from pixelgan_jax.report import page
-from pixelgan_jax.report.illustration import illustrate
 from pixelgan_jax.report.pictures import NAMES, write_pictures
+from pixelgan_jax.report.run_pictures import illustrate
 from pixelgan_jax.training import loop, parallel
-from pixelgan_jax.training.checkpoint import Checkpoints, Meta
+from pixelgan_jax.training.checkpoint import Checkpoints, Meta, newest
 from pixelgan_jax.training.logs import Log
 from pixelgan_jax.training.workdir import lock, prepare, write_json
 
@@ -39,8 +39,8 @@ class Run(NamedTuple):
     config: Config
     workdir: Path
     splits: Splits
-    classes: int
-    model: Model
+    data: DataSpec
+    method: Method
     mesh: Mesh
 
 
@@ -48,20 +48,16 @@ def start(experiment: str, config: Config, workdir: Path) -> Run:
     """Loads the data and builds the model. Raises InputError for whatever does not fit together."""
     check_workdir(experiment, workdir)
     dataset = sources.load(config.data)
-    if config.data.labels and config.prior.categories != dataset.classes:
-        raise InputError(
-            f"config.prior.categories: {config.prior.categories} is not allowed: must be the data's"
-            f" {dataset.classes} classes when there are labels"
-        )
-    mesh = parallel.mesh()
+    mesh = parallel.make_mesh()
     if config.train.batch_size % mesh.devices.size:
         raise InputError(
             f"config.train.batch_size: {config.train.batch_size} is not allowed: must be a multiple of the"
             f" {mesh.devices.size} devices"
         )
     splits = split(dataset, config.data)
-    model = build(config, dataset.train.images.shape[1:], AXIS)
-    return Run(experiment, config, workdir, splits, dataset.classes, model, mesh)
+    shape = dataset.train.images.shape[1:]
+    data = DataSpec(shape, dataset.classes, len(splits.train.images), len(splits.labelled))
+    return Run(experiment, config, workdir, splits, data, registry.make(config, data), mesh)
 
 
 def check_workdir(experiment: str, workdir: Path) -> None:
@@ -79,15 +75,14 @@ def check_workdir(experiment: str, workdir: Path) -> None:
 
 
 def describe(run: Run) -> str:
-    """One line on the data, the decoder's receptive field and the devices."""
-    splits, settings = run.splits, run.config.model
+    """One line on the data, the method and the devices."""
+    splits = run.splits
     parts = [
-        f"{len(splits.train.images):,} training images ({len(splits.labelled.images):,} labelled)",
+        f"{len(splits.train.images):,} training images ({len(splits.labelled):,} labelled)",
         f"{len(splits.validation.images):,} validation, {len(splits.test.images):,} test",
     ]
-    if settings.decoder != "deconv":
-        seen = reach(settings.layers, settings.first_kernel, settings.kernel)
-        parts.append(f"receptive field {seen} rows above, {2 * seen + 1} columns")
+    if run.method.summary:
+        parts.append(run.method.summary)
     kinds = sorted({device.device_kind for device in run.mesh.devices.flat})
     parts.append(f"{run.mesh.devices.size} × {', '.join(kinds)}")
     return f"{run.experiment}: {'; '.join(parts)}"
@@ -98,7 +93,7 @@ def train(run: Run) -> dict[str, Any] | None:
     with _open(run) as checkpoints:
         found = _restore(run, checkpoints)
         if found is None:
-            state, meta = parallel.replicate(create(run.model), run.mesh), _fresh_meta(run)
+            state, meta = _initial(run), _fresh_meta(run)
         else:
             state, meta = found
         if parallel.is_first():
@@ -107,14 +102,13 @@ def train(run: Run) -> dict[str, Any] | None:
             print(describe(run), flush=True)
             if found:
                 print(f"resumed from step {int(state.step)}", flush=True)
-        train_split, labelled = run.splits.train, run.splits.labelled
-        examples = Examples(train_split.images, labelled.images, labelled.labels, np.int32(run.config.train.seed))
-        trained = int(state.step) < run.config.train.steps  # else this run is done, and its images are logged
+        unfinished = int(state.step) < run.config.train.steps  # else this run is done, and its images are logged
         with Log(run.workdir, int(state.step)) if parallel.is_first() else nullcontext() as log:
             state, meta = loop.train(
-                run.model,
+                run.method,
+                run.config.train,
                 state,
-                parallel.replicate(examples, run.mesh),
+                parallel.replicate(_examples(run), run.mesh),
                 meta,
                 run.mesh,
                 checkpoints,
@@ -122,7 +116,7 @@ def train(run: Run) -> dict[str, Any] | None:
                 lambda state: _validate(run, state),
             )
             results = _finish(run, state, meta)
-            if trained and log:
+            if unfinished and log:
                 log.images(int(state.step), _written_pictures(run.workdir))
     return results
 
@@ -146,68 +140,77 @@ def sample(run: Run) -> None:
         page.write_html(run.workdir)
 
 
-def _open(run: Run, read_only: bool = False) -> Checkpoints:
-    if not read_only and parallel.is_first():
+def _open(run: Run) -> Checkpoints:
+    if parallel.is_first():
         prepare(run.workdir)
-    return Checkpoints(run.workdir, read_only)
+    return Checkpoints(run.workdir)
 
 
-def _existing(run: Run) -> tuple[TrainState, Meta]:
-    missing = InputError(f"--workdir {run.workdir}: holds no checkpoint; must be the workdir of a training run")
-    if not (run.workdir / "checkpoints").is_dir():
-        raise missing
-    with _open(run, read_only=True) as checkpoints:
-        found = _restore(run, checkpoints)
-    if found is None:
-        raise missing
-    return found
+def _existing(run: Run) -> tuple[State, Meta]:
+    return newest(run.workdir, partial(_target, run))
 
 
-def _restore(run: Run, checkpoints: Checkpoints) -> tuple[TrainState, Meta] | None:
-    def target(meta: Meta) -> TrainState:
-        difference = first_difference(meta.config, run.config)
-        if difference is None and meta.shape != run.model.shape:
-            difference = f"config.data.name: images {run.model.shape} differ from the checkpoint's {meta.shape}"
-        if difference:
-            raise InputError(f"{difference}; must be the same to go on in {run.workdir}")
-        return parallel.replicate(create(run.model), run.mesh)
+def _restore(run: Run, checkpoints: Checkpoints) -> tuple[State, Meta] | None:
+    return checkpoints.newest_good(partial(_target, run))
 
-    return checkpoints.newest_good(target)
+
+def _target(run: Run, meta: Meta) -> State:
+    """The state to restore a checkpoint into. Raises InputError where it is of another run."""
+    difference = first_difference(meta.config, run.config)
+    if difference is None and meta.shape != run.method.shape:
+        difference = f"config.data.name: images {run.method.shape} differ from the checkpoint's {meta.shape}"
+    if difference:
+        raise InputError(f"{difference}; must be the same to go on in {run.workdir}")
+    return _initial(run)
+
+
+def _initial(run: Run) -> State:
+    images = run.splits.train.images[: run.config.train.batch_size]
+    return trained.initial(run.method, run.config, run.mesh, images)
+
+
+def _examples(run: Run) -> Examples:
+    train, labelled = run.splits.train, run.splits.labelled
+    return Examples(train.images, labelled, train.labels[labelled], np.int32(run.config.train.seed))
 
 
 def _fresh_meta(run: Run) -> Meta:
-    return Meta(run.experiment, run.config, run.model.shape, run.classes, 0.0, 0.0)
+    return Meta(run.experiment, run.config, seconds=0.0, compile_seconds=0.0, **run.data._asdict())
 
 
-def _validate(run: Run, state: TrainState) -> tuple[dict[str, float], float]:
+def _trained(run: Run, state: State) -> Trained:
+    return trained.of_state(run.config, run.method, state, run.mesh)
+
+
+def _validate(run: Run, state: State) -> tuple[dict[str, float], float]:
     """Scalars of the validation split to log, and the error that the best checkpoint is chosen by."""
-    validation = run.splits.validation
-    categories, _ = priors.sizes(run.config.prior)
-    outputs = measures.measure(run.model, state, validation, run.mesh, decode=not categories)
-    metrics = measures.summarise(run.model, outputs, validation.labels, outputs, validation.labels)
-    name, error = measures.headline(metrics)
+    validation, code = run.splits.validation, run.method.code
+    model = _trained(run, state)
+    found = measures.measure(model, validation, decode=not code.categories)
+    metrics = measures.summarise(model, found, validation.labels, found, validation.labels)
+    chosen_by = first_of(CHOSEN_BY, metrics)
     scalars = {name: value for name, value in metrics.items() if name != "examples" and np.isscalar(value)}
     if "code_mean" in metrics:
-        mean, sd = measures.prior_moments(run.model)
+        mean, sd = measures.prior_moments(code)
         scalars["code_mean_deviation"] = float(np.max(np.abs(np.array(metrics["code_mean"]) - mean)))
         scalars["code_sd_ratio_deviation"] = float(np.max(np.abs(np.array(metrics["code_sd"]) / sd - 1.0)))
     if parallel.is_first():
-        tqdm.write(f"step {int(state.step)}: validation {name} {error:.4f}")
-        for warning in collapse.warnings(run.config.prior, metrics):
+        tqdm.write(f"step {int(state.step)}: validation {chosen_by} {metrics[chosen_by]:.4f}")
+        for warning in collapse.warnings(code, metrics):
             tqdm.write(f"step {int(state.step)}: warning: {warning}")
-    return {f"validation_{name}": value for name, value in scalars.items()}, error
+    return {f"validation_{name}": value for name, value in scalars.items()}, metrics[chosen_by]
 
 
-def _finish(run: Run, state: TrainState, meta: Meta) -> dict[str, Any] | None:
+def _finish(run: Run, state: State, meta: Meta) -> dict[str, Any] | None:
     """Evaluates both splits; then the first process alone writes results.json, pictures and page.html."""
     validation, test = run.splits.validation, run.splits.test
-    fitted = measures.measure(run.model, state, validation, run.mesh)
-    outputs = measures.measure(run.model, state, test, run.mesh)
+    model = _trained(run, state)
+    fitted, found = measures.measure(model, validation), measures.measure(model, test)
     if not parallel.is_first():
         return None
     step = int(state.step)
     images = step * run.config.train.batch_size
-    validated = measures.summarise(run.model, fitted, validation.labels, fitted, validation.labels)
+    validated = measures.summarise(model, fitted, validation.labels, fitted, validation.labels)
     results = {
         "experiment": run.experiment,
         "step": step,
@@ -220,22 +223,22 @@ def _finish(run: Run, state: TrainState, meta: Meta) -> dict[str, Any] | None:
             "images_per_second": images / max(meta.seconds, 1e-9),
         },
         "validation": validated,
-        "test": measures.summarise(run.model, outputs, test.labels, fitted, validation.labels),
-        "warnings": collapse.warnings(run.config.prior, validated),
+        "test": measures.summarise(model, found, test.labels, fitted, validation.labels),
+        "warnings": collapse.warnings(run.method.code, validated),
     }
     write_json(run.workdir / "results.json", results)
     _draw(run, state)
     page.write_html(run.workdir)
-    name, value = measures.headline(results["test"])
-    print(f"test {name} {value:.4f}; report: {run.workdir / 'report.html'}", flush=True)
+    name = first_of(HEADLINES, results["test"])
+    print(f"test {name} {results['test'][name]:.4f}; report: {run.workdir / 'report.html'}", flush=True)
     return results
 
 
-def _draw(run: Run, state: TrainState) -> None:
+def _draw(run: Run, state: State) -> None:
     """Writes the pictures; one process draws them, on its own devices."""
-    own = parallel.mesh(jax.local_devices())
-    state = parallel.replicate(jax.device_get(state), own)
-    write_pictures(run.workdir, illustrate(run.model, state, run.splits.validation, own))
+    own = run._replace(mesh=parallel.make_mesh(jax.local_devices()))
+    state = parallel.replicate(jax.device_get(state), own.mesh)
+    write_pictures(run.workdir, illustrate(_trained(own, state), run.splits.validation))
 
 
 def _written_pictures(workdir: Path) -> dict[str, np.ndarray]:

@@ -1,6 +1,9 @@
-"""What a field of a configuration may hold: its type, the values allowed in words, and a check of them.
+"""A field of a configuration: default, what it may hold, what it means, and how it fares when a run is resumed.
 
-`choice`, `integer`, `odd`, `real`, `boolean`, `text` and `widths` each make a field of a dataclass that says so.
+`choice`, `integer`, `odd`, `real`, `boolean`, `text` and `widths` each make a field of a frozen dataclass. All take its
+default, its meaning, and these two:
+- on_resume: whether it may change between a checkpoint and the run that goes on from it;
+- absent: of a field younger than the first checkpoints, the value under which a run is what it was before there was it.
 """
 
 from __future__ import annotations
@@ -12,24 +15,47 @@ from typing import Any
 
 from pixelgan_jax.errors import InputError, one_line
 
-
-def _checked(kind: type, allowed: str, check: Callable[[Any], bool]):
-    return dataclasses.field(metadata={"kind": kind, "allowed": allowed, "check": check})
+NEVER_ABSENT = object()  # a configuration that lacks the field is refused
 
 
-def choice(*values: str):
-    return _checked(str, "one of " + ", ".join(values), lambda value: value in values)
+def _field(
+    kind: type,
+    allowed: str,
+    check: Callable[[Any], bool],
+    default: Any,
+    meaning: str,
+    on_resume: bool = False,
+    absent: Any = NEVER_ABSENT,
+):
+    about = {"kind": kind, "allowed": allowed, "check": check}
+    about |= {"meaning": meaning, "on_resume": on_resume, "absent": absent}
+    return dataclasses.field(default=default, metadata=about)
 
 
-def integer(low: int, high: int = 2**31 - 1):
-    return _checked(int, f"an integer from {low} to {high}", lambda value: low <= value <= high)
+def choice(values: tuple[str, ...], default: str, meaning: str, **more):
+    return _field(str, "one of " + ", ".join(values), lambda value: value in values, default, meaning, **more)
 
 
-def odd(low: int, high: int):
-    return _checked(int, f"an odd integer from {low} to {high}", lambda v: low <= v <= high and v % 2 == 1)
+def integer(low: int, default: int, meaning: str, high: int = 2**31 - 1, **more):
+    allowed = f"an integer from {low} to {high}"
+    return _field(int, allowed, lambda value: low <= value <= high, default, meaning, **more)
 
 
-def real(low: float, high: float = math.inf, above: bool = False, below: bool = False):
+def odd(low: int, high: int, default: int, meaning: str, **more):
+    allowed = f"an odd integer from {low} to {high}"
+    return _field(int, allowed, lambda v: low <= v <= high and v % 2 == 1, default, meaning, **more)
+
+
+def real(
+    low: float,
+    default: float,
+    meaning: str,
+    high: float = math.inf,
+    above: bool = False,
+    below: bool = False,
+    **more,
+):
+    """A number from `low` to `high`, these themselves left out with `above` and `below`."""
     allowed = f"a number {'above' if above else 'from'} {low:g}"
     if high < math.inf:
         allowed += f" {'to below' if below else 'to'} {high:g}"
@@ -37,20 +63,24 @@ def real(low: float, high: float = math.inf, above: bool = False, below: bool = 
     def check(value: float) -> bool:
         return math.isfinite(value) and low <= value <= high and not (above and value == low or below and value == high)
 
-    return _checked(float, allowed, check)
+    return _field(float, allowed, check, default, meaning, **more)
 
 
-def boolean():
-    return _checked(bool, "True or False", lambda value: True)
+def boolean(default: bool, meaning: str, **more):
+    return _field(bool, "True or False", lambda value: True, default, meaning, **more)
 
 
-def text(allowed: str, empty: bool):
-    return _checked(str, allowed, lambda value: "\0" not in value and (empty or value != ""))
+def text(allowed: str, default: str, meaning: str, empty: bool, **more):
+    return _field(str, allowed, lambda value: "\0" not in value and (empty or value != ""), default, meaning, **more)
 
 
-def widths():
-    allowed = "a tuple of 1 to 16 integers from 1 to 65536, such as (32, 64)"
-    return _checked(tuple, allowed, lambda v: 1 <= len(v) <= 16 and all(type(i) is int and 1 <= i <= 65536 for i in v))
+def widths(default: tuple[int, ...], meaning: str, **more):
+    def check(value: tuple) -> bool:
+        return 1 <= len(value) <= 16 and all(type(width) is int and 1 <= width <= 65536 for width in value)
+
+    return _field(
+        tuple, "a tuple of 1 to 16 integers from 1 to 65536, such as (32, 64)", check, default, meaning, **more
+    )
 
 
 def shown(what: Any) -> str:

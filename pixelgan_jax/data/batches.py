@@ -17,8 +17,8 @@ def _order(examples: int, seed: int, stream: int, epoch: int) -> np.ndarray:
 def indices(examples: int, batch_size: int, seed: int, stream: int, step: int) -> np.ndarray:
     """Indices int32 [batch_size], each from 0 to examples - 1, of the examples in the batch of `step`.
 
-    Batches are cut from an endless row of epochs, each of which has every example once, in an order of its own. A batch
-    may straddle epochs, or be larger than one. `stream` separates rows, as those of labelled and unlabelled batches.
+    Batches are cut from an endless sequence of epochs, each of which has every example once, in an order of its own. A
+    batch may straddle epochs, or be larger than one. `stream` numbers independent sequences: labelled and unlabelled.
     """
     first, end = step * batch_size, (step + 1) * batch_size
     parts = []

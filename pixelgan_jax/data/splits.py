@@ -16,10 +16,11 @@ from pixelgan_jax.errors import InputError
 
 
 class Splits(NamedTuple):
-    """`labelled` is a class-balanced subset of `train`, with no rows where `data.labels` is 0."""
+    """labelled: which of `train` have labels that training may see, int32 [L], class-balanced; none where `data.labels`
+    is 0."""
 
     train: Split
-    labelled: Split
+    labelled: np.ndarray
     validation: Split
     test: Split
 
@@ -63,7 +64,7 @@ def split(dataset: Dataset, data: Data) -> Splits:
     labelled = labelled_indices(train.labels, data.labels, dataset.classes, data.seed)
     return Splits(
         train=train,
-        labelled=Split(train.images[labelled], train.labels[labelled]),
+        labelled=labelled.astype(np.int32),
         validation=Split(images[held_out], labels[held_out]),
         test=dataset.test,
     )

@@ -3,28 +3,35 @@
 import jax
 import jax.numpy as jnp
 
-from pixelgan_jax.config import Model
 from pixelgan_jax.data.randomness import Stream, uniform
 
 Array = jax.Array
 
 
-def view(images: Array, keys: Array, settings: Model) -> Array:
-    """images [N, H, W, C], each changed by draws of its own, uniform up to the settings' `input_…`, either way.
+def view(
+    images: Array,
+    keys: Array,
+    rotation: float = 0.0,
+    scaling: float = 0.0,
+    shear: float = 0.0,
+    translation: float = 0.0,
+    thickness: float = 0.0,
+) -> Array:
+    """images [N, H, W, C], each changed by draws of its own, uniform from minus to plus each argument.
 
-    Strokes widen or thin, then the image is turned, scaled, sheared and moved about its centre; where nothing is left
-    the border's pixels are repeated.
+    Strokes widen or thin by at most `thickness` (of 1), then the image is turned (degrees), scaled and sheared
+    (fractions) and moved (pixels) about its centre; where nothing is left the border's pixels are repeated.
     """
-    reach = (settings.input_rotation, settings.input_scaling, settings.input_shear, settings.input_translation)
-    if not any(reach) and not settings.input_thickness:
+    affine = (rotation, scaling, shear, translation)
+    if not any(affine) and not thickness:
         return images
     draws = 2 * uniform(keys, Stream.VIEW, (6,)) - 1
-    if settings.input_thickness:
-        images = thicken(images, settings.input_thickness * draws[:, 5])
-    if not any(reach):
+    if thickness:
+        images = thicken(images, thickness * draws[:, 5])
+    if not any(affine):
         return images
-    degrees, scaling, shear = (most * draws[:, i] for i, most in enumerate(reach[:3]))
-    return warp(images, jnp.deg2rad(degrees), 1 + scaling, shear, reach[3] * draws[:, 3:5])
+    degrees, relative_size, sideways = (most * draws[:, i] for i, most in enumerate(affine[:3]))
+    return warp(images, jnp.deg2rad(degrees), 1 + relative_size, sideways, translation * draws[:, 3:5])
 
 
 def thicken(images: Array, amount: Array) -> Array:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pixelgan_jax.config import Prior
-from pixelgan_jax.methods.autoencoder import priors
+from pixelgan_jax.methods.method import Code
 
 # With fewer images a good code may use one cluster, or be this far from its prior's moments, by chance.
 FEWEST_IMAGES = 100
@@ -20,11 +19,11 @@ FEWEST_CLUSTERS = 2
 LARGEST_MEAN, SD_FACTOR = 0.5, 2.0
 
 
-def warnings(prior: Prior, metrics: dict[str, Any]) -> list[str]:
+def warnings(code: Code, metrics: dict[str, Any]) -> list[str]:
     """One line for each sign of collapse in the metrics of a split (`evaluation.summarise`); none for a code that is
     not held to a prior."""
-    categories, dimensions = priors.sizes(prior)
-    if not prior.adversarial or metrics["examples"] < FEWEST_IMAGES:
+    categories, dimensions = code.categories, code.dimensions
+    if not code.matched or metrics["examples"] < FEWEST_IMAGES:
         return []
     found = []
     if categories and metrics["clusters_used"] < FEWEST_CLUSTERS:

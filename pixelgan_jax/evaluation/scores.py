@@ -1,6 +1,6 @@
 """Numbers for what the eye sees in samples: do they look like one of the classes, and are their edges sharp?
 
-Letters: N images uint8 [N, H, W, C].
+Shapes: N images uint8 [N, H, W, C].
 """
 
 from __future__ import annotations

@@ -1,42 +1,14 @@
-"""Batch normalisation (Ioffe & Szegedy 2015): flax's, but for how it sums (nn/sums.py)."""
+"""Batch normalisation (Ioffe & Szegedy 2015), with flax's parameters and statistics."""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from pixelgan_jax.nn.dense import product
-from pixelgan_jax.nn.sums import kept, spread, total
+from pixelgan_jax.nn import ops, xla_cpu
+from pixelgan_jax.nn.layers import Conv
+from pixelgan_jax.nn.xla_cpu import patches
 
 Array = jax.Array
-
-
-@jax.custom_vjp
-def moments(x: Array) -> Array:
-    """x [N, ..., F] -> the means of x and of its square over all but the last axis, [2, F]."""
-    return jnp.stack([total(x), total(kept(jnp.square(x)))]) * (x.shape[-1] / x.size)
-
-
-def _forward(x: Array) -> tuple[Array, Array]:
-    return moments(x), x
-
-
-def _backward(x: Array, gradient: Array) -> tuple[Array]:
-    # by hand, since the sums' own gradients would each write a map of one value per channel
-    by_mean, by_square = (jnp.broadcast_to(g, x.shape) for g in gradient * (x.shape[-1] / x.size))
-    return (by_mean + 2 * by_square * x,)
-
-
-moments.defvjp(_forward, _backward)
-
-
-def moments_of_product(x: Array, kernel: Array) -> Array:
-    """`moments` of x @ kernel by those of x, without the product: x [..., C], kernel [C, F] -> [2, F].
-
-    Loses digits of the variance where the kernel cancels on x.
-    """
-    x = x.reshape(-1, x.shape[-1]).astype(jnp.float32)
-    mean, square = total(x) / len(x), x.T @ x / len(x)
-    return jnp.stack([mean @ kernel, jnp.sum(kernel * (square @ kernel), axis=0)])
 
 
 class BatchNorm(nn.Module):
@@ -53,17 +25,17 @@ class BatchNorm(nn.Module):
     def __call__(self, x: Array, train: bool) -> Array:
         """x [N, ..., F] -> float32 [N, ..., F]."""
         x = x.astype(jnp.float32)
-        scale, shift = self._affine(moments(x) if train else None, x.shape[-1])
-        return x * spread(scale, x.shape) + spread(shift, x.shape)
+        scale, shift = self._affine(ops.batch_moments(x) if train else None, x.shape[-1])
+        return x * ops.broadcast(scale, x.shape) + ops.broadcast(shift, x.shape)
 
-    def of_product(self, x: Array, kernel: Array) -> Array:
+    def of_patches(self, x: Array, kernel: Array) -> Array:
         """self(x @ kernel, train=True), by a scaled kernel: x [N, ..., C], kernel [C, F] -> float32 [N, ..., F].
 
         Nothing passes over the product to normalise it or for its statistics, which pays where C is much less than F.
         """
-        scale, shift = self._affine(moments_of_product(x, kernel), kernel.shape[-1])
-        y = product(x, (kernel * spread(scale, kernel.shape)).astype(x.dtype)).astype(jnp.float32)
-        return y + spread(shift, y.shape)
+        scale, shift = self._affine(patches.moments_of_product(x, kernel), kernel.shape[-1])
+        y = ops.dense(x, (kernel * ops.broadcast(scale, kernel.shape)).astype(x.dtype)).astype(jnp.float32)
+        return y + ops.broadcast(shift, y.shape)
 
     @nn.compact
     def _affine(self, batch: Array | None, width: int) -> tuple[Array, Array]:
@@ -86,3 +58,16 @@ class BatchNorm(nn.Module):
         if self.learnt:
             shift = shift + self.param("bias", nn.initializers.zeros_init(), (width,))
         return scale, shift
+
+
+def conv_norm(conv: Conv, norm: BatchNorm, x: Array, train: bool) -> Array:
+    """norm(conv(x), train): x [N, H, W, C] -> float32 [N, H', W', F]. The convolution has no bias.
+
+    An image's first map is the largest of all; on CPU its statistics follow from those of the image's patches, which
+    are far smaller, so that no pass over it is needed.
+    """
+    by_patches = xla_cpu.chosen("patch_statistics") and patches.has_few_channels(x)
+    if not (by_patches and train) or conv.is_initializing():
+        return norm(conv(x), train)
+    seen = patches.patches(x.astype(conv.dtype), (3, 3), (conv.stride, conv.stride), "SAME")
+    return norm.of_patches(seen, patches.flat(conv.variables["params"]["kernel"]))

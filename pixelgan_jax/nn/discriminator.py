@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from pixelgan_jax.nn.dense import Dense
+from pixelgan_jax.nn.layers import Dense
 
 
 class Discriminator(nn.Module):

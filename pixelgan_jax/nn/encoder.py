@@ -1,16 +1,13 @@
 """The recognition network f(x, n)."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from pixelgan_jax.nn.batch_norm import BatchNorm
-from pixelgan_jax.nn.dense import Dense
-from pixelgan_jax.nn.halving import halving
-from pixelgan_jax.nn.patches import by_patches, flat, has_few_channels, patches
+from pixelgan_jax.nn.batch_norm import BatchNorm, conv_norm
+from pixelgan_jax.nn.layers import Conv, Dense
 
 Array = jax.Array
 
@@ -25,17 +22,6 @@ class Posterior(NamedTuple):
     log_probabilities: Array
     mean: Array
     log_sd: Array
-
-
-def convolution(x: Array, stride: int) -> Callable:
-    """The function that computes a 3×3 convolution of x [N, H, W, C] fastest: XLA's own, or another form of it."""
-    height, width = x.shape[1:3]
-    small = -(-height // stride) * -(-width // stride) < 9  # the result has fewer pixels than the kernel
-    if small or has_few_channels(x):
-        return by_patches
-    if jax.default_backend() == "cpu" and stride == 2 and height % 2 == width % 2 == 0:
-        return halving
-    return jax.lax.conv_general_dilated
 
 
 def _activation(x: Array) -> Array:
@@ -60,27 +46,15 @@ class Encoder(nn.Module):
     axis_name: str | None = None
     dtype: jnp.dtype = jnp.float32
 
-    def _norm(self, x: Array, train: bool, learnt: bool = True) -> Array:
-        return BatchNorm(learnt=learnt, axis_name=self.axis_name)(x, train)
-
-    def _hidden(self, x: Array, train: bool) -> Array:
-        return _activation(self._norm(x, train) if self.batch_norm else x)
-
     def _convolved(self, x: Array, width: int, stride: int, train: bool) -> Array:
-        function = convolution(x, stride)
-        conv = nn.Conv(
-            *(width, (3, 3), (stride, stride)),
-            use_bias=not self.batch_norm,
-            dtype=self.dtype,
-            conv_general_dilated_cls=lambda: function,
-        )
-        if self.batch_norm and train and has_few_channels(x) and not self.is_initializing():
-            # an image's first map is the largest of all; its statistics follow from those of the patches, which are
-            # far smaller, so that no pass over it is needed
-            seen = patches(x.astype(self.dtype), (3, 3), (stride, stride), "SAME")
-            kernel = flat(conv.variables["params"]["kernel"])
-            return _activation(BatchNorm(axis_name=self.axis_name).of_product(seen, kernel))
-        return self._hidden(conv(x), train)
+        conv = Conv(width, stride, use_bias=not self.batch_norm, dtype=self.dtype)
+        if not self.batch_norm:
+            return _activation(conv(x))
+        return _activation(conv_norm(conv, BatchNorm(axis_name=self.axis_name), x, train))
+
+    def _dense(self, x: Array, train: bool) -> Array:
+        y = Dense(self.units, use_bias=not self.batch_norm, dtype=self.dtype)(x)
+        return _activation(BatchNorm(axis_name=self.axis_name)(y, train) if self.batch_norm else y)
 
     @nn.compact
     def __call__(self, x: Array, noise: Array, train: bool) -> Posterior:
@@ -89,7 +63,7 @@ class Encoder(nn.Module):
         for index, width in enumerate(self.channels):
             x = self._convolved(x, width, 1 if index == 0 else 2, train)
         h = jnp.concatenate([x.reshape(count, -1), noise.astype(x.dtype)], axis=1)
-        h = self._hidden(Dense(self.units, use_bias=not self.batch_norm, dtype=self.dtype)(h), train)
+        h = self._dense(h, train)
         return Posterior(self._log_probabilities(h, train), *self._continuous(h))
 
     def _log_probabilities(self, h: Array, train: bool) -> Array:
@@ -97,7 +71,7 @@ class Encoder(nn.Module):
             return jnp.zeros((h.shape[0], 0))
         logits = Dense(self.categories, dtype=jnp.float32, name="logits")(h)
         if self.logits_batch_norm:
-            logits = self.logits_batch_norm * self._norm(logits, train, learnt=False)
+            logits = self.logits_batch_norm * BatchNorm(learnt=False, axis_name=self.axis_name)(logits, train)
         return nn.log_softmax(logits)
 
     def _continuous(self, h: Array) -> tuple[Array, Array]:

@@ -1,14 +1,14 @@
-"""The gated conditional PixelCNN decoder p(x | z): two stacks. Its two faces and its letters are nn/pixelcnn.py's."""
+"""The gated conditional PixelCNN decoder p(x | z): two stacks. How it is run, and its shapes, are nn/pixelcnn.py's."""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax.linen.initializers import lecun_normal, zeros_init
 
-from pixelgan_jax.nn.dense import Dense
-from pixelgan_jax.nn.masked_conv import AdaptiveBias, convolve, shift
-from pixelgan_jax.nn.pixelcnn import Arrays, Autoregressive, Context, Head, at, push, put, window
-from pixelgan_jax.nn.sums import kept
+from pixelgan_jax.nn.layers import Dense
+from pixelgan_jax.nn.masked_conv import AdaptiveBias
+from pixelgan_jax.nn.ops import add_bias, barrier, conv
+from pixelgan_jax.nn.pixelcnn import Arrays, Autoregressive, Context, Head, push, read_pixel, window, write_pixel
 
 Array = jax.Array
 
@@ -29,7 +29,7 @@ class RowConv(nn.Module):
     def __call__(self, x: Array, padding: tuple[tuple[int, int], tuple[int, int]]) -> Array:
         """x [N, H, W, C], zero-padded by ((top, bottom), (left, right)) -> [N, H', W', F], without the bias: the
         layer adds it together with the code's."""
-        return convolve(x.astype(self.dtype), self.kernel.astype(self.dtype), padding)
+        return conv(x.astype(self.dtype), self.kernel.astype(self.dtype), padding=padding)
 
 
 def gate(x: Array) -> Array:
@@ -47,16 +47,16 @@ class GatedLayer(nn.Module):
     shape: tuple[int, int, int]
     inputs: int
     features: int
-    side: int
-    first: bool
+    kernel_size: int
+    is_first: bool
     location_dependent: bool
     dtype: jnp.dtype = jnp.float32
 
     def setup(self):
         height, width, _ = self.shape
-        p, wide = self.side // 2, 2 * self.features
-        own = 0 if self.first else 1
-        self.vertical = RowConv(self.inputs, wide, p + own, self.side, self.dtype)
+        p, wide = self.kernel_size // 2, 2 * self.features
+        own = 0 if self.is_first else 1
+        self.vertical = RowConv(self.inputs, wide, p + own, self.kernel_size, self.dtype)
         self.horizontal = RowConv(self.inputs, wide, 1, p + own, self.dtype)
         self.down = Dense(wide, use_bias=False, dtype=self.dtype)
         self.out = Dense(self.features, dtype=self.dtype)
@@ -66,27 +66,29 @@ class GatedLayer(nn.Module):
 
     @property
     def reach(self) -> int:
-        return self.side // 2
+        return self.kernel_size // 2
 
     def __call__(self, v: Array, h: Array, z: Array) -> tuple[Array, Array]:
         """v, h [N, H, W, inputs] (the first layer: both the image), z [N, D] -> v, h [N, H, W, F]."""
         p = self.reach
-        if self.first:  # strictly above and strictly left: pad one more, drop the last row and column
+        if self.is_first:  # strictly above and strictly left: pad one more, drop the last row and column
             above = self.vertical(v, ((p, 0), (p, p)))[:, :-1]
             left = self.horizontal(h, ((0, 0), (p, 0)))[:, :, :-1]
         else:
             above = self.vertical(v, ((p, 0), (p, p)))
             left = self.horizontal(h, ((0, 0), (p, 0)))
-        above = shift(above, shift(self.vertical_bias(z), self.vertical.bias))
-        mixed = self.out(gate(shift(left + self.down(above), shift(self.horizontal_bias(z), self.horizontal.bias))))
-        return gate(above), mixed if self.first else h + mixed
+        above = add_bias(above, add_bias(self.vertical_bias(z), self.vertical.bias))
+        mixed = self.out(
+            gate(add_bias(left + self.down(above), add_bias(self.horizontal_bias(z), self.horizontal.bias)))
+        )
+        return gate(above), mixed if self.is_first else h + mixed
 
     def row(self, rows: Array, z: Array, row: Array) -> tuple[Array, tuple[Array, Array]]:
         """The vertical stack at one row: rows [N, p (+ 1), p + W + p, inputs], the current row of its input among them
         but for the first layer, -> (its output [N, W, F], the horizontal stack's context)."""
         above = self.vertical(rows, ((0, 0), (0, 0)))[:, 0]
-        above = shift(above, shift(self.vertical_bias(z, row), self.vertical.bias))
-        rest = shift(self.down(above), shift(self.horizontal_bias(z, row), self.horizontal.bias))
+        above = add_bias(above, add_bias(self.vertical_bias(z, row), self.vertical.bias))
+        rest = add_bias(self.down(above), add_bias(self.horizontal_bias(z, row), self.horizontal.bias))
         weights = self.horizontal.kernel[0].reshape(-1, rest.shape[2]).astype(self.dtype)
         return gate(above), (weights, rest)
 
@@ -107,16 +109,17 @@ class GatedPixelCNN(Autoregressive):
             location_dependent=self.location_dependent,
             dtype=self.dtype,
         )
-        self.stack = [GatedLayer(inputs=self.shape[2], side=self.first, first=True, **common)] + [
-            GatedLayer(inputs=self.features, side=self.side, first=False, **common) for _ in range(self.layers)
+        self.stack = [GatedLayer(inputs=self.shape[2], kernel_size=self.first_kernel_size, is_first=True, **common)] + [
+            GatedLayer(inputs=self.features, kernel_size=self.kernel_size, is_first=False, **common)
+            for _ in range(self.layers)
         ]
-        self.head = Head(self.features, self.parameters, self.dtype)
+        self.head = Head(self.features, self.num_parameters, self.dtype)
 
     def __call__(self, x: Array, z: Array) -> Array:
         """x [N, H, W, C], z [N, D] -> parameters [N, H, W, P]; those of a pixel depend on earlier pixels only."""
         v = h = x
         for layer in self.stack:
-            v, h = kept(layer(v, h, z))
+            v, h = barrier(layer(v, h, z))
         return self.head(h)
 
     def start(self, count: int) -> Arrays:
@@ -141,12 +144,12 @@ class GatedPixelCNN(Autoregressive):
     def pixel(self, context: Context, line: Arrays, column: Array) -> tuple[Array, Arrays]:
         """The horizontal stack at `column`: parameters [N, P], and the line with every layer's input but the image."""
         layer, (weights, rest) = self.stack[0], context[0]
-        h = layer.pixel(window(line[0], column, layer.reach), weights, at(rest, column))
+        h = layer.pixel(window(line[0], column, layer.reach), weights, read_pixel(rest, column))
         written = [line[0]]
         for layer, (weights, rest), old in zip(self.stack[1:], context[1:], line[1:], strict=True):
-            written.append(put(old, column + layer.reach, h))
+            written.append(write_pixel(old, column + layer.reach, h))
             # read after the write: the other way round XLA copies the whole line for every pixel
-            h = h + layer.pixel(window(written[-1], column, layer.reach, h), weights, at(rest, column))
+            h = h + layer.pixel(window(written[-1], column, layer.reach, h), weights, read_pixel(rest, column))
         return self.head(h), written
 
     def end_row(self, cache: Arrays, line: Arrays) -> Arrays:

@@ -1,6 +1,6 @@
-"""The two things every autoregressive layer is made of: a causal convolution and the code's adaptive bias.
+"""The two things that every autoregressive layer is made of: a causal convolution and the code's adaptive bias.
 
-Letters: N images, H rows, W columns, C input and F output channels, k kernel side, p = k // 2.
+Shapes: N images, H rows, W columns, C input and F output channels, k the kernel's size, p = k // 2 its reach.
 """
 
 import flax.linen as nn
@@ -8,63 +8,10 @@ import jax
 import jax.numpy as jnp
 from flax.linen.initializers import lecun_normal, zeros_init
 
-from pixelgan_jax.nn.dense import Dense
-from pixelgan_jax.nn.patches import by_patches, has_few_channels
-from pixelgan_jax.nn.sums import spread
+from pixelgan_jax.nn import ops
+from pixelgan_jax.nn.layers import Dense
 
 Array = jax.Array
-
-
-def convolve(x: Array, kernel: Array, padding: tuple[tuple[int, int], tuple[int, int]]) -> Array:
-    """A stride-1 convolution of x [N, H, W, C] with kernel [kh, kw, C, F] under explicit zero padding."""
-    if has_few_channels(x):
-        return by_patches(jnp.pad(x, ((0, 0), *padding, (0, 0))), kernel, (1, 1), "VALID")
-    return jax.lax.conv_general_dilated(x, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
-
-
-def _whole(above: Array, own: Array) -> Array:
-    """The kernel [p + 1, 2 p + 1, C, F] with zeros for the pixels of the own row that must not be seen."""
-    unseen = above.shape[1] - own.shape[1]
-    return jnp.concatenate([above, jnp.pad(own, ((0, 0), (0, unseen), (0, 0), (0, 0)))])
-
-
-def masked(x: Array, above: Array, own: Array) -> Array:
-    """The masked convolution of x [N, H, W, C] with the weights of the p rows above [p, 2 p + 1, C, F] and of the own
-    row [1, p or p + 1, C, F], leftmost pixel first, p at least 1: [N, H, W, F]."""
-    by_parts = jax.default_backend() == "cpu" and not has_few_channels(x)
-    return (_masked_by_parts if by_parts else _masked)(x, above, own)
-
-
-def _masked(x: Array, above: Array, own: Array) -> Array:
-    p = len(above)
-    return convolve(x, _whole(above, own), ((p, 0), (p, p)))
-
-
-_masked_by_parts = jax.custom_vjp(_masked)
-
-
-def _forward(x: Array, above: Array, own: Array) -> tuple[Array, tuple[Array, Array, Array]]:
-    return _masked(x, above, own), (x, above, own)
-
-
-def _backward(given: tuple[Array, Array, Array], gradient: Array) -> tuple[Array, ...]:
-    """The weights' by the two parts: what is masked needs none, and XLA:CPU has two cores work at the two."""
-    x, above, own = given
-    p, seen = len(above), own.shape[1]
-    parts = (
-        (lambda x: _masked(x, above, own), x),
-        (lambda above: convolve(x, above, ((p, -1), (p, p))), above),
-        (lambda own: convolve(x, own, ((0, 0), (p, seen - p - 1))), own),
-    )
-    return tuple(jax.linear_transpose(function, value)(gradient)[0] for function, value in parts)
-
-
-_masked_by_parts.defvjp(_forward, _backward)
-
-
-def shift(x: Array, bias: Array) -> Array:
-    """x [N, ..., F] plus a bias [F], or [N, 1, ..., 1, F] or of x's shape, in x's type."""
-    return x + spread(bias.astype(x.dtype), x.shape)
 
 
 class CausalConv(nn.Module):
@@ -80,30 +27,32 @@ class CausalConv(nn.Module):
 
     inputs: int
     features: int
-    side: int
+    kernel_size: int
     centre: bool
     dtype: jnp.dtype = jnp.float32
 
     def setup(self):
-        p = self.side // 2
-        self.kernel = self.param("kernel", lecun_normal(), (p + 1, self.side, self.inputs, self.features))
+        p = self.kernel_size // 2
+        self.kernel = self.param("kernel", lecun_normal(), (p + 1, self.kernel_size, self.inputs, self.features))
         self.bias = self.param("bias", zeros_init(), (self.features,))
 
     @property
     def reach(self) -> int:
         """p: how many rows above and how many columns to the left are seen."""
-        return self.side // 2
+        return self.kernel_size // 2
 
     def full(self, x: Array, added: Array) -> Array:
         """x [N, H, W, C], added [N, H or 1, W or 1, F] -> [N, H, W, F]."""
         above, own = self.kernel[:-1], self.kernel[-1:, : self.reach + self.centre]
-        return shift(masked(*(part.astype(self.dtype) for part in (x, above, own))), shift(added, self.bias))
+        seen = ops.causal_conv(*(part.astype(self.dtype) for part in (x, above, own)))
+        return ops.add_bias(seen, ops.add_bias(added, self.bias))
 
     def above(self, rows: Array, added: Array) -> Array:
         """What a whole row gets from the p rows above it, and the biases: rows [N, p, p + W + p, C], padded with zeros
         on either side, added [N, W or 1, F] -> [N, W, F]."""
         kernel = self.kernel[:-1].astype(self.dtype)
-        return shift(convolve(rows.astype(self.dtype), kernel, ((0, 0), (0, 0)))[:, 0], shift(added, self.bias))
+        seen = ops.conv(rows.astype(self.dtype), kernel, padding="VALID")[:, 0]
+        return ops.add_bias(seen, ops.add_bias(added, self.bias))
 
     def left(self) -> Array:
         """The weights of the pixel's own row [(p + centre) · C, F], leftmost pixel first: what a pixel gets from its
@@ -129,7 +78,8 @@ class AdaptiveBias(nn.Module):
     def __call__(self, z: Array, row: Array | None = None) -> Array:
         """z [N, D] -> [N, H or 1, W or 1, F]; or of row number `row` alone, computed alone, [N, W or 1, F]."""
         if z.shape[1] == 0:
-            return jnp.zeros((z.shape[0], *(1, 1)[row is not None :], self.features), self.dtype)
+            places = (1, 1) if row is None else (1,)
+            return jnp.zeros((z.shape[0], *places, self.features), self.dtype)
         height, width = (self.height, self.width) if self.location_dependent else (1, 1)
         dense = Dense(height * width * self.features, use_bias=False, dtype=self.dtype)
         if row is None:

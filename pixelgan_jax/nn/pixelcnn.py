@@ -1,8 +1,8 @@
 """The conditional PixelCNN decoder p(x | z), and what the gated one (nn/gated.py) shares with it.
 
-Both have two faces with the same parameters. `__call__` runs whole images (training, likelihood). `start`, `row`,
-`pixel` and `end_row` run the same arithmetic for one row and one pixel at a time, so that a sampler (sampling.py) does
-one pixel's work per pixel:
+Both can be run in two ways with the same parameters. `__call__` runs whole images (training, likelihood). `start`,
+`row`, `pixel` and `end_row` run the same arithmetic for one row and one pixel at a time, so that a sampler does one
+pixel's work per pixel:
 
 - the cache is the last p rows of every layer's input;
 - `row` turns it into the context of a row: for every layer the weights of the pixel's own row [(p + 1) · C, F] (sliced
@@ -10,7 +10,7 @@ one pixel's work per pixel:
 - the line is the inputs of the row in the making, a buffer [N, p + W + p, C] a layer with p zeros on either side, the
   image's own first. `pixel` reads the p pixels to the left from it and writes its own; the sampler writes the image's.
 
-Letters: N images, H rows, W columns, C image channels, D code width, F layer channels, P parameters per pixel of the
+Shapes: N images, H rows, W columns, C image channels, D code width, F layer channels, P parameters per pixel of the
 likelihood, L layers, p the reach of a kernel. Images come in scaled to [-1, 1].
 """
 
@@ -18,19 +18,19 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from pixelgan_jax.nn.dense import Dense
+from pixelgan_jax.nn.layers import Dense
 from pixelgan_jax.nn.masked_conv import AdaptiveBias, CausalConv
-from pixelgan_jax.nn.sums import kept
+from pixelgan_jax.nn.ops import barrier
 
 Array = jax.Array
 Arrays = list[Array]
 Context = list[tuple[Array, Array]]
 
 
-def reach(layers: int, first: int, side: int) -> int:
+def reach(layers: int, first_kernel_size: int, kernel_size: int) -> int:
     """How many rows above and columns to either side a decoder of `layers` residual layers sees at most: its
     receptive field is 2 · reach + 1 columns wide, of which the pixel's own row has the `reach` to its left."""
-    return first // 2 + layers * (side // 2)
+    return first_kernel_size // 2 + layers * (kernel_size // 2)
 
 
 def push(rows: Array, line: Array) -> Array:
@@ -38,7 +38,7 @@ def push(rows: Array, line: Array) -> Array:
     return jnp.concatenate([rows[:, 1:], line[:, None]], axis=1)
 
 
-def put(line: Array, column: Array, pixel: Array) -> Array:
+def write_pixel(line: Array, column: Array, pixel: Array) -> Array:
     """Writes a pixel [N, C] at a column of a line [N, p + W + p, C], counted with its padding."""
     return jax.lax.dynamic_update_slice_in_dim(line, pixel[:, None].astype(line.dtype), column, axis=1)
 
@@ -50,7 +50,7 @@ def window(line: Array, column: Array, reach: int, own: Array | None = None) -> 
     return left if own is None else jnp.concatenate([left, own], axis=1)
 
 
-def at(context: Array, column: Array) -> Array:
+def read_pixel(context: Array, column: Array) -> Array:
     """One pixel's part [N, F] of a row's context [N, W, F]."""
     return jax.lax.dynamic_index_in_dim(context, column, axis=1, keepdims=False)
 
@@ -59,26 +59,26 @@ class Head(nn.Module):
     """Two 1×1 layers from the features of a pixel to its likelihood's parameters, in float32."""
 
     features: int
-    parameters: int
+    num_parameters: int
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, h: Array) -> Array:
         """h [..., F] -> [..., P]."""
         h = nn.relu(Dense(self.features, dtype=self.dtype)(nn.relu(h)))
-        return Dense(self.parameters, dtype=jnp.float32)(h)
+        return Dense(self.num_parameters, dtype=jnp.float32)(h)
 
 
 class Autoregressive(nn.Module):
-    """What both decoders are made from: the image's shape (H, W, C), P, F, L residual layers after the first, the sides
+    """What both decoders are made from: the image's shape (H, W, C), P, F, L residual layers after the first, the sizes
     of the first kernel and of the others, and whether the code's bias differs by pixel."""
 
     shape: tuple[int, int, int]
-    parameters: int
+    num_parameters: int
     features: int
     layers: int
-    first: int
-    side: int
+    first_kernel_size: int
+    kernel_size: int
     location_dependent: bool
     dtype: jnp.dtype = jnp.float32
 
@@ -92,20 +92,20 @@ class PixelCNN(Autoregressive):
 
     def setup(self):
         height, width, channels = self.shape
-        self.convs = [CausalConv(channels, self.features, self.first, centre=False, dtype=self.dtype)] + [
-            CausalConv(self.features, self.features, self.side, centre=True, dtype=self.dtype)
+        self.convs = [CausalConv(channels, self.features, self.first_kernel_size, centre=False, dtype=self.dtype)] + [
+            CausalConv(self.features, self.features, self.kernel_size, centre=True, dtype=self.dtype)
             for _ in range(self.layers)
         ]
         self.biases = [
             AdaptiveBias(height, width, self.features, self.location_dependent, self.dtype) for _ in self.convs
         ]
-        self.head = Head(self.features, self.parameters, self.dtype)
+        self.head = Head(self.features, self.num_parameters, self.dtype)
 
     def __call__(self, x: Array, z: Array) -> Array:
         """x [N, H, W, C], z [N, D] -> parameters [N, H, W, P]; those of a pixel depend on earlier pixels only."""
-        h = kept(self.convs[0].full(x, self.biases[0](z)))
+        h = barrier(self.convs[0].full(x, self.biases[0](z)))
         for conv, bias in zip(self.convs[1:], self.biases[1:], strict=True):
-            h = kept(h + conv.full(kept(nn.relu(h)), bias(z)))
+            h = barrier(h + conv.full(barrier(nn.relu(h)), bias(z)))
         return self.head(h)
 
     def start(self, count: int) -> Arrays:
@@ -122,13 +122,13 @@ class PixelCNN(Autoregressive):
     def pixel(self, context: Context, line: Arrays, column: Array) -> tuple[Array, Arrays]:
         """The pixel at `column`: its parameters [N, P], and the line with every layer's input but the image."""
         weights, rest = context[0]
-        h = window(line[0], column, self.convs[0].reach) @ weights + at(rest, column)
+        h = window(line[0], column, self.convs[0].reach) @ weights + read_pixel(rest, column)
         written = [line[0]]
         for conv, (weights, rest), old in zip(self.convs[1:], context[1:], line[1:], strict=True):
             a = nn.relu(h)
-            written.append(put(old, column + conv.reach, a))
+            written.append(write_pixel(old, column + conv.reach, a))
             # read after the write: the other way round XLA copies the whole line for every pixel
-            h = h + window(written[-1], column, conv.reach, a) @ weights + at(rest, column)
+            h = h + window(written[-1], column, conv.reach, a) @ weights + read_pixel(rest, column)
         return self.head(h), written
 
     def end_row(self, cache: Arrays, line: Arrays) -> Arrays:

@@ -4,68 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jinja2
 
 from pixelgan_jax.errors import InputError
+from pixelgan_jax.evaluation.metrics import BY_KEY, HEADLINES, first_of, number
 from pixelgan_jax.training import logs, workdir
 
-
-class _Metric(NamedTuple):
-    name: str
-    kind: str  # how its number is written: see _format
-    meaning: str
-
-
-_METRICS = {
-    "examples": _Metric("Images", "count", "in the split"),
-    "error": _Metric("Classification error", "percent", "images whose most probable class is not their label"),
-    "cluster_error_best_example": _Metric(
-        "Cluster error, best example",
-        "percent",
-        "the paper’s rule: a cluster takes the label of the validation image that is most surely its own",
-    ),
-    "cluster_error_majority": _Metric(
-        "Cluster error, majority", "percent", "a cluster takes the commonest label of its validation images"
-    ),
-    "cluster_error_hungarian": _Metric(
-        "Cluster error, one-to-one", "percent", "the best matching of clusters to classes on validation images"
-    ),
-    "clusters_used": _Metric("Clusters used", "count", "clusters that some image of the split belongs to"),
-    "nmi": _Metric("Normalised mutual information", "index", "of cluster and label: 0 unrelated, 1 the same partition"),
-    "ari": _Metric("Adjusted Rand index", "index", "of cluster and label: 0 as by chance, 1 the same partition"),
-    "reconstruction_nats": _Metric("Reconstruction", "nats", "E[−log p(x|z)] of an image, z from its own q(z|x)"),
-    "shuffled_code_nats": _Metric(
-        "Reconstruction, codes shuffled",
-        "nats",
-        "the same with another image’s code: no higher means that the decoder ignores its code",
-    ),
-    "marginal_kl_nats": _Metric(
-        "KL(q(z)‖p(z))", "nats", "how far the codes of all images together are from the prior; 0: they match"
-    ),
-    "mutual_information_nats": _Metric("I(z; x)", "nats", "what the code says about its image; training leaves it out"),
-    "negative_elbo_nats": _Metric("Negative ELBO", "nats", "reconstruction + KL + I; −log p(x) is at most this"),
-    "bits_per_dim": _Metric(
-        "Bits per dimension", "bits", "the negative ELBO, or −log p(x) without a code, over H·W·C·ln 2"
-    ),
-    "code_mean": _Metric(
-        "Mean of the code", "index", "entry by entry, or their range; the prior has 0, or 1/K for a category"
-    ),
-    "code_sd": _Metric(
-        "Standard deviation of the code", "index", "likewise; the prior has 1, or √(K − 1)/K for a category"
-    ),
-    "discriminator_loss": _Metric("Discriminator loss", "nats", f"at equilibrium ln 4 = {math.log(4):.3f}"),
-    "generator_loss": _Metric("Generator loss", "nats", f"at equilibrium ln 2 = {math.log(2):.3f}"),
-    "supervised_loss": _Metric("Supervised loss", "nats", "cross-entropy on labelled images"),
-}
-
-_UNITS = {"percent": "\u00a0%", "nats": "\u00a0nats", "bits": "\u00a0bits"}
-
-_HEADLINES = {
+_UNITS = {"%": "\u00a0%", "nats": "\u00a0nats", "bits": "\u00a0bits"}  # as they follow a number
+# what follows the headline's number
+_CLAUSES = {
     "error": "classification error",
     "cluster_error_best_example": "clustering error by the paper’s rule",
     "bits_per_dim": "per dimension",
@@ -73,34 +24,21 @@ _HEADLINES = {
 }
 
 
-def _kind(key: str) -> str:
-    return _METRICS[key].kind if key in _METRICS else "other"
+def _unit(key: str) -> str | None:
+    """A metric's unit; None of what the table of metrics does not know."""
+    return BY_KEY[key].unit if key in BY_KEY else None
 
 
-def _format(value: float, kind: str) -> str:
-    """A format for numbers of this kind that are about as large as `value`; integers are exact, means are floats."""
-    if kind == "count":
-        return ",d" if isinstance(value, int) else ",.1f"
-    if kind == "nats":
-        return ",.2f" if abs(value) >= 10 else "z.3f"
-    default = "d" if isinstance(value, int) else ".4g"
-    return {"percent": ".2f", "bits": ".4f", "index": "z.3f"}.get(kind, default)
-
-
-def _text(value: Any, kind: str = "other", unit: bool = True, spread: float | None = None) -> str:
+def _text(value: Any, unit: str | None = None, with_unit: bool = True, spread: float | None = None) -> str:
     """A value as the report prints it, with its standard deviation; what is not a number is printed as it is."""
     if value is None:
         return "–"
     if isinstance(value, list) and value and all(type(entry) in (int, float) for entry in value):
         few = value if len(value) <= 3 else [min(value), max(value)]
-        return (", " if few is value else " to ").join(_text(entry, kind) for entry in few)
+        return (", " if few is value else " to ").join(_text(entry, unit) for entry in few)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    if kind == "count" and spread is None and value == round(value):
-        value = round(value)  # the mean of equal counts
-    factor, form = 100 if kind == "percent" else 1, _format(value if spread is None else float(value), kind)
-    text = f"{value * factor:{form}}" + ("" if spread is None else f" ± {spread * factor:{form}}")
-    return text + (_UNITS.get(kind, "") if unit else "")
+    return number(value, unit, spread) + (_UNITS.get(unit, "") if with_unit else "")
 
 
 def _table(
@@ -112,12 +50,12 @@ def _table(
     """
     present = dict.fromkeys(key for split in splits for key in split)
     rows = []
-    for key in [key for key in _METRICS if key in present] + [key for key in present if key not in _METRICS]:
-        metric, kind = _METRICS.get(key), _kind(key)
-        cells = [_text(split.get(key), kind, unit=long) for split in splits[:-1]]
-        cells.append(_text(splits[-1].get(key), kind, spread=spread.get(key)))
+    for key in [key for key in BY_KEY if key in present] + [key for key in present if key not in BY_KEY]:
+        metric, unit = BY_KEY.get(key), _unit(key)
+        cells = [_text(split.get(key), unit, with_unit=long) for split in splits[:-1]]
+        cells.append(_text(splits[-1].get(key), unit, spread=spread.get(key)))
         meaning = metric.meaning if metric and long else ""
-        rows.append({"key": key, "name": metric.name if metric else "", "meaning": meaning, "cells": cells})
+        rows.append({"key": key, "name": metric.title if metric else "", "meaning": meaning, "cells": cells})
     return {"columns": columns, "rows": rows}
 
 
@@ -143,24 +81,24 @@ def _headline(results: dict[str, Any]) -> dict[str, str] | None:
     """The number that says most about the run, and a clause that says what it is."""
     for split in ("test", "validation"):
         values = results.get(split) or {}
-        for key, name in _HEADLINES.items():
-            if values.get(key) is not None:
-                spread = (results.get("test_sd") or {}).get(key) if split == "test" else None
-                number = _text(values[key], _kind(key), spread=spread)
-                return {"number": number, "clause": f"{name} {_clause(results, split, key)}"}
+        key = first_of(HEADLINES, values)
+        if key:
+            spread = (results.get("test_sd") or {}).get(key) if split == "test" else None
+            clause = f"{_CLAUSES[key]} {_clause(results, split, key)}"
+            return {"number": _text(values[key], _unit(key), spread=spread), "clause": clause}
     return None
 
 
 def _clause(results: dict[str, Any], split: str, key: str) -> str:
     values = results[split]
     examples = values.get("examples")
-    clause = f"on the {split} images" if examples is None else f"on {_text(examples, 'count')} {split} images"
+    clause = f"on the {split} images" if examples is None else f"on {_text(examples, 'images')} {split} images"
     labels = ((results.get("config") or {}).get("data") or {}).get("labels")
     if key == "error" and labels:
-        clause += f", with {_text(labels, 'count')} labels"
+        clause += f", with {_text(labels, 'images')} labels"
     if key == "cluster_error_best_example":
         others = {"cluster_error_majority": "by majority", "cluster_error_hungarian": "one-to-one"}
-        clause += "".join(f", {_text(values[k], 'percent')} {how}" for k, how in others.items() if k in values)
+        clause += "".join(f", {_text(values[k], '%')} {how}" for k, how in others.items() if k in values)
     if key == "bits_per_dim" and values.get("negative_elbo_nats") is not None:
         clause += f", {_text(values['negative_elbo_nats'], 'nats')} an image"
     return clause + (f", mean of {len(results['replicates'])} seeds" if results.get("replicates") else "")
@@ -232,7 +170,7 @@ def write_html(folder: Path) -> None:
 
 
 def _page(folder: Path, results: dict[str, Any], rows: list[dict[str, Any]]) -> str:
-    last = {key: value for key, value in (rows[-1] if rows else {}).items() if key in _METRICS}
+    last = {key: value for key, value in (rows[-1] if rows else {}).items() if key in BY_KEY}
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = resources.files("pixelgan_jax.report").joinpath("report.html.jinja").read_text("utf-8")
     return environment.from_string(template).render(

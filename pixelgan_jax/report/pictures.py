@@ -1,4 +1,4 @@
-"""The pictures of a workdir's samples/, and the grids of images among them."""
+"""Writes samples/*.png of a run: grids of images, which are drawn here, the code map and the training curves."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
 from pixelgan_jax.report import plots
+from pixelgan_jax.report.curves import training_curves
 from pixelgan_jax.training import logs, workdir
 
 NAMES = ("prior", "reconstructions", "completions", "classes", "clusters", "code", "curves")
@@ -121,7 +122,7 @@ def _contents(folder: Path, pictures: Pictures) -> dict[str, bytes | None]:
         found["code"] = plots.code_map(
             pictures.codes, pictures.code_labels, pictures.code_axes, pictures.gaussian_prior
         )
-    found["curves"] = plots.curves(logs.read(folder))
+    found["curves"] = training_curves(logs.read(folder))
     return found
 
 

@@ -21,9 +21,10 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from pixelgan_jax.config import Config, from_saved, to_dict
+from pixelgan_jax.config import Config, to_dict
 from pixelgan_jax.errors import InputError, one_line
-from pixelgan_jax.methods.autoencoder.state import TrainState
+from pixelgan_jax.methods.method import DataSpec, State
+from pixelgan_jax.methods.registry import from_saved
 from pixelgan_jax.training import parallel, retention
 
 # Arrays that learn hardly compress, so no checkpoint holds this many times the bytes that it has on disk.
@@ -31,7 +32,8 @@ RATIO = 100
 
 
 class Meta(NamedTuple):
-    """What a checkpoint says of itself. shape: (H, W, C) of an image. seconds, compile_seconds: spent training."""
+    """What a checkpoint says of itself. seconds, compile_seconds: spent training. shape to labels: its data's, of which
+    earlier versions did not say how many images and labels there were."""
 
     experiment: str
     config: Config
@@ -39,9 +41,16 @@ class Meta(NamedTuple):
     classes: int
     seconds: float
     compile_seconds: float
+    images: int = 0
+    labels: int = 0
+
+    @property
+    def data(self) -> DataSpec:
+        """What its method was told of the data."""
+        return DataSpec(self.shape, self.classes, self.images, self.labels)
 
 
-def checksums(state: TrainState) -> dict[str, int]:
+def checksums(state: State) -> dict[str, int]:
     """CRC-32 of every array's bytes, by its path in the state."""
     leaves = jax.tree_util.tree_leaves_with_path(state)
     return {
@@ -56,9 +65,10 @@ def _checksum(described: dict[str, Any]) -> int:
 
 def _meta(document: dict[str, Any]) -> Meta:
     """Raises ValueError (or what a missing value raises) where a value is not what a run writes."""
-    told = {name: document[name] for name in Meta._fields}
+    told = Meta._field_defaults | {name: document[name] for name in Meta._fields if name in document}
     spent, shape = (told["seconds"], told["compile_seconds"]), tuple(told["shape"])
-    good = type(told["experiment"]) is str and type(told["classes"]) is int
+    counts = (told["classes"], told["images"], told["labels"])
+    good = type(told["experiment"]) is str and all(type(count) is int and count >= 0 for count in counts)
     good = good and all(type(seconds) in (int, float) and 0 <= seconds < math.inf for seconds in spent)
     if not good or len(shape) != 3 or not all(type(side) is int and 0 < side < 2**16 for side in shape):
         raise ValueError("its description has a value that no run writes")
@@ -97,7 +107,7 @@ class Checkpoints:
         """Steps that have a finished checkpoint, oldest first."""
         return sorted(self.manager.all_steps())
 
-    def save(self, state: TrainState, meta: Meta, selection_error: float | None = None) -> None:
+    def save(self, state: State, meta: Meta, selection_error: float | None = None) -> None:
         """Saves under the state's own step, in the background; nothing where that step is saved already.
 
         The state may be donated as soon as this returns. Damaged checkpoints that were skipped are removed first.
@@ -162,7 +172,7 @@ class Checkpoints:
         document = self._document(step)
         return _meta(document), dict(document["checksums"])
 
-    def _check_claim(self, step: int, make_target: Callable[[], TrainState]) -> None:
+    def _check_claim(self, step: int, make_target: Callable[[], State]) -> None:
         """Raises ValueError where the state to restore into, or what arrays are stored in, is too large for what is
         on disk; allocates nothing."""
         place = self.folder / str(step)
@@ -174,7 +184,7 @@ class Checkpoints:
         if claimed > RATIO * held:
             raise ValueError(f"claims arrays of {claimed:,} bytes, and has {held:,} on disk")
 
-    def restore(self, step: int, like: TrainState, sums: dict[str, int]) -> TrainState:
+    def restore(self, step: int, like: State, sums: dict[str, int]) -> State:
         """The state saved at `step`, in the shapes, types and placement of `like`. Raises ValueError where an array
         is not what was saved."""
         target = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
@@ -186,7 +196,7 @@ class Checkpoints:
             raise ValueError(f"holds step {state.step}")
         return state
 
-    def newest_good(self, make_target: Callable[[Meta], TrainState]) -> tuple[TrainState, Meta] | None:
+    def newest_good(self, make_target: Callable[[Meta], State]) -> tuple[State, Meta] | None:
         """The newest checkpoint that restores whole; None where there is no checkpoint at all.
 
         `make_target(meta)` gives the state to restore into; an InputError it raises is passed on. A checkpoint that
@@ -224,6 +234,17 @@ class Checkpoints:
         if parallel.is_first():
             print(f"checkpoint {step} skipped: {one_line(_first_line(error))}", flush=True)
         self._skipped.append(step)
+
+
+def newest(workdir: Path, make_target: Callable[[Meta], State]) -> tuple[State, Meta]:
+    """`newest_good` of a workdir that is only read. Raises InputError where it holds no checkpoint at all."""
+    found = None
+    if (workdir / "checkpoints").is_dir():
+        with Checkpoints(workdir, read_only=True) as checkpoints:
+            found = checkpoints.newest_good(make_target)
+    if found is None:
+        raise InputError(f"{workdir}: holds no checkpoint; must be the workdir of a training run")
+    return found
 
 
 def _first_line(error: Exception) -> str:

@@ -8,34 +8,30 @@ from functools import lru_cache
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 from tqdm import tqdm
 
 from pixelgan_jax.config import Train
 from pixelgan_jax.data.batches import indices
-from pixelgan_jax.methods.autoencoder.model import Model, seedless
-from pixelgan_jax.methods.autoencoder.state import ROLES, TrainState
-from pixelgan_jax.methods.autoencoder.step import Batch, Examples
+from pixelgan_jax.methods.method import Batch, Examples, Method, Phase, State
 from pixelgan_jax.training.checkpoint import Checkpoints, Meta
 from pixelgan_jax.training.logs import Log
-from pixelgan_jax.training.parallel import agreement, check_memory, compile_step, split_batch
+from pixelgan_jax.training.parallel import Step, agreement, check_memory, compile_step, split_batch
 from pixelgan_jax.training.signals import Interrupted, handled_by
-
-LOSSES = ("reconstruction_nats", "discriminator_loss", "generator_loss", "supervised_loss")
 
 
 class Diverged(Exception):
     """A loss or a gradient stopped being finite; the message names step and phase."""
 
 
-def check_finite(step: int, metrics: dict[str, float]) -> None:
+def check_finite(step: int, phases: tuple[Phase, ...], metrics: dict[str, float]) -> None:
     """Raises Diverged naming the step and the phase of the first value that is not finite, in the phases' order."""
-    order = list(ROLES)
-    by_phase = sorted((order.index(name.split("_")[0]), name, value) for name, value in metrics.items())
-    for i, name, value in by_phase:
-        if not math.isfinite(value):
-            phase = order[i]
-            advice = f"a lower config.optim.{phase}_rate or config.optim.clip, in another --workdir, may help"
-            raise Diverged(f"step {step}: {phase} phase: {name} is {value}; {advice}")
+    for phase in phases:
+        for name in phase.metrics:
+            if not math.isfinite(metrics[name]):
+                fields = " or ".join(f"config.{field}" for field in phase.steadied_by)
+                advice = f"a lower {fields}, in another --workdir, may help"
+                raise Diverged(f"step {step}: {phase.name} phase: {name} is {metrics[name]}; {advice}")
 
 
 def calls(start: int, train: Train) -> list[int]:
@@ -76,34 +72,33 @@ class _Clock:
 
 
 @lru_cache(maxsize=4)  # replicates train with one program
-def _compiled(model: Model, over: jax.sharding.Mesh, structure: jax.tree_util.PyTreeDef, leaves: tuple) -> Callable:
-    return compile_step(model, over).lower(*jax.tree.unflatten(structure, leaves)).compile()
+def _compiled(step: Step, mesh: Mesh, structure: jax.tree_util.PyTreeDef, leaves: tuple) -> Callable:
+    return compile_step(step, mesh).lower(*jax.tree.unflatten(structure, leaves)).compile()
 
 
 class _Stepper:
     """Compiled calls of the step, by their number of steps."""
 
-    def __init__(self, model: Model, over: jax.sharding.Mesh, examples: Examples, clock: _Clock):
-        self.train, self.over, self.examples, self.clock = model.config.train, over, examples, clock
-        self.model = seedless(model)
+    def __init__(self, method: Method, settings: Train, mesh: Mesh, examples: Examples, clock: _Clock):
+        self.method, self.settings, self.mesh, self.examples, self.clock = method, settings, mesh, examples, clock
         self.compiled: dict[int, Callable] = {}
 
-    def __call__(self, state: TrainState, step: int, count: int) -> tuple[TrainState, dict]:
-        batch = split_batch(self._batch(step, count), self.over)
+    def __call__(self, state: State, step: int, count: int) -> tuple[State, dict]:
+        batch = split_batch(self._batch(step, count), self.mesh)
         if count not in self.compiled:
             with self.clock.apart("compiling"):
                 leaves, structure = jax.tree.flatten((state, self.examples, batch))
                 like = tuple(jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding) for x in leaves)
-                self.compiled[count] = _compiled(self.model, self.over, structure, like)
-                check_memory(self.compiled[count], self.over, self.train.batch_size)
+                self.compiled[count] = _compiled(self.method.step, self.mesh, structure, like)
+                check_memory(self.compiled[count], self.mesh, self.settings.batch_size)
         return self.compiled[count](state, self.examples, batch)
 
     def _batch(self, step: int, count: int) -> Batch:
         def rows(size: int, stream: int) -> np.ndarray:
             if not size:  # no labels
-                return np.zeros((count, self.train.batch_size), np.int32)
+                return np.zeros((count, self.settings.batch_size), np.int32)
             each = range(step, step + count)
-            return np.stack([indices(size, self.train.batch_size, self.train.seed, stream, i) for i in each])
+            return np.stack([indices(size, self.settings.batch_size, self.settings.seed, stream, i) for i in each])
 
         return Batch(rows(len(self.examples.images), 0), rows(len(self.examples.labels), 1))
 
@@ -111,8 +106,8 @@ class _Stepper:
 class _Meter:
     """The metrics of the calls under way, checked as they are fetched, and the rate since they were last shown."""
 
-    def __init__(self, step: int, batch_size: int, clock: _Clock):
-        self.batch_size, self.clock = batch_size, clock
+    def __init__(self, step: int, phases: tuple[Phase, ...], batch_size: int, clock: _Clock):
+        self.phases, self.batch_size, self.clock = phases, batch_size, clock
         self.pending: list[tuple[int, dict]] = []
         self.shown = step, clock.training()
 
@@ -124,7 +119,7 @@ class _Meter:
             count = len(next(iter(values.values())))
             for i in range(count):
                 row = {name: float(value[i]) for name, value in values.items()}
-                check_finite(end - count + 1 + i, row)
+                check_finite(end - count + 1 + i, self.phases, row)
         self.pending.clear()
         return row
 
@@ -137,30 +132,32 @@ class _Meter:
 
 
 def train(
-    model: Model,
-    state: TrainState,
+    method: Method,
+    settings: Train,
+    state: State,
     examples: Examples,
     meta: Meta,
-    over: jax.sharding.Mesh,
+    mesh: Mesh,
     checkpoints: Checkpoints,
     log: Log | None,
-    validate: Callable[[TrainState], tuple[dict[str, float], float]],
-) -> tuple[TrainState, Meta]:
-    """Trains from `state` to `train.steps`; the last state, which is saved, and its meta.
+    validate: Callable[[State], tuple[dict[str, float], float]],
+) -> tuple[State, Meta]:
+    """Trains from `state` to `settings.steps`; the last state, which is saved, and its meta.
 
-    `validate(state)` gives the validation scalars to log and the error that the best checkpoint is chosen by. Without a
-    log this is a process that reports nothing. Raises Interrupted after saving on a signal, which may be another
-    process's; Diverged without saving; InputError where the memory cannot hold a step.
+    `validate(state)` gives the scalars to log and the error that the best checkpoint is chosen by. Without a log this
+    process reports nothing. Raises Interrupted after saving on a signal, which may be another process's; Diverged
+    without saving; InputError where the memory cannot hold a step.
     """
-    settings, step = model.config.train, int(state.step)
+    step = int(state.step)
     plan, received, clock = calls(step, settings), [], _Clock()
     if not plan:
         return state, meta
-    stepper = _Stepper(model, over, examples, clock)
-    meter = _Meter(step, settings.batch_size, clock)
-    agree = agreement(over)
+    stepper = _Stepper(method, settings, mesh, examples, clock)
+    meter = _Meter(step, method.phases, settings.batch_size, clock)
+    agree = agreement(mesh)
 
-    def asked() -> int:
+    def signal_received() -> int:
+        """The number of a signal that some process has received, 0 where none has."""
         return agree(max(received, default=0))
 
     bar = tqdm(total=settings.steps, initial=step, unit="step", dynamic_ncols=True, disable=log is None)
@@ -175,26 +172,27 @@ def train(
             validates = final or step % settings.evaluate_every == 0
             if validates or step % settings.log_every == 0 or step == 1:
                 row = meter.row(step)
-                bar.set_postfix_str(_progress(row))
+                bar.set_postfix_str(_progress(method.phases, row))
                 if validates:
                     with clock.apart("evaluating"):
                         validation, selection = validate(state)
                     row |= validation
                 if log:
                     log.scalars(step, row)
-            stopping = asked()  # once: whoever stops has saved
+            stopping = signal_received()  # asked once: whoever stops has saved
             if final or stopping or step % settings.checkpoint_every == 0:
                 meter.settle()  # never save what has diverged
                 checkpoints.save(state, clock.added_to(meta), selection)
             if stopping:
                 break
         checkpoints.wait()
-        stopping = stopping or asked() or asked()  # what came during the last step
+        for _ in range(0 if stopping else 2):  # of the last step; several processes answer one call late
+            stopping = signal_received()
     if stopping:
         raise Interrupted(stopping, f"saved at step {step}")
     return state, clock.added_to(meta)
 
 
-def _progress(row: dict[str, float]) -> str:
-    losses = ", ".join(f"{name.split('_')[0]} {row[name]:.3g}" for name in LOSSES if name in row)
+def _progress(phases: tuple[Phase, ...], row: dict[str, float]) -> str:
+    losses = ", ".join(f"{phase.name} {row[phase.metrics[0]]:.3g}" for phase in phases)
     return f"{losses}, {row['images_per_second']:.0f} images/s"

@@ -1,8 +1,8 @@
-"""Maps the per-device step over every device of every process."""
+"""Maps the functions of one device over every device of every process."""
 
 import os
 from collections.abc import Callable
-from functools import partial
+from functools import cache
 from typing import Any
 
 import jax
@@ -10,15 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
+from tqdm import tqdm
 
 from pixelgan_jax.errors import InputError
-from pixelgan_jax.methods.autoencoder.model import Model
-from pixelgan_jax.methods.autoencoder.step import AXIS, Batch, Examples, Metrics, TrainState, train_step
+from pixelgan_jax.methods.method import AXIS, Batch, Examples, Metrics, State
+from pixelgan_jax.nn.xla_cpu import compiler_options
 
-StepCall = Callable[[TrainState, Examples, Batch], tuple[TrainState, Metrics]]
+Step = Callable[[State, Examples, Batch], tuple[State, Metrics]]
 
 
-def mesh(devices: list | None = None) -> Mesh:
+def make_mesh(devices: list | None = None) -> Mesh:
     """All devices (or the given ones) along the one axis that mini-batches are split over."""
     # not jax.make_mesh, whose explicit axes shard_map refuses
     return Mesh(np.array(jax.devices() if devices is None else devices), (AXIS,))
@@ -29,10 +30,10 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
-def place(tree: Any, over: Mesh, spec: P) -> Any:
+def place(tree: Any, mesh: Mesh, spec: P) -> Any:
     """The tree's arrays, which every process holds alike, laid over the devices as `spec` says; a process hands over
     the part of its own devices."""
-    sharding = NamedSharding(over, spec)
+    sharding = NamedSharding(mesh, spec)
     if sharding.is_fully_addressable:
         return jax.device_put(tree, sharding)
 
@@ -47,38 +48,28 @@ def place(tree: Any, over: Mesh, spec: P) -> Any:
     return jax.tree.map(share, tree)
 
 
-def replicate(tree: Any, over: Mesh) -> Any:
+def replicate(tree: Any, mesh: Mesh) -> Any:
     """The tree's arrays on every device, as buffers of their own."""
-    return place(tree, over, P())
+    return place(tree, mesh, P())
 
 
-def split_batch(batch: Batch, over: Mesh) -> Batch:
+def split_batch(batch: Batch, mesh: Mesh) -> Batch:
     """A global batch [S, B] of S steps, split over the devices along B."""
-    return place(batch, over, P(None, AXIS))
+    return place(batch, mesh, P(None, AXIS))
 
 
-def compiler_options() -> dict[str, str] | None:
-    """What XLA is told for programs full of convolutions: on CPU, things that it otherwise does to their cost."""
-    if jax.default_backend() != "cpu":
-        return None
-    return {
-        "xla_disable_hlo_passes": "cse_barrier_expander",  # it drops the barriers of nn.sums.kept before fusion
-        "xla_cpu_experimental_ynn_fusion_type": "",  # YNNPACK's convolutions take twice as long as Eigen's
-    }
-
-
-def agreement(over: Mesh) -> Callable[[int], int]:
+def agreement(mesh: Mesh) -> Callable[[int], int]:
     """A function that gives the largest of the numbers that the processes call it with, all equally often.
 
     Where there are several, it gives that of the call before, and 0 the first time: so nothing waits for it.
     """
     if jax.process_count() == 1:
         return lambda number: number
-    largest = jax.jit(jnp.max, out_shardings=NamedSharding(over, P()))
+    largest = jax.jit(jnp.max, out_shardings=NamedSharding(mesh, P()))
     under_way = [np.int32(0)]
 
     def agree(number: int) -> int:
-        numbers = place(np.full(over.devices.size, number, np.int32), over, P(AXIS))
+        numbers = place(np.full(mesh.devices.size, number, np.int32), mesh, P(AXIS))
         under_way.append(largest(numbers))
         return int(under_way.pop(0))
 
@@ -92,9 +83,9 @@ def bytes_needed(program: jax.stages.Compiled) -> int:
     return needed - memory.alias_size_in_bytes  # donated arguments that hold the results
 
 
-def check_memory(program: jax.stages.Compiled, over: Mesh, batch_size: int) -> None:
+def check_memory(program: jax.stages.Compiled, mesh: Mesh, batch_size: int) -> None:
     """Raises InputError where a step of `batch_size` images cannot fit into the devices' memory."""
-    local = over.local_devices
+    local = mesh.local_devices
     limit = (local[0].memory_stats() or {}).get("bytes_limit")
     if limit is None:  # CPU devices share the machine's
         limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // len(local)
@@ -106,19 +97,52 @@ def check_memory(program: jax.stages.Compiled, over: Mesh, batch_size: int) -> N
         )
 
 
-def compile_step(model: Model, over: Mesh) -> StepCall:
+def compile_step(step: Step, mesh: Mesh) -> Step:
     """A jitted call (state, examples, batch [S, B]) -> (state, metrics [S]) of S steps; the state is donated.
 
     S = 1 runs the step itself: a loop around it costs a convolution's weight gradient dearly on CPU.
     """
-    step = partial(train_step, model)
 
-    def steps(state: TrainState, examples: Examples, batch: Batch) -> tuple[TrainState, Metrics]:
+    def steps(state: State, examples: Examples, batch: Batch) -> tuple[State, Metrics]:
         if batch.index.shape[0] == 1:
             state, metrics = step(state, examples, jax.tree.map(lambda x: x[0], batch))
             return state, jax.tree.map(lambda x: x[None], metrics)
         return jax.lax.scan(lambda carry, one: step(carry, examples, one), state, batch)
 
     # check_vma=True would hand over gradients of the replicated state summed already: pmean would be wrong
-    mapped = jax.shard_map(steps, mesh=over, in_specs=(P(), P(), P(None, AXIS)), out_specs=(P(), P()), check_vma=False)
+    mapped = jax.shard_map(steps, mesh=mesh, in_specs=(P(), P(), P(None, AXIS)), out_specs=(P(), P()), check_vma=False)
     return jax.jit(mapped, donate_argnums=0, compiler_options=compiler_options())
+
+
+@cache
+def _mapped(function: Callable, mesh: Mesh, rows: int) -> Callable:
+    """`function`, compiled, over devices that share its last `rows` arguments; every process ends up with all rows."""
+
+    def whole(*arguments):
+        specs = (P(),) * (len(arguments) - rows) + (P(AXIS),) * rows
+        return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=P(AXIS), check_vma=False)(*arguments)
+
+    return jax.jit(whole, out_shardings=NamedSharding(mesh, P()), compiler_options=compiler_options())
+
+
+def map_examples(
+    function: Callable, shared: tuple, rows: tuple, mesh: Mesh, batch: int, unit: str | None = None
+) -> Any:
+    """function(*shared, *rows) for all rows, in calls of one size that the devices share, so that any number of rows
+    takes the memory and the compilation of one call.
+
+    function: arrays with a row an example, in and out, each row depending on its own example alone. rows: arrays of N
+    rows, N at least 1. batch: rows of a call at most, over all devices. unit: what a row is called in a progress bar,
+    which more than one call shows on a terminal.
+    """
+    count, devices = len(rows[0]), mesh.devices.size
+    size = -(-min(batch, count) // devices) * devices
+    results = []
+    with tqdm(total=count, unit=unit, disable=None if unit and count > size else True) as bar:
+        for start in range(0, count, size):
+            index = np.minimum(np.arange(start, start + size), count - 1)  # filled up with the last example
+            given = place(tuple(array[index] for array in rows), mesh, P(AXIS))
+            result = _mapped(function, mesh, len(rows))(*shared, *given)
+            results.append(jax.tree.map(lambda x, start=start: np.asarray(x)[: count - start], result))
+            bar.update(min(size, count - start))
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *results)

@@ -9,24 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments import base
-from pixelgan_jax import config
-from pixelgan_jax.config import (
-    ADDED,
-    FREE_ON_RESUME,
-    GROUPS,
-    REMOVED,
-    Config,
-    fields,
-    first_difference,
-    from_dict,
-    from_saved,
-    to_dict,
-)
+from pixelgan_jax.config import Config, fields, first_difference, to_dict
+from pixelgan_jax.config.convert import describe, fields_of
+from pixelgan_jax.config.fields import NEVER_ABSENT
+from pixelgan_jax.config.schema import groups
 from pixelgan_jax.errors import InputError
+from pixelgan_jax.methods.autoencoder.settings import AutoencoderConfig
+from pixelgan_jax.methods.registry import from_dict, from_saved
 
-FIELDS = {
-    f"{group}.{field.name}": field.metadata for group, kind in GROUPS.items() for field in dataclasses.fields(kind)
-}
+GROUPS = groups(AutoencoderConfig)
+FIELDS = {f"{group}.{name}": field.metadata for group, name, field in fields_of(AutoencoderConfig)}
+OWN = [name for name in FIELDS if name != "method.name"]  # which says what the others are
+YOUNGER = [name for name, about in FIELDS.items() if about["absent"] is not NEVER_ABSENT]
 BY_KIND = {kind: [name for name, about in FIELDS.items() if about["kind"] is kind] for kind in (int, float, str, tuple)}
 # a value of every type; a field refuses those that are not its own
 OF_TYPE = {int: 3, float: 0.5, str: "none", bool: True, tuple: (3,), dict: {}, bytes: b"3", type(None): None}
@@ -61,7 +55,7 @@ def refused(name, value, allowed=None):
     return message
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("name", OWN)
 def test_a_value_of_another_type_is_refused(name):
     kind = FIELDS[name]["kind"]
     for other, value in OF_TYPE.items():
@@ -128,7 +122,7 @@ def test_a_long_or_many_lined_value_is_shown_shortened_on_one_line():
     ("path", "value", "message"),
     [
         ("model.layrs", 2, r"config\.model\.layrs: no such field; config\.model has encoder, .*layers"),
-        ("nosuch", {}, r"config\.nosuch: no such group; a config has data, model, prior, optim, train, sample"),
+        ("nosuch", {}, r"config\.nosuch: no such group; a config has method, data, model, prior, optim, "),
         ("train", 3, r"config\.train: 3 is not allowed: must be a group of fields"),
         ("train", "steps", r"config\.train: 'steps' is not allowed: must be a group of fields"),
         ("train", [("steps", 3)], r"config\.train: \[.*\] is not allowed: must be a group of fields"),
@@ -149,7 +143,7 @@ def test_missing_names_are_refused():
         del made[group][field]
         with pytest.raises(InputError, match=rf"^config\.{name}: missing; must be "):
             from_dict(made)
-    for group in GROUPS:
+    for group in set(GROUPS) - {"method"}:
         made = values()
         del made[group]
         with pytest.raises(InputError, match=rf"^config\.{group}: missing; a config has "):
@@ -198,7 +192,7 @@ SPECIAL = {
 }
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("name", OWN)
 def test_the_first_difference_is_named_unless_it_is_free(name):
     start = values()
     start["prior"]["name"] = "product"  # an encoder of every kind goes with it
@@ -211,19 +205,28 @@ def test_the_first_difference_is_named_unless_it_is_free(name):
     made = {**start, group: start[group] | {field: new}}
     assert new != old
     difference = first_difference(from_dict(start), from_dict(made))
-    if name in FREE_ON_RESUME:
+    if FIELDS[name]["on_resume"]:
         assert difference is None
     else:
         shown = list(new) if isinstance(new, tuple) else new
         assert difference == f"config.{name}: {shown!r} differs from the checkpoint's {old!r}"
 
 
-def test_what_is_free_on_resume_are_fields():
-    assert set(FREE_ON_RESUME) <= set(FIELDS)
+def test_a_run_without_a_method_is_an_autoencoders():
+    start = values()
+    del start["method"]
+    assert to_dict(from_dict(start)) == values() and values()["method"] == {"name": "autoencoder"}
+    with pytest.raises(InputError, match="^config.method.name: 'nosuch' is not allowed: must be one of autoencoder"):
+        from_dict(values() | {"method": {"name": "nosuch"}})
+
+
+def test_a_run_may_be_resumed_with_other_steps():
+    free = {name for name, about in FIELDS.items() if about["on_resume"]}
+    assert {"train.steps", "train.checkpoint_every", "train.evaluate_every", "train.steps_per_call"} <= free
     assert first_difference(from_dict(values()), from_dict(values())) is None
 
 
-@pytest.mark.parametrize("name", ADDED)
+@pytest.mark.parametrize("name", YOUNGER)
 def test_a_field_younger_than_a_saved_configuration_is_what_it_was_then(name):
     group, field = name.split(".")
     start = values()
@@ -234,8 +237,8 @@ def test_a_field_younger_than_a_saved_configuration_is_what_it_was_then(name):
 
 
 def test_a_field_that_is_gone_is_left_out_where_it_did_nothing():
-    assert not set(REMOVED) & set(FIELDS)
-    for name, value in REMOVED.items():
+    assert not set(AutoencoderConfig.removed) & set(FIELDS)
+    for name, value in AutoencoderConfig.removed.items():
         group, field = name.split(".")
         start = values()
         start[group][field] = value
@@ -246,9 +249,15 @@ def test_a_field_that_is_gone_is_left_out_where_it_did_nothing():
 
 
 def test_every_field_is_described_with_what_is_allowed():
-    lines = config.describe().splitlines()
-    assert [line.split(":")[0].strip() for line in lines] == [f"--config.{name}" for name in FIELDS]
-    assert all(line.endswith(about["allowed"]) for line, about in zip(lines, FIELDS.values(), strict=True))
+    lines = describe(AutoencoderConfig).splitlines()
+    assert [line.split("=")[0].strip() for line in lines] == [f"--config.{name}" for name in FIELDS]
+    for line, about in zip(lines, FIELDS.values(), strict=True):
+        assert line.endswith(f": {about['meaning']}; {about['allowed']}") and about["meaning"]
+
+
+def test_defaults_are_allowed():
+    for group, name, field in fields_of(AutoencoderConfig):
+        assert fields.value_of(f"{group}.{name}", field, field.default) == field.default
 
 
 ANYTHING = st.recursive(

@@ -45,7 +45,7 @@ def test_any_labels(tmp_path, labels, count, validation, seed):
         except InputError as error:
             check_line(error)
             return
-    assert len(parts.labelled.labels) == count and len(parts.validation.labels) == validation
+    assert len(parts.labelled) == count and len(parts.validation.labels) == validation
     assert 0 <= parts.train.labels.min() and parts.train.labels.max() < dataset.classes <= 65536
 
 

@@ -47,20 +47,23 @@ def test_labelled_examples_are_class_balanced_and_nested(classes, each, seed, ex
 def test_split_takes_rows_of_the_right_images(labels):
     source = dataset()
     parts = split(source, data(labels=labels))
-    rows = {name: set(part.images[:, 0, 0, 0].tolist()) for name, part in parts._asdict().items()}
+    rows = {name: set(getattr(parts, name).images[:, 0, 0, 0].tolist()) for name in ("train", "validation", "test")}
     assert rows["train"] | rows["validation"] == set(range(40)) and not rows["train"] & rows["validation"]
-    assert len(rows["validation"]) == 5 and rows["labelled"] <= rows["train"] and len(rows["labelled"]) == labels
+    assert len(rows["validation"]) == 5 and len(np.unique(parts.labelled)) == labels
     assert rows["test"] == set(range(200, 206))
-    assert parts.labelled.images.shape == (labels, 2, 2, 1) and parts.labelled.images.dtype == np.uint8
-    for part in (parts.train, parts.labelled, parts.validation):
+    assert parts.labelled.shape == (labels,) and parts.labelled.dtype == np.int32
+    assert np.bincount(parts.train.labels[parts.labelled], minlength=4).tolist() == [labels // 4] * 4
+    for part in (parts.train, parts.validation):
         np.testing.assert_array_equal(part.labels, part.images[:, 0, 0, 0] % 4)
 
 
 def test_split_depends_on_the_seed_alone():
     first, again, other = (split(dataset(), data(labels=8, seed=seed)) for seed in (3, 3, 4))
-    for name in ("train", "labelled", "validation"):
+    for name in ("train", "validation"):
         np.testing.assert_array_equal(getattr(first, name).images, getattr(again, name).images)
         assert not np.array_equal(getattr(first, name).images, getattr(other, name).images)
+    np.testing.assert_array_equal(first.labelled, again.labelled)
+    assert not np.array_equal(first.labelled, other.labelled)
 
 
 def test_what_is_drawn_never_changes():

@@ -8,15 +8,10 @@ import pytest
 from scipy import ndimage
 
 from pixelgan_jax.data.views import thicken, view, warp
-from tests import tiny
 
 IMAGES = jnp.float32(np.random.RandomState(0).rand(3, 7, 6, 2))
-FIELDS = ("input_translation", "input_rotation", "input_scaling", "input_shear", "input_thickness")
+FIELDS = ("translation", "rotation", "scaling", "shear", "thickness")
 STILL = {"angle": jnp.zeros(3), "size": jnp.ones(3), "shear": jnp.zeros(3), "offset": jnp.zeros((3, 2))}
-
-
-def settings(**fields):
-    return tiny.build(model=fields).config.model
 
 
 def test_an_image_is_moved_as_a_whole_and_its_border_repeated():
@@ -60,14 +55,14 @@ def test_strokes_widen_and_thin_by_scipys_extremes():
 @pytest.mark.parametrize("field", FIELDS)
 def test_each_setting_changes_an_image_by_its_own_key_and_none_changes_none(field):
     keys = jax.random.split(jax.random.key(0), 3)
-    some = settings(**{field: 0.5 if field != "input_rotation" else 20.0})
-    seen = view(IMAGES, keys, some)
+    some = {field: 0.5 if field != "rotation" else 20.0}
+    seen = view(IMAGES, keys, **some)
     assert all(np.abs(a - b).max() > 1e-3 for a, b in zip(seen, IMAGES, strict=True))
-    chex.assert_trees_all_close(view(IMAGES[1:], keys[1:], some), seen[1:], atol=1e-6)
-    np.testing.assert_array_equal(view(IMAGES, keys, settings()), IMAGES)
+    chex.assert_trees_all_close(view(IMAGES[1:], keys[1:], **some), seen[1:], atol=1e-6)
+    np.testing.assert_array_equal(view(IMAGES, keys), IMAGES)
 
 
 def test_draws_stay_within_their_reach_on_both_sides():
     ramp = jnp.broadcast_to(jnp.arange(20.0)[:, None, None], (500, 20, 20, 1))
-    moved = view(ramp, jax.random.split(jax.random.key(1), 500), settings(input_translation=3.0))[:, 10, 10, 0] - 10
+    moved = view(ramp, jax.random.split(jax.random.key(1), 500), translation=3.0)[:, 10, 10, 0] - 10
     assert -3 <= moved.min() < -2.8 and 2.8 < moved.max() <= 3 and abs(float(moved.mean())) < 0.3

@@ -5,13 +5,13 @@ import json
 import jax.numpy as jnp
 import pytest
 
-from pixelgan_jax import main
+from pixelgan_jax import cli
 from pixelgan_jax.commands import run
-from pixelgan_jax.config import Prior
 from pixelgan_jax.evaluation import collapse
-from pixelgan_jax.methods.autoencoder.state import create
+from pixelgan_jax.evaluation.trained import initial
+from pixelgan_jax.methods.method import Code
 from pixelgan_jax.report.pictures import Pictures
-from tests.test_main import DIGITS, SMALL
+from tests.test_cli import DIGITS, SMALL
 
 MATCHED = {
     "examples": 100,
@@ -21,8 +21,11 @@ MATCHED = {
 }
 
 
-def of(changed, name="product", adversarial=True):
-    return collapse.warnings(Prior(name, 10, 2, adversarial), MATCHED | changed)
+CODE = Code(10, 2, matched=True)
+
+
+def of(changed, code=CODE):
+    return collapse.warnings(code, MATCHED | changed)
 
 
 def test_a_code_near_its_prior_is_no_reason_to_warn():
@@ -47,26 +50,26 @@ def test_moments_that_are_off_are_named(mean, sd, worst):
 
 def test_one_cluster_for_every_image_is_named():
     assert of({"clusters_used": 1}) == ["the code has collapsed: 1 of 10 clusters is used"]
-    assert of({"clusters_used": 1}, "categorical") == of({"clusters_used": 1})
+    assert of({"clusters_used": 1}, CODE._replace(dimensions=0)) == of({"clusters_used": 1})
 
 
 def test_a_code_without_adversary_and_few_images_are_not_judged():
     off = {"clusters_used": 1, "code_mean": [5.0] * 12}
     assert len(of(off)) == 2
-    assert of(off, adversarial=False) == []
+    assert of(off, CODE._replace(matched=False)) == []
     assert of(off | {"examples": 99}) == []
-    assert of({"examples": 1000}, "none") == []
+    assert of({"examples": 1000}, Code(0, 0, matched=True)) == []
 
 
 def test_a_collapsed_code_is_told_of_at_an_evaluation_and_in_the_report(capsys, tmp_path, monkeypatch):
     """An encoder that has stopped to look at its image."""
 
-    def only_validate(model, state, examples, meta, over, checkpoints, log, validate):
+    def only_validate(method, settings, state, examples, meta, mesh, checkpoints, log, validate):
         validate(state)
         return state, meta._replace(seconds=1.0)
 
-    def collapsed(model):
-        state = create(model)
+    def collapsed(*given):
+        state = initial(*given)
         for params in (state.params["encoder"], state.ema["encoder"]):
             for head in ("logits", "mean"):
                 params[head] = {
@@ -75,7 +78,7 @@ def test_a_collapsed_code_is_told_of_at_an_evaluation_and_in_the_report(capsys, 
                 }
         return state
 
-    monkeypatch.setattr(run, "create", collapsed)
+    monkeypatch.setattr(run.trained, "initial", collapsed)
     # neither the pictures nor the steps: they take longer than all the rest
     monkeypatch.setattr(run, "illustrate", lambda *_: Pictures())
     monkeypatch.setattr(run.loop, "train", only_validate)
@@ -84,7 +87,7 @@ def test_a_collapsed_code_is_told_of_at_an_evaluation_and_in_the_report(capsys, 
         *("--config.model.encoder_channels=(4,)", "--config.model.encoder_units=8"),
         "--config.model.discriminator_units=(8,)",
     ]
-    status = main.main(["--config", DIGITS, *SMALL, *change, f"--workdir={tmp_path}"])
+    status = cli.run_command(["--config", DIGITS, *SMALL, *change, f"--workdir={tmp_path}"])
     told = "".join(capsys.readouterr())
     assert status == 0, told
     warnings = json.loads((tmp_path / "results.json").read_text())["warnings"]

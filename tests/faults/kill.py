@@ -24,9 +24,9 @@ import jax
 import numpy as np
 from PIL import Image
 
-from pixelgan_jax import main
+from pixelgan_jax import cli
 from pixelgan_jax.commands import run
-from pixelgan_jax.methods.autoencoder.state import create
+from pixelgan_jax.evaluation.trained import initial
 from pixelgan_jax.training import logs, parallel
 from pixelgan_jax.training.checkpoint import Checkpoints
 from tests import quick
@@ -123,8 +123,7 @@ def check_files(folder: Path) -> None:
 class Reader(NamedTuple):
     """Reads the checkpoints of these runs."""
 
-    model: object
-    mesh: object
+    run: run.Run
 
     def newest(self, folder: Path) -> dict[str, np.ndarray] | None:
         """The arrays of the newest checkpoint, by their path; None where there is none. Damage is an error."""
@@ -135,14 +134,14 @@ class Reader(NamedTuple):
                 return None
             step = checkpoints.steps()[-1]
             _, sums = checkpoints.meta(step)
-            state = checkpoints.restore(step, parallel.replicate(create(self.model), self.mesh), sums)
+            state = checkpoints.restore(step, initial(self.run.method, self.run.config, self.run.mesh), sums)
         return {jax.tree_util.keystr(path): np.asarray(x) for path, x in jax.tree_util.tree_leaves_with_path(state)}
 
 
 def reader(flags: list[str]) -> Reader:
-    experiment, config, _, _ = main.parse(flags)
-    made = run.start(experiment, config, Path("nowhere"))
-    return Reader(made.model, parallel.mesh(jax.devices()[:1]))
+    command = cli.parse(flags)
+    made = run.start(command.experiment, command.config, Path("nowhere"))
+    return Reader(made._replace(mesh=parallel.make_mesh(jax.devices()[:1])))
 
 
 def end(folder: Path, read: Reader) -> dict[str, object]:

@@ -9,9 +9,9 @@ import pytest
 from scipy.special import expit
 from scipy.stats import chisquare
 
-from pixelgan_jax import config
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods.autoencoder import likelihoods
+from pixelgan_jax.methods.registry import from_dict
 from tests import tiny
 
 CASES = {"bernoulli": (1, 2), "categorical": (1, 5), "logistic_mixture": (1, 256), "rgb": (3, 4)}
@@ -21,7 +21,7 @@ def make(case, **model):
     channels, levels = CASES[case]
     name = "logistic_mixture" if case == "rgb" else case
     fields = tiny.fields(model={"likelihood": name, "mixtures": 3, **model}, data={"levels": levels})
-    return likelihoods.make(config.from_dict(fields), channels), channels, levels
+    return likelihoods.make(from_dict(fields), channels), channels, levels
 
 
 def every_level(channels, levels):
@@ -33,7 +33,7 @@ def every_level(channels, levels):
 def test_probabilities_of_all_levels_sum_to_one(case, spread):
     made, channels, levels = make(case)
     values = every_level(channels, levels)
-    parameters = spread * jax.random.normal(jax.random.key(0), (1, made.parameters))
+    parameters = spread * jax.random.normal(jax.random.key(0), (1, made.num_parameters))
     log_prob = made.log_prob(jnp.repeat(parameters, len(values), axis=0), values)
     np.testing.assert_allclose(np.exp(np.asarray(log_prob, np.float64)).sum(), 1.0, rtol=2e-5)
 
@@ -43,7 +43,7 @@ def test_probabilities_of_all_levels_sum_to_one(case, spread):
 def test_gradients_are_finite_at_every_level_and_for_extreme_parameters(case, size):
     made, channels, levels = make(case)
     values = np.unique(np.clip([[0] * channels, [1] * channels, [levels - 1] * channels], 0, levels - 1), axis=0)
-    parameters = size * jax.random.normal(jax.random.key(1), (len(values), made.parameters))
+    parameters = size * jax.random.normal(jax.random.key(1), (len(values), made.num_parameters))
     value, gradient = jax.value_and_grad(lambda p: made.log_prob(p, values).sum())(parameters)
     assert np.isfinite(value) and np.all(np.isfinite(gradient))
 
@@ -51,7 +51,7 @@ def test_gradients_are_finite_at_every_level_and_for_extreme_parameters(case, si
 @pytest.mark.parametrize("case", CASES)
 def test_samples_follow_the_probabilities(case):
     made, channels, levels = make(case)
-    parameters = 0.7 * jax.random.normal(jax.random.key(2), (1, made.parameters))
+    parameters = 0.7 * jax.random.normal(jax.random.key(2), (1, made.num_parameters))
     count = 40_000
     uniform = jax.random.uniform(jax.random.key(3), (count, made.uniforms))
     drawn = np.asarray(made.sample(jnp.repeat(parameters, count, axis=0), uniform))
@@ -73,7 +73,7 @@ def test_samples_follow_the_probabilities(case):
 def test_logistic_mixture_by_hand():
     """One component, three levels at -1, 0, 1: the bins end at ±1/2."""
     fields = tiny.fields(model={"likelihood": "logistic_mixture", "mixtures": 1}, data={"levels": 3})
-    made = likelihoods.make(config.from_dict(fields), 1)
+    made = likelihoods.make(from_dict(fields), 1)
     mean, scale = 0.2, 0.5
     parameters = jnp.broadcast_to(jnp.array([0.0, mean, np.log(scale)]), (3, 3))
     low, high = expit((-0.5 - mean) / scale), expit((0.5 - mean) / scale)
@@ -95,7 +95,7 @@ def test_means_by_hand():
 @pytest.mark.parametrize(("name", "channels"), [("bernoulli", 3), ("categorical", 3), ("logistic_mixture", 2)])
 def test_a_likelihood_that_images_do_not_have_is_refused_by_name(name, channels):
     with pytest.raises(InputError, match=r"config\.model\.likelihood"):
-        likelihoods.make(config.from_dict(tiny.fields(model={"likelihood": name})), channels)
+        likelihoods.make(from_dict(tiny.fields(model={"likelihood": name})), channels)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -103,7 +103,7 @@ def test_temperature_divides_logits_and_widens_logistics(case):
     """At temperature T a sample is that of parameters so changed."""
     made, channels, _ = make(case)
     count, temperature = 500, 0.4
-    parameters = jax.random.normal(jax.random.key(2), (count, made.parameters))
+    parameters = jax.random.normal(jax.random.key(2), (count, made.num_parameters))
     uniform = jax.random.uniform(jax.random.key(3), (count, made.uniforms))
     drawn = made.sample(parameters, uniform, temperature)
     if case in ("bernoulli", "categorical"):

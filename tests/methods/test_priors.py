@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pixelgan_jax.config import Prior
 from pixelgan_jax.methods.autoencoder import priors
+from pixelgan_jax.methods.autoencoder.settings import Prior
 from pixelgan_jax.nn.encoder import Posterior
 
 COUNT = 20_000

@@ -9,11 +9,15 @@ import pytest
 from scipy.stats import chisquare
 
 from experiments import base
-from pixelgan_jax import config
 from pixelgan_jax.data.levels import scale
+from pixelgan_jax.evaluation import trained as evaluation
+from pixelgan_jax.evaluation.trained import Trained
+from pixelgan_jax.methods import registry
 from pixelgan_jax.methods.autoencoder import model, sampling
+from pixelgan_jax.methods.method import DataSpec
+from pixelgan_jax.methods.registry import from_dict
 from pixelgan_jax.training import parallel
-from tests.decoders import CASES, HEIGHT, WIDTH, build, codes
+from tests.decoders import CASES, DECODERS, HEIGHT, WIDTH, build, codes
 
 PIXELS = HEIGHT * WIDTH
 
@@ -21,21 +25,30 @@ PIXELS = HEIGHT * WIDTH
 def request(made, count=4, width=3, known=0, seed=7, temperature=1.0):
     """A request of `count` images of which random beginnings of `known` pixels are given."""
     given = np.random.RandomState(2).randint(0, made.config.data.levels, (count, *made.shape)).astype(np.int32)
-    draws = sampling.pixel_uniforms(made, seed, jnp.arange(count))
+    draws = sampling.pixel_uniforms(made, jax.random.split(jax.random.key(seed), count))
     known = jnp.broadcast_to(jnp.asarray(known, jnp.int32), (count,))
     return sampling.Request(codes(count, width), draws, given, known, jnp.float32(temperature))
 
 
 def devices(count=1):
-    return parallel.mesh(jax.devices()[:count])
+    return parallel.make_mesh(jax.devices()[:count])
 
 
-def draw(made, params, code, *arguments, over=None, **options):
-    return sampling.sample(made, params, np.asarray(code), over or devices(), *arguments, **options)[0]
+def trained(made, params, mesh=None):
+    """The decoder as a trained model."""
+    method = registry.make(made.config, DataSpec(made.shape, 0))
+    return Trained(made.config, method, ({"decoder": params}, {}), mesh or devices(), 0)
 
 
-@pytest.mark.parametrize("conditioning", ["location_invariant", "location_dependent"])
-@pytest.mark.parametrize(("decoder", "kind"), CASES)
+def draw(made, params, code, seed=0, method="auto", *, mesh=None, **options):
+    return evaluation.draw(trained(made, params, mesh), np.asarray(code), seed, method, **options)[0]
+
+
+@pytest.mark.parametrize(
+    ("decoder", "kind", "conditioning"),
+    [(*case, "location_dependent") for case in CASES]
+    + [(decoder, "bernoulli", "location_invariant") for decoder in DECODERS],
+)
 def test_every_method_draws_the_oracles_images(decoder, kind, conditioning):
     """Half of the images complete a beginning; the oracle is the iteration by blocks of one pixel."""
     made, params = build(decoder, kind, conditioning, layers=2, first=5)
@@ -118,24 +131,24 @@ def test_an_image_depends_on_its_own_index_and_code_alone(monkeypatch):
     made, params = build("pixelcnn", "categorical")
     z = codes(5)
     whole = draw(made, params, z, 3)
-    monkeypatch.setattr(sampling, "CHUNK", 2)
+    monkeypatch.setattr(evaluation, "DRAWN", 2)
     assert np.array_equal(draw(made, params, z, 3), whole)
     for method in ("cached", "fixed_point"):
-        assert np.array_equal(draw(made, params, z, 3, method, over=devices(8)), whole)
+        assert np.array_equal(draw(made, params, z, 3, method, mesh=devices(8)), whole)
     assert not np.array_equal(draw(made, params, z, 4), whole)
 
 
-def test_passes_are_counted_over_chunks(monkeypatch):
+def test_an_images_passes_are_those_of_its_chunk(monkeypatch):
     made, params = build("pixelcnn", "bernoulli")
-    monkeypatch.setattr(sampling, "CHUNK", 2)
+    monkeypatch.setattr(evaluation, "DRAWN", 2)
     known = np.array([PIXELS - 3, PIXELS - 2, PIXELS], np.int32)
-    _, passes = sampling.sample(made, params, codes(3), devices(), method="oracle", known=known)
-    assert passes == 3 + 0
+    _, passes = evaluation.draw(trained(made, params), codes(3), 0, "oracle", known=known)
+    assert passes.tolist() == [3, 3, 0]
 
 
 def test_large_requests_show_a_progress_bar(monkeypatch, capsys):
     made, params = build("pixelcnn", "bernoulli")
-    monkeypatch.setattr(sampling, "CHUNK", 2)
+    monkeypatch.setattr(evaluation, "DRAWN", 2)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     draw(made, params, codes(5))
     assert "5/5" in capsys.readouterr().err
@@ -146,7 +159,7 @@ def test_large_requests_show_a_progress_bar(monkeypatch, capsys):
 def test_deconv_decoder_ignores_the_image_and_gives_its_mean():
     fields = base.get_config()
     fields.model.update(decoder="deconv", channels=4)
-    made = model.build(config.from_dict(fields), (7, 6, 1))
+    made = model.build(from_dict(fields), (7, 6, 1))
     params = model.initialise(made, 0)[0]["decoder"]
     z = np.eye(10, dtype=np.float32)[:2]
     parameters = [made.decoder.apply({"params": params}, jnp.full((2, 7, 6, 1), x), z) for x in (-1.0, 1.0)]

@@ -1,5 +1,7 @@
 """The training step: what each phase moves, and that it is the same on one device, on eight and under pmap."""
 
+from functools import partial
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -7,9 +9,11 @@ import numpy as np
 import optax
 import pytest
 
-from pixelgan_jax.methods.autoencoder import priors, state, step
+from pixelgan_jax.methods.autoencoder import phases, priors, step
 from pixelgan_jax.methods.autoencoder.model import in_training
-from pixelgan_jax.methods.autoencoder.state import average, create, learning_rate, optimizers, phases
+from pixelgan_jax.methods.autoencoder.phases import create, learning_rate, optimizers
+from pixelgan_jax.methods.method import AXIS
+from pixelgan_jax.methods.state import average
 from pixelgan_jax.nn.encoder import Posterior
 from pixelgan_jax.nn.xla_cpu import microbatches
 from pixelgan_jax.training import parallel
@@ -29,15 +33,26 @@ def moved(old, new):
 
 
 PHASES = {
-    "reconstruct": {"encoder", "decoder"},
-    "oppose": {"discriminator", "encoder"},
-    "supervise": {"encoder"},
+    "reconstruction": {"encoder", "decoder"},
+    "adversarial": {"discriminator", "encoder"},
+    "supervised": {"encoder"},
 }
+
+
+def ready(made, devices):
+    """(mesh, state, examples) placed on the given devices."""
+    mesh = parallel.make_mesh(devices)
+    return mesh, parallel.replicate(create(made, 0), mesh), parallel.replicate(tiny.examples(), mesh)
+
+
+def compiled(made, mesh):
+    """The step over the devices of the mesh."""
+    return parallel.compile_step(partial(step.train_step, made), mesh)
 
 
 @pytest.fixture(scope="module")
 def semi_supervised():
-    return tiny.build()
+    return tiny.model()
 
 
 @pytest.fixture(scope="module")
@@ -49,16 +64,17 @@ def each_phase(semi_supervised):
     def every(before):
         images = examples.images[batch.index]
         keys, prior_keys = (jax.random.split(jax.random.key(i), tiny.BATCH) for i in (0, 1))
-        labelled, labels = examples.labelled_images[batch.labelled_index], examples.labels[batch.labelled_index]
+        labelled = examples.images[examples.labelled[batch.labelled_index]]
+        labels = examples.labels[batch.labelled_index]
         return {
-            "reconstruct": step.reconstruct(made, before, images, keys)[0],
-            "oppose": step.oppose(made, before, images, [keys], prior_keys)[0],
-            "supervise": step.supervise(made, before, labelled, labels, keys)[0],
+            "reconstruction": step.reconstruction_phase(made, before, images, keys)[0],
+            "adversarial": step.adversarial_phase(made, before, images, [keys], prior_keys)[0],
+            "supervised": step.supervised_phase(made, before, labelled, labels, keys)[0],
         }
 
-    over = parallel.mesh(jax.devices()[:1])
-    before = create(made)
-    mapped = jax.shard_map(every, mesh=over, in_specs=jax.P(), out_specs=jax.P(), check_vma=False)
+    mesh = parallel.make_mesh(jax.devices()[:1])
+    before = create(made, 0)
+    mapped = jax.shard_map(every, mesh=mesh, in_specs=jax.P(), out_specs=jax.P(), check_vma=False)
     return before, jax.jit(mapped)(before)
 
 
@@ -67,25 +83,43 @@ def test_a_phase_moves_its_own_roles_alone(each_phase, phase):
     before, after = each_phase
     changed = moved(before.params, after[phase].params)
     assert {role for role, yes in changed.items() if yes} == PHASES[phase]
-    own = {"reconstruct": {"reconstruction"}, "oppose": {"discriminator", "generator"}, "supervise": {"supervised"}}
+    own = {
+        "reconstruction": {"reconstruction"},
+        "adversarial": {"discriminator", "generator"},
+        "supervised": {"supervised"},
+    }
     assert {name for name, yes in moved(before.opt, after[phase].opt).items() if yes} == own[phase]
 
 
 def test_running_statistics_move_in_the_reconstruction_phase_alone(each_phase):
     before, after = each_phase
     assert {phase: moved(before.stats, after[phase].stats)["encoder"] for phase in PHASES} == {
-        "reconstruct": True,
-        "oppose": False,
-        "supervise": False,
+        "reconstruction": True,
+        "adversarial": False,
+        "supervised": False,
     }
 
 
+def names(config):
+    return tuple(phase.name for phase in phases.phases(config))
+
+
+@pytest.mark.parametrize("groups", [{}, tiny.VIEWS, {"data": {"labels": 0}, "prior": {"name": "none"}}])
+def test_a_steps_metrics_are_those_of_its_phases(groups):
+    made = tiny.model(**groups)
+    mesh, before, examples = ready(made, jax.devices()[:1])
+    told = [name for phase in phases.phases(made.config) for name in phase.metrics]
+    call = compiled(made, mesh)
+    _, metrics = jax.eval_shape(call, before, examples, tiny.batch())
+    assert sorted(told) == sorted(metrics)
+
+
 def test_phases_follow_from_the_configuration():
-    config = tiny.build().config
-    assert phases(config) == ("reconstruction", "discriminator", "generator", "supervised")
-    assert phases(tiny.build(data={"labels": 0}).config) == ("reconstruction", "discriminator", "generator")
-    assert phases(tiny.build(data={"labels": 0}, prior={"adversarial": False}).config) == ("reconstruction",)
-    assert phases(tiny.build(data={"labels": 0}, prior={"name": "none"}).config) == ("reconstruction",)
+    config = tiny.model().config
+    assert names(config) == ("reconstruction", "discriminator", "generator", "supervised")
+    assert names(tiny.model(data={"labels": 0}).config) == ("reconstruction", "discriminator", "generator")
+    assert names(tiny.model(data={"labels": 0}, prior={"adversarial": False}).config) == ("reconstruction",)
+    assert names(tiny.model(data={"labels": 0}, prior={"name": "none"}).config) == ("reconstruction",)
 
 
 def record_gradients(config):
@@ -95,22 +129,22 @@ def record_gradients(config):
         return jax.tree.map(jnp.zeros_like, gradients), gradients
 
     return {
-        name: optax.GradientTransformation(lambda p: jax.tree.map(jnp.zeros_like, p), update) for name in phases(config)
+        name: optax.GradientTransformation(lambda p: jax.tree.map(jnp.zeros_like, p), update) for name in names(config)
     }
 
 
 def test_gradients_agree_on_one_device_eight_devices_and_pmap(monkeypatch):
     monkeypatch.setattr(step, "optimizers", record_gradients)
-    monkeypatch.setattr(state, "optimizers", record_gradients)
-    made = tiny.build()
+    monkeypatch.setattr(phases, "optimizers", record_gradients)
+    made = tiny.model()
     results = []
     for devices in (jax.devices()[:1], jax.devices()):
-        over, before, examples = tiny.ready(made, devices)
-        after, metrics = parallel.compile_step(made, over)(before, examples, parallel.split_batch(tiny.batch(), over))
+        mesh, before, examples = ready(made, devices)
+        after, metrics = compiled(made, mesh)(before, examples, parallel.split_batch(tiny.batch(), mesh))
         results.append((after.opt, jax.tree.map(lambda x: x[0], metrics)))
     share = jax.tree.map(lambda x: x.reshape(8, -1), tiny.batch())
-    mapped = jax.pmap(lambda s, e, b: step.train_step(made, s, e, b), step.AXIS, in_axes=(None, None, 0))
-    after, metrics = mapped(create(made), tiny.examples(), share)
+    mapped = jax.pmap(partial(step.train_step, made), AXIS, in_axes=(None, None, 0))
+    after, metrics = mapped(create(made, 0), tiny.examples(), share)
     results.append(jax.tree.map(lambda x: x[0], (after.opt, metrics)))
     reference, *others = [dict(jax.tree_util.tree_leaves_with_path(result)) for result in results]
     assert any(np.abs(value).max() > 0.1 for value in reference.values())
@@ -123,19 +157,19 @@ def test_gradients_agree_on_one_device_eight_devices_and_pmap(monkeypatch):
 
 def recorded(made, devices):
     """Every phase's gradients, the state and the metrics after a step on the devices."""
-    over, before, examples = tiny.ready(made, devices)
-    after, metrics = parallel.compile_step(made, over)(before, examples, parallel.split_batch(tiny.batch(), over))
+    mesh, before, examples = ready(made, devices)
+    after, metrics = compiled(made, mesh)(before, examples, parallel.split_batch(tiny.batch(), mesh))
     return jax.device_get((after.opt, after, jax.tree.map(lambda x: x[0], metrics)))
 
 
 def test_view_information_adds_its_gradient_to_the_generators_alone(monkeypatch):
     monkeypatch.setattr(step, "optimizers", record_gradients)
-    monkeypatch.setattr(state, "optimizers", record_gradients)
+    monkeypatch.setattr(phases, "optimizers", record_gradients)
     # without batch normalisation, through which the second view would reach the first one's code
     model = tiny.VIEWS["model"] | {"encoder_batch_norm": False}
     found, told = {}, {}
     for weight in (0.0, 100.0, 300.0):
-        made = tiny.build(optim={"view_information": weight}, model=model)
+        made = tiny.model(optim={"view_information": weight}, model=model)
         found[weight], after, metrics = recorded(made, jax.devices()[:1])
         told[weight] = metrics.get("generator_view_information_nats")
     assert told[0.0] is None and 0 < told[100.0] < np.log(10)
@@ -150,8 +184,8 @@ def test_view_information_adds_its_gradient_to_the_generators_alone(monkeypatch)
 
 def test_a_step_in_microbatches_is_the_step(monkeypatch):
     monkeypatch.setattr(step, "optimizers", record_gradients)
-    monkeypatch.setattr(state, "optimizers", record_gradients)
-    made = tiny.build()
+    monkeypatch.setattr(phases, "optimizers", record_gradients)
+    made = tiny.model()
     whole = recorded(made, jax.devices()[:1])
     for devices, images in ((jax.devices()[:1], 8), (jax.devices(), 1)):
         monkeypatch.setattr(microbatches, "VALUES", images * 4 * 4 * 4)
@@ -161,8 +195,8 @@ def test_a_step_in_microbatches_is_the_step(monkeypatch):
 
 def test_views_agree_on_one_device_and_eight(monkeypatch):
     monkeypatch.setattr(step, "optimizers", record_gradients)
-    monkeypatch.setattr(state, "optimizers", record_gradients)
-    made = tiny.build(**tiny.VIEWS | {"prior": {"categories": 4}})
+    monkeypatch.setattr(phases, "optimizers", record_gradients)
+    made = tiny.model(**tiny.VIEWS | {"prior": {"categories": 4}})
     (one, after, metrics), (eight, after_eight, metrics_eight) = (
         recorded(made, devices) for devices in (jax.devices()[:1], jax.devices())
     )
@@ -177,10 +211,10 @@ def test_views_agree_on_one_device_and_eight(monkeypatch):
 
 def test_bfloat16_networks_have_float32_parameters_losses_and_near_the_same_gradients(monkeypatch):
     monkeypatch.setattr(step, "optimizers", record_gradients)
-    monkeypatch.setattr(state, "optimizers", record_gradients)
+    monkeypatch.setattr(phases, "optimizers", record_gradients)
     found = {}
     for dtype in ("float32", "bfloat16"):
-        found[dtype] = recorded(tiny.build(train={"dtype": dtype}), jax.devices()[:1])
+        found[dtype] = recorded(tiny.model(train={"dtype": dtype}), jax.devices()[:1])
         kinds = {np.asarray(leaf).dtype for leaf in jax.tree.leaves(found[dtype])}
         assert kinds == {np.dtype("float32"), np.dtype("int32")}
     (whole, _, metrics), (half, _, half_metrics) = found.values()
@@ -195,12 +229,12 @@ def test_bfloat16_networks_have_float32_parameters_losses_and_near_the_same_grad
 @pytest.mark.parametrize(("backend", "dtype"), [("cpu", "float32"), ("gpu", "bfloat16"), ("tpu", "bfloat16")])
 def test_the_arithmetic_is_the_platforms_unless_named(monkeypatch, backend, dtype):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
-    outside, inside = tiny.build(), in_training(tiny.build())
+    outside, inside = tiny.model(), in_training(tiny.model())
     for model, expected in ((outside, "float32"), (inside, dtype)):
         assert {jnp.dtype(part.dtype) for part in (model.encoder, model.decoder, model.discriminator)} == {
             jnp.dtype(expected)
         }
-    assert in_training(tiny.build(train={"dtype": "float32"})).encoder.dtype == jnp.float32
+    assert in_training(tiny.model(train={"dtype": "float32"})).encoder.dtype == jnp.float32
 
 
 def test_the_discriminator_sees_draws_and_the_encoder_the_softmaxs_gradient():
@@ -222,13 +256,13 @@ def test_the_discriminator_sees_draws_and_the_encoder_the_softmaxs_gradient():
 
 
 def test_steps_in_one_call_equal_steps_one_by_one(semi_supervised):
-    over, single, examples = tiny.ready(semi_supervised, jax.devices()[:1])
-    _, several, _ = tiny.ready(semi_supervised, jax.devices()[:1])
-    call = parallel.compile_step(semi_supervised, over)
-    single, first = call(single, examples, parallel.split_batch(tiny.batch(0), over))
-    single, last = call(single, examples, parallel.split_batch(tiny.batch(1), over))
+    mesh, single, examples = ready(semi_supervised, jax.devices()[:1])
+    _, several, _ = ready(semi_supervised, jax.devices()[:1])
+    call = compiled(semi_supervised, mesh)
+    single, first = call(single, examples, parallel.split_batch(tiny.batch(0), mesh))
+    single, last = call(single, examples, parallel.split_batch(tiny.batch(1), mesh))
     both = jax.tree.map(lambda *x: np.concatenate(x), tiny.batch(0), tiny.batch(1))
-    several, metrics = call(several, examples, parallel.split_batch(both, over))
+    several, metrics = call(several, examples, parallel.split_batch(both, mesh))
     assert int(several.step) == 2
     for name, value in last.items():
         np.testing.assert_allclose(metrics[name][0], first[name][0], rtol=1e-5, err_msg=name)
@@ -240,25 +274,25 @@ def test_average_warms_up_and_covers_statistics():
     np.testing.assert_allclose(average(0.999, 0, old, new)["a"], 0.9, rtol=1e-6)
     np.testing.assert_allclose(average(0.999, 90, old, new)["a"], 0.09, rtol=1e-5)
     np.testing.assert_allclose(average(0.999, 10**6, old, new)["a"], 0.001, rtol=1e-3)
-    assert set(create(tiny.build()).ema_stats) == {"encoder"}
+    assert set(create(tiny.model(), 0).ema_stats) == {"encoder"}
 
 
 @pytest.mark.parametrize("steps", [1, 2, 10])
 def test_schedules_work_for_any_number_of_steps(steps):
     for schedule in ("cosine", "constant"):
-        config = tiny.build(train={"steps": steps}, optim={"schedule": schedule, "warmup": 0.5}).config
+        config = tiny.model(train={"steps": steps}, optim={"schedule": schedule, "warmup": 0.5}).config
         rates = [float(learning_rate(config, "generator")(i)) for i in range(steps)]
         assert all(0.0 <= rate <= 1.000001 * config.optim.generator_rate for rate in rates)
         assert max(rates) > 0
-    config = tiny.build(train={"steps": 100}, optim={"warmup": 0.1}).config
+    config = tiny.model(train={"steps": 100}, optim={"warmup": 0.1}).config
     rate = learning_rate(config, "supervised")
     np.testing.assert_allclose([rate(0), rate(5), rate(10), rate(100)], [0.0, 5e-4, 1e-3, 0.0], atol=1e-9)
 
 
 def test_clipping_bounds_the_gradient_an_optimizer_sees():
-    config = tiny.build(optim={"clip": 1.0}).config
+    config = tiny.model(optim={"clip": 1.0}).config
     params = {"discriminator": {"a": jnp.zeros(2)}}
-    tight, loose = optimizers(config)["discriminator"], optimizers(tiny.build().config)["discriminator"]
+    tight, loose = optimizers(config)["discriminator"], optimizers(tiny.model().config)["discriminator"]
     gradients = {"discriminator": {"a": jnp.array([30.0, 40.0])}}
     states = [optimizer.update(gradients, optimizer.init(params), params)[1] for optimizer in (tight, loose)]
     first_moments = [optax.tree.get(s, "mu") for s in states]

@@ -55,7 +55,7 @@ def test_of_a_product_is_that_of_the_products_values(learnt):
     norm, moving = BatchNorm(learnt=learnt), {"mutable": ["batch_stats"]}
 
     def fused(params, kernel, x):
-        y, moved = norm.apply(held | {"params": params}, x, kernel, method="of_product", **moving)
+        y, moved = norm.apply(held | {"params": params}, x, kernel, method="of_patches", **moving)
         return jnp.sum(weight * y), (y, moved)
 
     def plain(params, kernel, x):
@@ -66,7 +66,7 @@ def test_of_a_product_is_that_of_the_products_values(learnt):
     chex.assert_trees_all_close(*results, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("method", ["__call__", "of_product"])
+@pytest.mark.parametrize("method", ["__call__", "of_patches"])
 def test_statistics_are_of_all_devices(method):
     random = np.random.RandomState(1)
     argument = True if method == "__call__" else jnp.float32(random.randn(2, 2))  # train, or the kernel

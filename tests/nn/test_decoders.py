@@ -19,7 +19,7 @@ def test_parameters_depend_on_earlier_pixels_and_the_code_alone(decoder, kind):
     count = 4  # a rectifier may be shut for one image; not for all of them
     z = codes(count)
     # a weight for each parameter: their sum has a gradient wherever one of them has
-    weight = jax.random.normal(jax.random.key(9), (made.likelihood.parameters,))
+    weight = jax.random.normal(jax.random.key(9), (made.likelihood.num_parameters,))
 
     def output(x, z):
         return (made.decoder.apply({"params": params}, x, z) @ weight).sum(axis=0).reshape(HEIGHT * WIDTH)
@@ -62,7 +62,7 @@ def expected_field(decoder, layers=2, first=3, side=3):
 
 def test_a_channel_depends_on_earlier_channels_of_its_pixel_alone():
     made, _ = build("pixelcnn", "rgb_mixture")
-    parameters = jax.random.normal(jax.random.key(0), (made.likelihood.parameters,))
+    parameters = jax.random.normal(jax.random.key(0), (made.likelihood.num_parameters,))
     mixture = likelihoods.split_mixture(parameters, 3)
     means = jax.jacobian(lambda x: likelihoods.channel_means(mixture, x))(jnp.array([0.3, -0.2, 0.6]))
     depends = np.asarray(means) != 0.0  # [mean's channel, component, pixel's channel]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.report import page as report
-from pixelgan_jax.report import plots
+from pixelgan_jax.report.curves import training_curves
 from pixelgan_jax.training import logs
 from tests.hostile import JSON, MARKUP, TEXT, bounded, check_line
 from tests.report.test_report import RESULTS, SPLIT
@@ -141,7 +141,7 @@ def test_curves_are_drawn_of_any_numbers(tmp_path, value):
     rows = [f'{{"step": {step}, "reconstruction_nats": {value}, "x": {value}}}\n' for step in (-(2**63), 0, 2**63)]
     (tmp_path / "metrics.jsonl").write_text("".join(rows))
     assert len(logs.read(tmp_path)) == 3
-    assert plots.curves(logs.read(tmp_path)).startswith(b"\x89PNG")
+    assert training_curves(logs.read(tmp_path)).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("value", ['"text"', "[1]", "NaN", "Infinity", "true", "1" + "0" * 400, "1e309"])

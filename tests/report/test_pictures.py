@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from pixelgan_jax.report import plots
+from pixelgan_jax.report.curves import training_curves
 from pixelgan_jax.report.pictures import Pictures, grid, write_pictures
 from pixelgan_jax.training import logs
 
@@ -141,17 +142,17 @@ def _size(content):
     ],
 )
 def test_curves_have_a_panel_for_what_there_is(values, size):
-    assert _size(plots.curves(_rows(**values, images_per_second=9.0, validation_examples=9.0))) == size
+    assert _size(training_curves(_rows(**values, images_per_second=9.0, validation_examples=9.0))) == size
 
 
 def test_curves_without_numbers_are_not_drawn(tmp_path):
-    assert plots.curves([]) is None
-    assert plots.curves(_rows(images_per_second=3.0, reconstruction_nats=None)) is None
+    assert training_curves([]) is None
+    assert training_curves(_rows(images_per_second=3.0, reconstruction_nats=None)) is None
 
 
 def test_equilibrium_lines_are_drawn_where_the_losses_would_lie():
     def drawn(**values):
-        return np.asarray(Image.open(io.BytesIO(plots.curves(_rows(**values)))).convert("RGB")).astype(int)
+        return np.asarray(Image.open(io.BytesIO(training_curves(_rows(**values)))).convert("RGB")).astype(int)
 
     # A loss at equilibrium lies on its dashed line; away from it both are to be seen.
     at, away = (drawn(discriminator_loss=value) for value in (math.log(4), 1.0))

@@ -9,13 +9,13 @@ import pytest
 import tensorstore
 
 import pixelgan_jax as pg
-from pixelgan_jax import main
+from pixelgan_jax import cli
 from pixelgan_jax.config import to_dict
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.training.checkpoint import Checkpoints, checksums
 from tests import brief
 from tests.faults import checkpoints as faults
-from tests.test_main import DIGITS, contents
+from tests.test_cli import DIGITS, contents
 
 # tensorstore's threads report to an event loop that is closed by then, after a read that fails
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -59,12 +59,12 @@ def test_with_no_good_checkpoint_nothing_is_started_over(whole, damage):
     assert faults.refuse(whole[0], faults.FOLDER_DAMAGE[damage], "", whole[1]) == "refused"
 
 
-@pytest.mark.parametrize("mode", main.run.MODES)
+@pytest.mark.parametrize("mode", cli.run.MODES)
 def test_the_command_line_refuses_with_status_2_and_changes_nothing(tmp_path, capsys, mode):
     (tmp_path / "checkpoints" / "7").mkdir(parents=True)
     (tmp_path / "checkpoints" / "3").write_text("in the way")
     before = contents(tmp_path)
-    assert main.main(["--config", DIGITS, f"--workdir={tmp_path}", f"--mode={mode}"]) == 2
+    assert cli.run_command(["--config", DIGITS, f"--workdir={tmp_path}", f"--mode={mode}"]) == 2
     out, err = capsys.readouterr()
     assert [line.split(":")[0] for line in out.splitlines()] == ["checkpoint 7 skipped", "checkpoint 3 skipped"]
     place = tmp_path / "checkpoints"

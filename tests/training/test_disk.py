@@ -10,12 +10,12 @@ from functools import partial
 
 import pytest
 
-from pixelgan_jax import main
+from pixelgan_jax import cli
 from pixelgan_jax.commands import run
 from pixelgan_jax.training import logs
 from pixelgan_jax.training.checkpoint import Checkpoints
 from tests import brief
-from tests.test_main import DIGITS, SMALL, contents
+from tests.test_cli import DIGITS, SMALL, contents
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of tensorstore's threads
 
@@ -112,7 +112,7 @@ def test_while_training_what_was_saved_stays_and_the_next_start_goes_on(place, m
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished") / "run"
-    assert main.main(["--config", DIGITS, *SMALL, f"--workdir={folder}"]) == 0
+    assert cli.run_command(["--config", DIGITS, *SMALL, f"--workdir={folder}"]) == 0
     return folder
 
 
@@ -129,7 +129,7 @@ def test_while_reporting_it_is_one_line_and_the_next_command_reports(
     arguments = ["--config", DIGITS, *SMALL, f"--workdir={place}", "--mode=evaluate"]
     with monkeypatch.context() as patch:
         before(patch, owner, name, 1, lambda given: make(place))
-        assert main.main(arguments) == 1
+        assert cli.run_command(arguments) == 1
     assert capsys.readouterr().err == f"error: {place / file}: {reason}\n"
     mend(place)
     if fault == "vanished":
@@ -137,5 +137,5 @@ def test_while_reporting_it_is_one_line_and_the_next_command_reports(
     assert (place / file).read_bytes() == old[place / file]
     assert contents(place).keys() - {place / ".lock"} == old.keys()  # nothing half-written
     os.remove(place / file)
-    assert main.main(arguments) == 0
+    assert cli.run_command(arguments) == 0
     assert (place / file).exists()

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pytest
 
-from pixelgan_jax import main
+from pixelgan_jax import cli
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.training import processes, rendezvous
 from pixelgan_jax.training.rendezvous import Member
@@ -50,7 +50,7 @@ def test_flags_that_do_not_fit_are_refused(capsys, changed, message):
         processes.member(flags)
     assert str(caught.value).startswith(message)
     told = [f"--{name}={value}" for name, value in flags.items()]
-    assert main.main(["--config", str(kill.ROOT / "experiments" / "digits.py"), *told]) == 2
+    assert cli.run_command(["--config", str(kill.ROOT / "experiments" / "digits.py"), *told]) == 2
     assert capsys.readouterr().err.startswith(f"error: {message}")
 
 
@@ -263,7 +263,7 @@ def test_jax_is_asked_for_the_others_on_cloud_tpu_alone(monkeypatch, tmp_path):
 
 FAILING = """
 import os, pathlib, sys, time
-from pixelgan_jax import main
+from pixelgan_jax import cli
 from pixelgan_jax.commands import replicates
 from pixelgan_jax.training import processes
 
@@ -283,7 +283,7 @@ def execute(*_):
 replicates.execute = execute
 processes.NOTICE = {hung} if {dies} else 0
 processes.GRACE = {hung} if first else 0
-sys.exit(main.main(sys.argv[1:]))
+sys.exit(cli.run_command(sys.argv[1:]))
 """
 
 
@@ -311,7 +311,7 @@ def test_two_processes_make_the_steps_of_one_end_together_and_go_on_as_one(tmp_p
     capsys.readouterr()
     told = [*brief, f"--config.train.steps={newest + 3}"]
     for folder in (killed, alone):
-        assert main.main([*told, f"--workdir={folder}"]) == 0
+        assert cli.run_command([*told, f"--workdir={folder}"]) == 0
     assert f"resumed from step {newest}\n" in capsys.readouterr().out
     ours, theirs = faults.losses(killed), faults.losses(alone)
     assert ours.keys() == theirs.keys() and max(ours) == newest + 3

@@ -9,11 +9,11 @@ import time
 
 import pytest
 
-from pixelgan_jax import main
+from pixelgan_jax import cli
 from pixelgan_jax.training import logs, signals
 from pixelgan_jax.training.checkpoint import Checkpoints
 from tests import quick
-from tests.test_main import DIGITS, ROOT, SMALL
+from tests.test_cli import DIGITS, ROOT, SMALL
 
 HUNG = 300  # seconds after which a test has failed, on whatever machine
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
@@ -102,7 +102,7 @@ def test_the_logs_are_the_same_but_for_the_speed(runs):
 def test_a_signal_outside_the_loop_ends_the_command_without_a_traceback(capsys, tmp_path, number):
     (tmp_path / "mine.py").write_text(f"import os\nos.kill(os.getpid(), {int(number)})\n")
     before = signal.getsignal(number)
-    status = main.main([f"--config={tmp_path / 'mine.py'}"])
+    status = cli.run_command([f"--config={tmp_path / 'mine.py'}"])
     out, err = capsys.readouterr()
     assert (status, out) == (128 + number, "")
     assert err == f"{number.name}: stopped; run the same command to go on\n"

@@ -1,6 +1,6 @@
 """p(pixel | parameters) of the three decoders' outputs: log_prob, sample and mean beside each other.
 
-Letters: C image channels, L grey levels, M mixture components, P parameters of a pixel, S uniforms to draw one.
+Shapes: C image channels, L grey levels, M mixture components, P parameters of a pixel, S uniforms to draw one.
 Sampling is a function of the parameters and of uniform draws: with the draws fixed, every sampler that computes the
 same parameters draws the same image.
 """
@@ -13,9 +13,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from pixelgan_jax.config import Config
 from pixelgan_jax.data.levels import scale
 from pixelgan_jax.errors import InputError
+from pixelgan_jax.methods.autoencoder.settings import AutoencoderConfig
 
 Array = jax.Array
 
@@ -27,20 +27,20 @@ LOG_SCALES = (-7.0, 7.0)
 class Likelihood(NamedTuple):
     """A pixel's distribution over levels.
 
-    parameters: P. uniforms: S. log_prob(parameters [..., P], levels int [..., C]) -> nats [...].
+    num_parameters: P. uniforms: S. log_prob(parameters [..., P], levels int [..., C]) -> nats [...].
     sample(parameters [..., P], uniform [..., S], temperature=1) -> levels int32 [..., C]: at a temperature T every
     logit is divided by T, and a mixture's logistics have T times their scale as well.
     mean(parameters [..., P]) -> levels float32 [..., C].
     """
 
-    parameters: int
+    num_parameters: int
     uniforms: int
     log_prob: Callable[[Array, Array], Array]
     sample: Callable[..., Array]
     mean: Callable[[Array], Array]
 
 
-def make(config: Config, channels: int) -> Likelihood:
+def make(config: AutoencoderConfig, channels: int) -> Likelihood:
     """The likelihood of `config` for images of C channels. Raises InputError where it has none for that C."""
     return _make(config.model.likelihood, config.data.levels, config.model.mixtures, channels)
 

@@ -25,8 +25,8 @@ def generator_loss(code_logits: Array) -> Array:
 
 
 def joint_of_views(one: Array, other: Array) -> Array:
-    """How often two views of an image have the categorical codes k and l: the mean over the mini-batch of
-    q(k | one view) q(l | the other), made symmetric.
+    """The joint distribution of the categorical codes k and l of two views of an image: the mean over the mini-batch
+    of q(k | one view) q(l | the other view), made symmetric.
 
     one, other: log q(z | view) [N, K] -> [K, K], of sum 1.
     """
@@ -37,7 +37,7 @@ def joint_of_views(one: Array, other: Array) -> Array:
 def information_nats(joint: Array) -> Array:
     """The mutual information of two codes of a symmetric joint distribution [K, K], nats [] (Ji et al. 2019, eq. 3).
 
-    At most ln K, which one code in K equal parts that the other repeats has; 0 where neither tells of the other.
+    At most ln K, when two views agree on K equally likely codes; 0 when neither tells of the other.
     """
     tiny = jnp.finfo(joint.dtype).tiny
     log_marginal = jnp.log(jnp.sum(joint, axis=0) + tiny)

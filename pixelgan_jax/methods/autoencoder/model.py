@@ -1,35 +1,35 @@
 """The networks of one configuration and how images and codes pass through them.
 
-Letters: N images, H rows, W columns, C channels, K categories, d Gaussian dimensions, D = K + d code width.
+Shapes: N images, H rows, W columns, C channels, K categories, d Gaussian dimensions, D = K + d code width.
 """
 
-import dataclasses
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from pixelgan_jax.config import Config
 from pixelgan_jax.data.levels import binarise, quantise, scale
 from pixelgan_jax.data.randomness import Stream, fold, normal, uniform
 from pixelgan_jax.data.views import view
 from pixelgan_jax.methods.autoencoder import likelihoods, priors
 from pixelgan_jax.methods.autoencoder.likelihoods import Likelihood
+from pixelgan_jax.methods.autoencoder.settings import AutoencoderConfig
 from pixelgan_jax.nn.deconv import Deconv
 from pixelgan_jax.nn.discriminator import Discriminator
 from pixelgan_jax.nn.encoder import Encoder, Posterior
 from pixelgan_jax.nn.gated import GatedPixelCNN
 from pixelgan_jax.nn.pixelcnn import PixelCNN
+from pixelgan_jax.nn.xla_cpu import run_once_options
 
 Array = jax.Array
 Params = dict[str, Any]
 
 
-class Model(NamedTuple):
-    """Modules without their parameters; `shape` is an image's (H, W, C), `width` the code's D."""
+class Autoencoder(NamedTuple):
+    """Networks without their parameters; `shape` is an image's (H, W, C), `width` the code's D."""
 
-    config: Config
+    config: AutoencoderConfig
     shape: tuple[int, int, int]
     width: int
     encoder: Encoder
@@ -38,7 +38,7 @@ class Model(NamedTuple):
     likelihood: Likelihood
 
 
-def build(config: Config, shape: tuple[int, int, int], axis_name: str | None = None) -> Model:
+def build(config: AutoencoderConfig, shape: tuple[int, int, int], axis_name: str | None = None) -> Autoencoder:
     """The model of `config` for images of `shape` (H, W, C).
 
     `axis_name` is the device axis over which BatchNorm averages in training. Raises InputError where the likelihood
@@ -57,18 +57,18 @@ def build(config: Config, shape: tuple[int, int, int], axis_name: str | None = N
         logits_batch_norm=settings.logits_batch_norm,
         axis_name=axis_name,
     )
-    return Model(
+    return Autoencoder(
         config=config,
         shape=tuple(shape),
         width=categories + dimensions,
         encoder=encoder,
-        decoder=_decoder(config, shape, likelihood.parameters),
+        decoder=_decoder(config, shape, likelihood.num_parameters),
         discriminator=Discriminator(settings.discriminator_units),
         likelihood=likelihood,
     )
 
 
-def in_training(model: Model) -> Model:
+def in_training(model: Autoencoder) -> Autoencoder:
     """The model with networks that compute in `train.dtype`; parameters, batch statistics, heads, losses and optimizers
     are float32 either way, and so is everything outside training, where two samplers must draw the same images."""
     name = model.config.train.dtype
@@ -82,42 +82,31 @@ def in_training(model: Model) -> Model:
     )
 
 
-def seedless(model: Model) -> Model:
-    """The model without its seeds: what programs are compiled for, so that runs that differ in nothing else share them.
-
-    Seeds are data, and reach a program as arguments; one that reads them from here fails.
-    """
-    config = model.config
-    data, train = (dataclasses.replace(group, seed=None) for group in (config.data, config.train))
-    return model._replace(config=dataclasses.replace(config, data=data, train=train))
-
-
-def _decoder(config: Config, shape: tuple[int, int, int], parameters: int) -> nn.Module:
+def _decoder(config: AutoencoderConfig, shape: tuple[int, int, int], num_parameters: int) -> nn.Module:
     settings = config.model
     if settings.decoder == "deconv":
-        return Deconv(shape, parameters, settings.channels)
+        return Deconv(shape, num_parameters, settings.channels)
     kind = {"pixelcnn": PixelCNN, "gated_pixelcnn": GatedPixelCNN}[settings.decoder]
     return kind(
         shape=shape,
-        parameters=parameters,
+        num_parameters=num_parameters,
         features=settings.channels,
         layers=settings.layers,
-        first=settings.first_kernel,
-        side=settings.kernel,
+        first_kernel_size=settings.first_kernel,
+        kernel_size=settings.kernel,
         location_dependent=settings.conditioning == "location_dependent",
     )
 
 
-def initialise(model: Model, seed: int) -> tuple[dict[str, Params], dict[str, Params]]:
+def initialise(model: Autoencoder, seed: int | Array) -> tuple[dict[str, Params], dict[str, Params]]:
     """(params by role, batch statistics by role) of a seed. A model without code has no encoder parameters."""
-    # run once: on CPU, optimising the generators' code takes ten times longer than running it unoptimised
-    # (nothing is compiled, and no option taken, where jax.eval_shape asks for the shapes alone)
+    # nothing is compiled, and no option taken, where jax.eval_shape asks for the shapes alone
     asked = isinstance(jnp.zeros(()), jax.core.Tracer)
-    options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" and not asked else None
-    return jax.jit(_initialise, static_argnames="model", compiler_options=options)(seedless(model), seed)
+    options = None if asked else run_once_options()
+    return jax.jit(_initialise, static_argnames="model", compiler_options=options)(model, seed)
 
 
-def _initialise(model: Model, seed: Array) -> tuple[dict[str, Params], dict[str, Params]]:
+def _initialise(model: Autoencoder, seed: Array) -> tuple[dict[str, Params], dict[str, Params]]:
     key = fold(jax.random.key(seed), Stream.INITIALISATION)
     image = jnp.zeros((1, *model.shape))
     code = jnp.zeros((1, model.width))
@@ -132,36 +121,56 @@ def _initialise(model: Model, seed: Array) -> tuple[dict[str, Params], dict[str,
     return params, {"encoder": stats}
 
 
-def noise_width(model: Model) -> int:
+def noise_width(model: Autoencoder) -> int:
     """Width of the noise n that the encoder is fed; 0 but for the "noise" encoder."""
     settings = model.config.model
     return settings.noise_dimensions if settings.encoder == "noise" else 0
 
 
-def encode(
-    model: Model, params: Params, stats: Params, images: Array, keys: Array, train: bool = False
-) -> tuple[Posterior, Params]:
-    """q(z | x) of images uint8 [N, H, W, C], each with its key [N]; and the encoder's batch statistics.
-
-    In training, the encoder sees a random view with noise, and BatchNorm uses the mini-batch and moves its statistics.
-    """
+def encode(model: Autoencoder, params: Params, stats: Params, images: Array, keys: Array) -> Posterior:
+    """q(z | x) of images uint8 [N, H, W, C], each with its key [N], by BatchNorm's running statistics."""
     if not model.width:
-        empty = jnp.zeros((images.shape[0], 0))
-        return Posterior(empty, empty, empty), stats
-    x = scale(images, 256)
-    if train:
-        x = view(x, keys, model.config.model)
-    if train and model.config.model.input_noise:
-        x = x + model.config.model.input_noise * normal(keys, Stream.INPUT_NOISE, model.shape)
-    noise = normal(keys, Stream.ENCODER_NOISE, (noise_width(model),))
+        return _no_posterior(images)
     variables = {"params": params, "batch_stats": stats}
-    if not train:
-        return model.encoder.apply(variables, x, noise, train=False), stats
-    posterior, moved = model.encoder.apply(variables, x, noise, train=True, mutable=["batch_stats"])
+    return model.encoder.apply(variables, scale(images, 256), _encoder_noise(model, keys), train=False)
+
+
+def encode_in_training(
+    model: Autoencoder, params: Params, stats: Params, images: Array, keys: Array
+) -> tuple[Posterior, Params]:
+    """q(z | x) of a random view of each image uint8 [N, H, W, C], with noise on its pixels; and the encoder's batch
+    statistics, moved by those of the mini-batch, by which BatchNorm normalises it."""
+    if not model.width:
+        return _no_posterior(images), stats
+    settings = model.config.model
+    x = view(
+        scale(images, 256),
+        keys,
+        rotation=settings.input_rotation,
+        scaling=settings.input_scaling,
+        shear=settings.input_shear,
+        translation=settings.input_translation,
+        thickness=settings.input_thickness,
+    )
+    if settings.input_noise:
+        x = x + settings.input_noise * normal(keys, Stream.INPUT_NOISE, model.shape)
+    variables = {"params": params, "batch_stats": stats}
+    posterior, moved = model.encoder.apply(
+        variables, x, _encoder_noise(model, keys), train=True, mutable=["batch_stats"]
+    )
     return posterior, moved.get("batch_stats", stats)
 
 
-def targets(model: Model, images: Array, keys: Array) -> Array:
+def _no_posterior(images: Array) -> Posterior:
+    empty = jnp.zeros((images.shape[0], 0))
+    return Posterior(empty, empty, empty)
+
+
+def _encoder_noise(model: Autoencoder, keys: Array) -> Array:
+    return normal(keys, Stream.ENCODER_NOISE, (noise_width(model),))
+
+
+def targets(model: Autoencoder, images: Array, keys: Array) -> Array:
     """The levels that the decoder models, int32 [N, H, W, C], of images uint8: quantised, or binarised at random
     with each image's key where the configuration says so."""
     data = model.config.data
@@ -170,7 +179,7 @@ def targets(model: Model, images: Array, keys: Array) -> Array:
     return quantise(images, data.levels)
 
 
-def log_prob(model: Model, params: Params, levels_of: Array, code: Array) -> Array:
+def log_prob(model: Autoencoder, params: Params, levels_of: Array, code: Array) -> Array:
     """log p(x | z) of every pixel, nats [N, H, W]: levels_of int [N, H, W, C], code [N, D]."""
     x = scale(levels_of, model.config.data.levels)
     parameters = model.decoder.apply({"params": params}, x, code)

@@ -6,8 +6,8 @@ A code z [N, D] is K one-hot (in training: softmax) entries, then d Gaussian one
 import jax
 import jax.numpy as jnp
 
-from pixelgan_jax.config import Prior
 from pixelgan_jax.data.randomness import Stream, normal, uniform
+from pixelgan_jax.methods.autoencoder.settings import Prior
 from pixelgan_jax.nn.encoder import Posterior
 
 Array = jax.Array

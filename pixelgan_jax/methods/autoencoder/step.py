@@ -1,76 +1,62 @@
 """One training step of one device: a short function per phase, composed (Makhzani & Frey 2017, section 2.1).
 
-Inside, N is the device's share of the mini-batch. Gradients, batch statistics and metrics are averaged over the
-named axis `AXIS`; the state is the same on every device.
+Shapes: N images of the device's part of the mini-batch, K categories. Gradients, batch statistics and metrics are
+averaged over the named axis `AXIS`; the state is the same on every device.
 """
 
 import math
-from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from pixelgan_jax.data.randomness import Stream, example_keys, fold, normal
 from pixelgan_jax.methods.autoencoder import losses, priors
-from pixelgan_jax.methods.autoencoder.model import Model, encode, in_training, log_prob, targets
-from pixelgan_jax.methods.autoencoder.state import (
-    EVALUATED,
-    JOINT_DECAY,
-    ROLES,
-    TrainState,
-    average,
-    optimizers,
-    phases,
-    pick,
+from pixelgan_jax.methods.autoencoder.model import (
+    Autoencoder,
+    encode_in_training,
+    in_training,
+    log_prob,
+    targets,
 )
+from pixelgan_jax.methods.autoencoder.phases import EVALUATED, ROLES, optimizers, phases
+from pixelgan_jax.methods.method import AXIS, Batch, Examples, Metrics
+from pixelgan_jax.methods.state import TrainState, average, pick
 from pixelgan_jax.nn.xla_cpu import microbatches
 
 Array = jax.Array
-Metrics = dict[str, Array]
 
-AXIS = "data"
-
-
-class Examples(NamedTuple):
-    """What every step of a run takes from, on the device: images uint8 [M, H, W, C] of the training split; the labelled
-    subset's images and labels [L]; the seed int32 [] that every draw follows from."""
-
-    images: Array
-    labelled_images: Array
-    labels: Array
-    seed: Array
+# The moving average of this decay stands for the joint distribution of two views' codes: a mini-batch alone has too
+# few images for K × K entries.
+JOINT_DECAY = 0.95
 
 
-class Batch(NamedTuple):
-    """Which examples a step takes: indices int32 [N] into the images and into the labelled subset."""
-
-    index: Array
-    labelled_index: Array
-
-
-def train_step(model: Model, state: TrainState, examples: Examples, batch: Batch) -> tuple[TrainState, Metrics]:
+def train_step(model: Autoencoder, state: TrainState, examples: Examples, batch: Batch) -> tuple[TrainState, Metrics]:
     """One step over a mini-batch; see `phases` for what it is made of.
 
     Metrics are scalars: each phase's loss in nats (reconstruction_nats, discriminator_loss, …) under the parameters
     it started from, and its gradient's norm.
     """
     model, count = in_training(model), batch.index.shape[0]
-    position = jax.lax.axis_index(AXIS) * count + jax.numpy.arange(count)
+    position = jax.lax.axis_index(AXIS) * count + jnp.arange(count)
     key = fold(jax.random.key(examples.seed), Stream.TRAINING, state.step)
     images = examples.images[batch.index]
-    active = phases(model.config)
+    active = {phase.name for phase in phases(model.config)}
     keys = example_keys(fold(key, Stream.RECONSTRUCTION_PHASE), position)
-    state, metrics = reconstruct(model, state, images, keys)
+    state, metrics = reconstruction_phase(model, state, images, keys)
     if "generator" in active:
         phase_key = fold(key, Stream.ADVERSARIAL_PHASE)
-        views = (0, 1) if model.config.optim.view_information else (0,)
-        *views, prior_keys = (example_keys(fold(phase_key, i), position) for i in (*views, Stream.PRIOR))
-        state, more = oppose(model, state, images, views, prior_keys)
+        view_keys = [example_keys(fold(phase_key, 0), position)]
+        if model.config.optim.view_information:
+            view_keys.append(example_keys(fold(phase_key, 1), position))
+        prior_keys = example_keys(fold(phase_key, Stream.PRIOR), position)
+        state, more = adversarial_phase(model, state, images, view_keys, prior_keys)
         metrics |= more
     if "supervised" in active:
         keys = example_keys(fold(key, Stream.SUPERVISED_PHASE), position)
-        labelled, labels = examples.labelled_images[batch.labelled_index], examples.labels[batch.labelled_index]
-        state, more = supervise(model, state, labelled, labels, keys)
+        labelled = examples.images[examples.labelled[batch.labelled_index]]
+        labels = examples.labels[batch.labelled_index]
+        state, more = supervised_phase(model, state, labelled, labels, keys)
         metrics |= more
     decay = model.config.optim.ema
     state = state.replace(
@@ -81,7 +67,7 @@ def train_step(model: Model, state: TrainState, examples: Examples, batch: Batch
     return state, jax.lax.pmean(metrics, AXIS)
 
 
-def update(model: Model, state: TrainState, phase: str, gradients: dict) -> tuple[TrainState, Metrics]:
+def update(model: Autoencoder, state: TrainState, phase: str, gradients: dict) -> tuple[TrainState, Metrics]:
     """Moves the phase's roles by its own optimizer; gradients by role, of this device."""
     if jax.lax.axis_size(AXIS) > 1:  # XLA:CPU would copy a single device's gradients all the same
         gradients = jax.lax.pmean(gradients, AXIS)
@@ -89,11 +75,13 @@ def update(model: Model, state: TrainState, phase: str, gradients: dict) -> tupl
     updates, opt = optimizers(model.config)[phase].update(gradients, state.opt[phase], own)
     params = state.params | optax.apply_updates(own, updates)
     # not optax.tree.norm, whose reduction takes XLA:CPU three times as long as a product
-    metrics = {f"{phase}_gradient_norm": jax.numpy.sqrt(optax.tree.vdot(gradients, gradients))}
+    metrics = {f"{phase}_gradient_norm": jnp.sqrt(optax.tree.vdot(gradients, gradients))}
     return state.replace(params=params, opt=state.opt | {phase: opt}), metrics
 
 
-def reconstruct(model: Model, state: TrainState, images: Array, keys: Array) -> tuple[TrainState, Metrics]:
+def reconstruction_phase(
+    model: Autoencoder, state: TrainState, images: Array, keys: Array
+) -> tuple[TrainState, Metrics]:
     """Encoder and decoder maximise log p(x | z); the only phase that moves BatchNorm's running statistics."""
     values = math.prod(model.shape[:2]) * model.config.model.channels  # of a decoder layer's map
 
@@ -101,7 +89,7 @@ def reconstruct(model: Model, state: TrainState, images: Array, keys: Array) -> 
         return losses.reconstruction_nats(log_prob(model, params, levels_of, code))
 
     def loss(params):
-        posterior, stats = encode(model, params["encoder"], state.stats["encoder"], images, keys, train=True)
+        posterior, stats = encode_in_training(model, params["encoder"], state.stats["encoder"], images, keys)
         levels_of = targets(model, images, keys)
         code = priors.soft_code(posterior, keys)
         return microbatches.mean_loss(nats, values, params["decoder"], code, levels_of), stats
@@ -112,18 +100,18 @@ def reconstruct(model: Model, state: TrainState, images: Array, keys: Array) -> 
     return state, metrics | {"reconstruction_nats": value}
 
 
-def oppose(
-    model: Model, state: TrainState, images: Array, views: list[Array], prior_keys: Array
+def adversarial_phase(
+    model: Autoencoder, state: TrainState, images: Array, view_keys: list[Array], prior_keys: Array
 ) -> tuple[TrainState, Metrics]:
     """The discriminator learns to tell prior from code, then the encoder to fool it and, with
     `optim.view_information`, to give two views of an image codes that tell of each other.
 
-    views: keys [N] of each view that the encoder sees; the discriminator is shown the first one's code. The encoder
+    view_keys: keys [N] of each view that the encoder sees; the discriminator is shown the first one's code. The encoder
     runs forward once: its code serves the discriminator, and its pull-back carries the generator's gradient with
     respect to that code back to the encoder.
     """
     noise_sd, weight = model.config.model.discriminator_noise, model.config.optim.view_information
-    keys, count = views[0], images.shape[0]
+    keys, count = view_keys[0], images.shape[0]
     code_for = priors.drawn_code if model.config.model.discriminator_draws else priors.soft_code
 
     def noise(keys):
@@ -133,14 +121,14 @@ def oppose(
         return model.discriminator.apply({"params": params}, code)
 
     def codes_of(params):
-        seen, seen_keys = jax.numpy.concatenate([images] * len(views)), jax.numpy.concatenate(views)
-        posterior, _ = encode(model, params, state.stats["encoder"], seen, seen_keys, train=True)
+        seen, seen_keys = jnp.concatenate([images] * len(view_keys)), jnp.concatenate(view_keys)
+        posterior, _ = encode_in_training(model, params, state.stats["encoder"], seen, seen_keys)
         first = jax.tree.map(lambda x: x[:count], posterior)
         return code_for(first, keys), posterior.log_probabilities
 
     def discriminator_loss(params, code):
         prior_code = priors.sample(model.config.prior, prior_keys)
-        both = jax.numpy.concatenate([prior_code + noise(prior_keys), code + noise(keys)])
+        both = jnp.concatenate([prior_code + noise(prior_keys), code + noise(keys)])
         logits = discriminate(params, both)
         return losses.discriminator_loss(logits[:count], logits[count:])
 
@@ -165,11 +153,13 @@ def oppose(
     return state, d_metrics | g_metrics | values | {"discriminator_loss": d_loss}
 
 
-def supervise(model: Model, state: TrainState, images: Array, labels: Array, keys: Array) -> tuple[TrainState, Metrics]:
+def supervised_phase(
+    model: Autoencoder, state: TrainState, images: Array, labels: Array, keys: Array
+) -> tuple[TrainState, Metrics]:
     """The encoder's softmax learns the labels of a labelled mini-batch by cross-entropy."""
 
     def loss(params):
-        posterior, _ = encode(model, params, state.stats["encoder"], images, keys, train=True)
+        posterior, _ = encode_in_training(model, params, state.stats["encoder"], images, keys)
         return losses.supervised_loss(posterior.log_probabilities, labels)
 
     value, gradients = jax.value_and_grad(loss)(state.params["encoder"])

@@ -4,7 +4,7 @@ XLA:CPU keeps the maps of all layers of all images until their gradient has pass
 hold, a step waits for memory. Where images do not depend on each other, which leaves out whatever normalises over the
 mini-batch, a micro-batch's gradient can be complete before the next one begins.
 
-Letters: N images, D code width.
+Shapes: N images, D code width.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+
+from pixelgan_jax.nn import xla_cpu
 
 Array = jax.Array
 Loss = Callable[[Any, Array, Array], Array]
@@ -22,7 +24,7 @@ MOST = 8  # micro-batches: each is compiled for itself, since convolutions in a 
 
 def sizes(count: int, values: int) -> list[int]:
     """How many of `count` images each micro-batch has, where a layer's map of an image has so many values."""
-    if jax.default_backend() != "cpu":
+    if not xla_cpu.chosen("microbatches"):
         return [count]
     batches = min(-(-count // max(1, VALUES // values)), MOST)
     return [(count + i) // batches for i in range(batches)]

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from benchmarks import results
-from pixelgan_jax import main
-from pixelgan_jax.commands import cells
-from pixelgan_jax.config import ADDED
+from pixelgan_jax import cli
+from pixelgan_jax.commands import experiment, plans
+from pixelgan_jax.config.convert import fields_of
+from pixelgan_jax.config.fields import NEVER_ABSENT
 from pixelgan_jax.evaluation import scores
-from pixelgan_jax.report import drawings, markdown
-from pixelgan_jax.training import loop, workdir
+from pixelgan_jax.methods.registry import CONFIGS
+from pixelgan_jax.report import figures, markdown
+from pixelgan_jax.training import signals, workdir
 
 ROOT = Path(__file__).resolve().parents[2]
 PLANS = [f"figure{number}{scale}" for number in (2, 3, 4, 5) for scale in ("", "_cpu")]
@@ -72,7 +74,7 @@ def folder(tmp_path_factory):
 def command(folder, mode, *more):
     """The exit status of a table or figure."""
     arguments = ["--config", folder / "experiments" / "plan.py", "--mode", mode, "--workdir", folder / "runs"]
-    return main.main([str(argument) for argument in [*arguments, *more]])
+    return cli.run_command([str(argument) for argument in [*arguments, *more]])
 
 
 @pytest.fixture(autouse=True)
@@ -110,8 +112,9 @@ def test_a_table_trains_gathers_and_trains_nothing_twice(folder, capsys):
     assert {run["status"] for run in svhn["runs"]} == {"not run: no data"}
 
     # the command beside the cell trains the same seeds into the same folders
-    experiment, config, mode, place = main.parse(ours["command"].split()[3:])
-    assert (experiment, mode, place) == ("tiny_clusters", "train", folder / "runs" / "ours" / "clusters")
+    told = cli.parse(ours["command"].split()[3:])
+    assert told[0] == "tiny_clusters" and told[2:4] == ("train", folder / "runs" / "ours" / "clusters")
+    config = told.config
     assert (config.train.replicates, config.train.seed, config.data.seed) == (2, 0, 0)
 
 
@@ -125,15 +128,20 @@ def test_a_table_is_written_before_it_is_finished(folder, tmp_path, monkeypatch,
     shutil.copytree(folder / "runs/ours/clusters/seed_0", tmp_path / "ours/clusters/seed_0")
 
     def interrupted(*_):
-        raise loop.Interrupted(signal.SIGINT, "stopped")
+        raise signals.Interrupted(signal.SIGINT, "stopped")
 
-    monkeypatch.setattr(cells.run, "execute", interrupted)
+    monkeypatch.setattr(plans.run, "execute", interrupted)
     told = ["--config", str(folder / "experiments" / "plan.py"), "--mode=table", f"--workdir={tmp_path}"]
-    assert main.main(told) == 130
+    assert cli.run_command(told) == 130
     assert "SIGINT" in capsys.readouterr().err
     found = json.loads((tmp_path / "plan.json").read_text())
     assert [run["status"] for run in found["cells"][0]["runs"]] == ["done", "not run"]
     assert "1 of 2 seeds" in markdown.table(found)
+
+
+def younger_fields():
+    fields = fields_of(CONFIGS["autoencoder"])
+    return [(group, name, field) for group, name, field in fields if field.metadata["absent"] is not NEVER_ABSENT]
 
 
 def test_runs_of_an_earlier_version_are_counted_in(folder, capsys):
@@ -141,9 +149,9 @@ def test_runs_of_an_earlier_version_are_counted_in(folder, capsys):
     whole = {name: json.loads((place / name).read_text()) for name in ("config.json", "results.json")}
     for name, values in whole.items():
         older = json.loads(json.dumps(values))
-        for field in ADDED:
-            group, field = field.split(".")
+        for group, field, _ in younger_fields():
             del older.get("config", older)[group][field]
+        del older.get("config", older)["method"]
         (place / name).write_text(json.dumps(older))
     assert command(folder, "table") == 0
     assert "training" not in capsys.readouterr().out
@@ -161,23 +169,88 @@ def test_a_figure_draws_and_scores_the_same_runs(folder, capsys, tmp_path):
     real = found["reference"]["real test images"]
     assert real["classifier_error"] < 0.2 < 0.6 < real["confidence"]
 
-    tasks = [
-        cells.Task(*main.parse(found["cells"][0]["command"].split()[3:])[:2], folder / "runs/ours/clusters/seed_0")
-    ]
-    png, numbers, _ = drawings.codes({"a": tasks})
+    told = cli.parse(found["cells"][0]["command"].split()[3:])
+    tasks = [figures.Task(told.experiment, told.config, folder / "runs/ours/clusters/seed_0")]
+    png, numbers, _ = figures.codes({"a": tasks})
     assert png.startswith(b"\x89PNG") and 0 < numbers["a"][0]["knn_error"] < 1
-    assert drawings.rows({"a": tasks})[0].startswith(b"\x89PNG")
+    assert figures.rows({"a": tasks})[0].startswith(b"\x89PNG")
 
     page = results.page(folder / "runs")
     assert found["cells"][0]["command"] in page and "device-hours" in page and "![T](plan.png)" in page
 
 
+@pytest.fixture
+def committed(folder, tmp_path):
+    """The folder's experiments and results/, as they lie in a checkout of another machine: no workdirs."""
+    assert command(folder, "table") == 0
+    shutil.copytree(folder / "experiments", tmp_path / "experiments")
+    (tmp_path / "results").mkdir()
+    for name in ("plan.json", "plan.png"):
+        if (folder / "runs" / name).exists():
+            shutil.copyfile(folder / "runs" / name, tmp_path / "results" / name)
+    return tmp_path
+
+
+def trained(capsys):
+    """The runs that a command trained, by what it printed."""
+    return [line for line in capsys.readouterr().out.splitlines() if line.endswith("training")]
+
+
+def test_runs_that_are_committed_are_not_trained_anew(committed, capsys):
+    before = json.loads((committed / "results/plan.json").read_text())
+    capsys.readouterr()
+    assert command(committed, "table") == 0
+    out = capsys.readouterr().out
+    assert f"ours/clusters, seed 0, 1: done, in {committed / 'results' / 'plan.json'}" in out
+    assert "training" not in out and not (committed / "runs" / "ours").exists()
+    rows = json.loads((committed / "runs/plan.json").read_text())["cells"][0]["runs"]
+    assert rows == before["cells"][0]["runs"]
+
+
+def test_a_run_in_a_workdir_goes_before_the_committed_one(folder, committed):
+    shutil.copytree(folder / "runs/ours/clusters/seed_0", committed / "runs/ours/clusters/seed_0")
+    path = committed / "runs/ours/clusters/seed_0/results.json"
+    results = json.loads(path.read_text())
+    results["test"]["cluster_error_best_example"] = 0.125
+    path.write_text(json.dumps(results))
+    assert command(committed, "table") == 0
+    rows = json.loads((committed / "runs/plan.json").read_text())["cells"][0]["runs"]
+    assert rows[0]["test"]["cluster_error_best_example"] == 0.125 != rows[1]["test"]["cluster_error_best_example"]
+
+
+def test_a_run_of_another_configuration_is_trained(committed, capsys):
+    assert command(committed, "table", "--config.optim.ema=0.5") == 0
+    assert trained(capsys)[-2:] == ["ours/clusters, seed_0: training", "ours/clusters, seed_1: training"]
+
+
+def test_a_seed_more_is_trained_alone_and_where_the_data_lie_does_not_matter(committed, capsys):
+    capsys.readouterr()
+    assert command(committed, "table", "--config.train.replicates=3", "--config.data.dir=elsewhere") == 0
+    assert trained(capsys) == ["ours/clusters, seed_2: training"]
+    rows = json.loads((committed / "runs/plan.json").read_text())["cells"][0]["runs"]
+    assert [row["status"] for row in rows] == ["done"] * 3 and all("test" in row for row in rows)
+
+
+def test_a_figure_of_committed_runs_keeps_its_numbers_and_its_picture(folder, committed, capsys):
+    assert command(folder, "figure") == 0
+    for name in ("plan.json", "plan.png"):
+        shutil.copyfile(folder / "runs" / name, committed / "results" / name)
+    before = json.loads((committed / "results/plan.json").read_text())
+    capsys.readouterr()
+    assert command(committed, "figure") == 0
+    assert trained(capsys) == []
+    after = json.loads((committed / "runs/plan.json").read_text())
+    assert [cell["runs"] for cell in after["cells"]] == [cell["runs"] for cell in before["cells"]]
+    assert after["reference"] == before["reference"] and "numbers" in after["cells"][0]["runs"][0]
+    assert (committed / "runs/plan.png").read_bytes() == (committed / "results/plan.png").read_bytes()
+
+
 @pytest.mark.parametrize("name", PLANS)
 def test_every_cell_of_a_plan_is_a_valid_run_that_overrides_reach(name):
     path = str(ROOT / "experiments" / f"{name}.py")
-    planned = main._call(path, "get_plan")
-    overrides = {"train.steps": "7", "data.name": "digits"}
-    made = cells.plan(path, planned["cells"], 2, Path("w"), overrides, main.parse)
+    names = experiment.load(path)
+    planned, own = experiment.call(path, names, "get_plan"), experiment.config_of(path, names).data.name
+    made = plans.plan(path, planned["cells"], own, 2, Path("w"), {"train.steps": 7, "data.name": "digits"})
     assert len({task.workdir for cell in made for task in cell.tasks}) == 2 * len(planned["cells"])
     for cell in made:
         assert (
@@ -189,13 +262,13 @@ def test_every_cell_of_a_plan_is_a_valid_run_that_overrides_reach(name):
         of_rows = {f"{row}/{column}" for row in planned["rows"] for column in planned["columns"]}
         assert set(planned["cells"]) <= of_rows
     else:
-        assert planned["drawing"] in drawings.DRAWINGS
+        assert planned["drawing"] in figures.DRAWINGS
 
 
 def test_a_plan_that_does_not_fit_the_mode_is_refused(capsys):
-    assert main.main(["--config", str(ROOT / "experiments/figure2.py"), "--mode=table"]) == 2
+    assert cli.run_command(["--config", str(ROOT / "experiments/figure2.py"), "--mode=table"]) == 2
     assert "get_plan() of" in capsys.readouterr().err
-    assert main.main(["--config", str(ROOT / "experiments/digits.py"), "--mode=table"]) == 2
+    assert cli.run_command(["--config", str(ROOT / "experiments/digits.py"), "--mode=table"]) == 2
     assert "it has no get_plan" in capsys.readouterr().err
 
 
@@ -206,8 +279,3 @@ def test_a_sharp_edge_is_sharper_than_a_ramp():
     ramp = np.broadcast_to(np.array([0, 85, 170, 255], np.uint8)[:, None], (3, 4, 4, 1))
     assert scores.sharpness(step) == pytest.approx(0.5)
     assert scores.sharpness(ramp) == pytest.approx(1 / 18)
-
-
-def test_mean_and_sample_deviation():
-    assert markdown.spread([0.01, 0.03], 100, 2) == "2.00 ± 1.41"
-    assert markdown.spread([0.01], 100, 2) == "1.00"

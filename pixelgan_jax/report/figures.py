@@ -1,14 +1,15 @@
 """What a figure shows of its cells: a picture, and numbers beside it.
 
 Every drawing takes the finished tasks of each cell, {cell: [Task]}, and gives (PNG, {cell: [numbers of each task]},
-further rows of numbers by name). The picture shows each cell's first task. Letters: N images.
+further rows of numbers by name). The picture shows each cell's first task. Shapes: N images.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,24 +17,32 @@ import numpy as np
 from PIL import Image
 from sklearn.neighbors import KNeighborsClassifier
 
-from pixelgan_jax import api
-from pixelgan_jax.commands.cells import Task
+from pixelgan_jax.config import Config
 from pixelgan_jax.data.levels import to_uint8
 from pixelgan_jax.data.randomness import Stream, example_keys, fold
 from pixelgan_jax.data.sources import Split, load
 from pixelgan_jax.data.splits import Splits, split
 from pixelgan_jax.errors import InputError
-from pixelgan_jax.evaluation import scores
-from pixelgan_jax.methods.autoencoder import priors
-from pixelgan_jax.methods.autoencoder.model import targets
+from pixelgan_jax.evaluation import scores, trained
+from pixelgan_jax.evaluation.trained import Trained
+from pixelgan_jax.methods.method import Code
 from pixelgan_jax.report import pictures, plots
 
 Numbers = dict[str, float]
 Drawing = tuple[bytes, dict[str, list[Numbers]], dict[str, Numbers]]
 
+
 NEIGHBOURS = 5
 # of codes on the simplex: the corners, counter-clockwise
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, math.sqrt(0.75)]])
+
+
+class Task(NamedTuple):
+    """An ordinary run: one seed of a cell of a table or a figure."""
+
+    experiment: str
+    config: Config
+    workdir: Path
 
 
 def samples(done: dict[str, list[Task]]) -> Drawing:
@@ -43,14 +52,14 @@ def samples(done: dict[str, list[Task]]) -> Drawing:
     cell's decoder models them: at its levels, binarised where it binarises.
     """
     first = next(iter(done.values()))[0]
-    model, parts = api.load(first.workdir), _splits(first)
+    model, parts = trained.load(first.workdir), _splits(first)
     judge = scores.classifier(_as_modelled(model, parts.train), parts.train.labels)
     real = _as_modelled(model, parts.test)
     shown, numbers = {}, {}
     for name, tasks in done.items():
         numbers[name] = []
         for task in tasks:
-            drawn = api.load(task.workdir).generate(scores.SCORED, seed=task.config.sample.seed)
+            drawn = _from_prior(trained.load(task.workdir), scores.SCORED, task.config.sample.seed)
             numbers[name].append(scores.score(judge, drawn))
             shown.setdefault(name, drawn[: task.config.sample.count])
     shown["real images"] = real[: first.config.sample.count]
@@ -65,10 +74,16 @@ def _splits(task: Task) -> Splits:
     return split(load(task.config.data), task.config.data)
 
 
-def _as_modelled(model: api.TrainedModel, part: Split) -> np.ndarray:
+def _as_modelled(model: Trained, part: Split) -> np.ndarray:
     """The images, uint8, at the levels that the decoder models."""
-    keys = example_keys(fold(jax.random.key(model.config.train.seed), Stream.EVALUATION), jnp.arange(len(part.images)))
-    return np.asarray(to_uint8(targets(model.model, part.images, keys), model.config.data.levels))
+    keys = trained.evaluation_keys(model.config.train.seed, len(part.images))
+    return np.asarray(to_uint8(model.method.targets(part.images, keys), model.method.levels))
+
+
+def _from_prior(model: Trained, count: int, seed: int) -> np.ndarray:
+    """z ~ p(z), then x ~ p(x | z): uint8 [N, H, W, C]."""
+    keys = example_keys(fold(jax.random.key(seed), Stream.SAMPLING, Stream.PRIOR), jnp.arange(count))
+    return trained.draw(model, np.asarray(model.method.prior(keys)), seed)[0]
 
 
 def codes(done: dict[str, list[Task]]) -> Drawing:
@@ -81,25 +96,30 @@ def codes(done: dict[str, list[Task]]) -> Drawing:
     for name, tasks in done.items():
         numbers[name] = []
         for task in tasks:
-            categories, dimensions = _sizes(name, task)
-            model, parts = api.load(task.workdir), _splits(task)
-            known, asked = (model.encode(part.images) for part in (parts.validation, parts.test))
+            model, parts = trained.load(task.workdir), _splits(task)
+            code = _mappable(name, model)
+            known, asked = (_encoded(model, part.images) for part in (parts.validation, parts.test))
             neighbours = KNeighborsClassifier(min(NEIGHBOURS, len(known))).fit(known, parts.validation.labels)
             numbers[name].append({"knn_error": float(1.0 - neighbours.score(asked, parts.test.labels))})
             if len(numbers[name]) == 1:
-                flat = asked @ CORNERS if categories else asked
-                maps.append(plots.Map(name, flat, parts.test.labels, gaussian_prior=dimensions == 2))
+                flat = asked @ CORNERS if code.categories else asked
+                maps.append(plots.Map(name, flat, parts.test.labels, gaussian_prior=code.dimensions == 2))
     return plots.code_maps(maps), numbers, {}
 
 
-def _sizes(name: str, task: Task) -> tuple[int, int]:
-    sizes = priors.sizes(task.config.prior)
-    if sizes not in ((0, 2), (3, 0)):
+def _mappable(name: str, model: Trained) -> Code:
+    code = model.method.code
+    if (code.categories, code.dimensions) not in ((0, 2), (3, 0)):
         raise InputError(
-            f"cell {name}: {sizes[0]} categories and {sizes[1]} dimensions are not allowed: must be a code that fits"
-            " a map, 3 categories or 2 dimensions"
+            f"cell {name}: {code.categories} categories and {code.dimensions} dimensions are not allowed: must be a"
+            " code that fits a map, 3 categories or 2 dimensions"
         )
-    return sizes
+    return code
+
+
+def _encoded(model: Trained, images: np.ndarray) -> np.ndarray:
+    """f(x, n), [N, D]."""
+    return trained.rows(model, model.method.encode, (images, trained.evaluation_keys(0, len(images))))
 
 
 def rows(done: dict[str, list[Task]]) -> Drawing:

@@ -38,12 +38,17 @@ def _backward(given: tuple[Array, Array], gradient: Array) -> tuple[Array, Array
 _halved.defvjp(_forward, _backward)
 
 
-def halving(x: Array, kernel: Array, strides: tuple[int, int], padding: str, **_) -> Array:
-    """nn.Conv's convolution of x [N, H, W, C], H and W even, with kernel [3, 3, C, F], strides (2, 2) and padding
-    "SAME": [N, H / 2, W / 2, F].
+def conv(x: Array, kernel: Array) -> Array:
+    """The convolution of x [N, H, W, C], H and W even, with kernel [3, 3, C, F], strides (2, 2) and padding "SAME":
+    [N, H / 2, W / 2, F].
 
     Its gradient with respect to x by places of even and odd rows and columns, four small convolutions: XLA:CPU would
     make it one convolution over a gradient filled up with zeros, which gains little from a second core.
     """
-    assert (kernel.shape[:2], strides, padding) == ((3, 3), (2, 2), "SAME")
     return _halved(x, kernel)
+
+
+def fits(x: Array, kernel: Array, strides: tuple[int, int], padding) -> bool:
+    """Whether a convolution is of that kind."""
+    even = x.shape[1] % 2 == x.shape[2] % 2 == 0
+    return even and (kernel.shape[:2], strides, padding) == ((3, 3), (2, 2), "SAME")

@@ -1,20 +1,15 @@
-"""Everything a training run is made of at one step, and its optimizers.
+"""The phases of a training step: which parameters each moves, and how; and the state before the first step."""
 
-Parameters, batch statistics and their averages share the role names encoder, decoder and discriminator.
-"""
-
-from typing import Any
-
-import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
 
-from pixelgan_jax.config import Config
-from pixelgan_jax.methods.autoencoder.model import Model, initialise
+from pixelgan_jax.methods.autoencoder.model import Autoencoder, initialise
+from pixelgan_jax.methods.autoencoder.settings import AutoencoderConfig
+from pixelgan_jax.methods.method import Phase
+from pixelgan_jax.methods.state import TrainState, pick
 
 Array = jax.Array
-Tree = dict[str, Any]
 
 # Which roles each phase of a step moves.
 ROLES = {
@@ -23,36 +18,30 @@ ROLES = {
     "generator": ("encoder",),
     "supervised": ("encoder",),
 }
+LOSSES = {
+    "reconstruction": "reconstruction_nats",
+    "discriminator": "discriminator_loss",
+    "generator": "generator_loss",
+    "supervised": "supervised_loss",
+}
 # What evaluation needs, and so what is averaged.
 EVALUATED = ("encoder", "decoder")
-# The moving average of this decay stands for the joint distribution of two views' codes: a mini-batch alone has too
-# few images for K × K entries.
-JOINT_DECAY = 0.95
 
 
-@flax.struct.dataclass
-class TrainState:
-    """step []: steps done. params, ema: by role. stats, ema_stats: batch statistics by role; with
-    `optim.view_information`, stats also has "joint" [K, K], the moving joint distribution of two views' codes.
-    opt: optimizer state by phase."""
-
-    step: Array
-    params: Tree
-    stats: Tree
-    opt: Tree
-    ema: Tree
-    ema_stats: Tree
-
-
-def phases(config: Config) -> tuple[str, ...]:
+def phases(config: AutoencoderConfig) -> tuple[Phase, ...]:
     """The phases of a step of `config`, in their order."""
     coded = config.prior.name != "none"
     adversarial = ("discriminator", "generator") if coded and config.prior.adversarial else ()
     supervised = ("supervised",) if config.data.labels else ()
-    return ("reconstruction", *adversarial, *supervised)
+    return tuple(_phase(config, name) for name in ("reconstruction", *adversarial, *supervised))
 
 
-def learning_rate(config: Config, phase: str) -> optax.Schedule:
+def _phase(config: AutoencoderConfig, name: str) -> Phase:
+    views = ("generator_view_information_nats",) if name == "generator" and config.optim.view_information else ()
+    return Phase(name, (LOSSES[name], *views, f"{name}_gradient_norm"), (f"optim.{name}_rate", "optim.clip"))
+
+
+def learning_rate(config: AutoencoderConfig, phase: str) -> optax.Schedule:
     """The rate of a phase over the run: a linear warm-up, then constant or a cosine to zero."""
     optim, steps = config.optim, config.train.steps
     rate = getattr(optim, f"{phase}_rate")
@@ -64,26 +53,22 @@ def learning_rate(config: Config, phase: str) -> optax.Schedule:
     return optax.join_schedules([optax.linear_schedule(0.0, rate, warmup), after], [warmup])
 
 
-def optimizers(config: Config) -> dict[str, optax.GradientTransformation]:
+def optimizers(config: AutoencoderConfig) -> dict[str, optax.GradientTransformation]:
     """An Adam for each phase, after clipping by the global norm where the configuration asks for it."""
     made = {}
     for phase in phases(config):
-        adversarial = phase in ("discriminator", "generator")
+        adversarial = phase.name in ("discriminator", "generator")
         momentum = config.optim.adversarial_momentum if adversarial else config.optim.momentum
         clip = optax.clip_by_global_norm(config.optim.clip) if config.optim.clip else optax.identity()
+        adam = optax.adam(learning_rate(config, phase.name), b1=momentum)
         # one vector for all leaves: one kernel where there would be dozens
-        made[phase] = optax.flatten(optax.chain(clip, optax.adam(learning_rate(config, phase), b1=momentum)))
+        made[phase.name] = optax.flatten(optax.chain(clip, adam))
     return made
 
 
-def pick(tree: Tree, roles: tuple[str, ...]) -> Tree:
-    """The given roles of a tree by role."""
-    return {role: tree[role] for role in roles}
-
-
-def create(model: Model) -> TrainState:
-    """The state before the first step; all of it follows from the configuration, `train.seed` included."""
-    params, stats = initialise(model, model.config.train.seed)
+def create(model: Autoencoder, seed: int | Array) -> TrainState:
+    """The state before the first step; all of it follows from the model and the seed."""
+    params, stats = initialise(model, seed)
     opt = {phase: optimizer.init(pick(params, ROLES[phase])) for phase, optimizer in optimizers(model.config).items()}
     # copies: a donated state must not hold one buffer twice
     ema = jax.tree.map(jnp.copy, pick(params, EVALUATED))
@@ -92,9 +77,3 @@ def create(model: Model) -> TrainState:
         categories = model.config.prior.categories
         stats = stats | {"joint": jnp.full((categories, categories), 1 / categories**2)}
     return TrainState(jnp.zeros((), jnp.int32), params, stats, opt, ema, ema_stats)
-
-
-def average(decay: float, step: Array, old: Tree, new: Tree) -> Tree:
-    """The exponential moving average, its decay warmed up: min(decay, (1 + t) / (10 + t))."""
-    decay = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
-    return jax.tree.map(lambda a, b: a + (1.0 - decay) * (b - a), old, new)

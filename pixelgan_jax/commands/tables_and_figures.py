@@ -1,0 +1,138 @@
+"""`--mode table` and `--mode figure`: trains what is missing of an experiment's cells, gathers and draws.
+
+Such an experiment has, beside get_config(), a get_plan() that returns {"cells": {name: (experiment, {field: value})}}
+and, for a table, "columns" {key: title} and "rows" {key: title} of its cells, which are called row/column, and
+"published" {title: {column: (text, mark)}}; for a figure, its "drawing", one of figures.DRAWINGS.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pixelgan_jax.commands.plans import (
+    DONE,
+    NO_DATA,
+    Cell,
+    Row,
+    committed_run,
+    finished,
+    gather,
+    plan,
+    read_json,
+    results_of,
+    train,
+)
+from pixelgan_jax.errors import InputError
+from pixelgan_jax.report import markdown, plots
+from pixelgan_jax.report.figures import DRAWINGS, Task
+from pixelgan_jax.training import logs
+from pixelgan_jax.training.workdir import prepare, write_json, write_whole
+
+PARTS = {"table": ("title", "cells", "columns", "rows", "published"), "figure": ("title", "cells", "drawing")}
+MODES = tuple(PARTS)
+
+Outcomes = dict[Path, str]
+
+
+class Incomplete(Exception):
+    """Some runs are missing; the message says which and why. What there is has been gathered and drawn."""
+
+
+def execute(
+    mode: str, file: str, asked: Any, own_data: str, seeds: int, workdir: Path, overrides: dict[str, Any]
+) -> None:
+    """Trains, gathers and draws what get_plan() of `file`, `asked`, says; own_data: the data set of its get_config().
+
+    Writes <workdir>/NAME.json and NAME.png before the first run and after every one, so that they can be read, or the
+    command stopped, at any time, and prints what they hold at the end; a figure, which takes longer to draw, is drawn
+    only then. Raises InputError for a plan that does not fit the mode, and Incomplete at the end where runs are missing
+    other than for want of data.
+    """
+    lacking = [part for part in PARTS[mode] if not isinstance(asked, dict) or part not in asked]
+    if lacking:
+        allowed = f"must have {', '.join(PARTS[mode])}"
+        raise InputError(f"--mode {mode}: get_plan() of {file} has no {lacking[0]!r}; {allowed}")
+    cells = plan(file, asked["cells"], own_data, seeds, workdir, overrides)
+    path, committed = workdir / Path(file).stem, results_of(file)
+    _say_what_is_committed(cells, committed)
+    gather_and_write = _table if mode == "table" else _figure
+    for outcomes in train(cells):
+        prepare(workdir)
+        gathered = gather_and_write(path, asked, cells, outcomes)
+    if mode == "figure":
+        _draw(path, gathered, cells, outcomes, committed)
+    print((markdown.table if mode == "table" else markdown.figure)(gathered), flush=True)
+    print(f"{mode}: {path}.json and .png", flush=True)
+    missing = [f"{place}: {outcome}" for place, outcome in outcomes.items() if outcome not in (DONE, NO_DATA)]
+    if missing:
+        raise Incomplete(f"{len(missing)} of {len(outcomes)} runs are missing: {'; '.join(missing)}")
+
+
+def _say_what_is_committed(cells: list[Cell], committed: Path) -> None:
+    for cell in cells:
+        seeds = [str(task.config.train.seed) for task in cell.tasks if committed_run(cell, task) and not finished(task)]
+        if seeds:
+            print(f"{cell.name}, seed {', '.join(seeds)}: done, in {committed}.json", flush=True)
+
+
+def _gathered(kind: str, path: Path, cells: list[Cell], outcomes: Outcomes) -> Row:
+    return {"kind": kind, "name": path.name, "cells": [gather(cell, outcomes) for cell in cells]}
+
+
+def _table(path: Path, asked: Row, cells: list[Cell], outcomes: Outcomes) -> Row:
+    gathered = _gathered("table", path, cells, outcomes)
+    gathered |= {part: asked[part] for part in ("title", "columns", "rows", "published")}
+    curves: dict[str, dict[str, list]] = {}
+    for cell, row in zip(cells, gathered["cells"], strict=True):
+        for task, run in zip(cell.tasks, row["runs"], strict=True):
+            if run["status"] == DONE and row["labels"] and finished(task):
+                run["curve"] = _curve(task)
+        seeds = [run["curve"] for run in row["runs"] if run.get("curve")]
+        if seeds:
+            recipe, _, column = cell.name.partition("/")
+            curves.setdefault(asked["rows"][recipe], {})[asked["columns"][column]] = seeds
+    write_json(Path(f"{path}.json"), gathered)
+    if curves:
+        write_whole(Path(f"{path}.png"), plots.error_curves(curves))
+    return gathered
+
+
+def _curve(task: Task) -> list[tuple[int, float]]:
+    """(images seen, validation error) at every evaluation."""
+    rows = [row for row in logs.read(task.workdir) if row.get("validation_error") is not None]
+    return [(row["step"] * task.config.train.batch_size, row["validation_error"]) for row in rows]
+
+
+def _figure(path: Path, asked: Row, cells: list[Cell], outcomes: Outcomes) -> Row:
+    gathered = _gathered("figure", path, cells, outcomes)
+    gathered |= {"title": asked["title"], "drawing": asked["drawing"], "reference": {}}
+    write_json(Path(f"{path}.json"), gathered)
+    return gathered
+
+
+def _draw(path: Path, gathered: Row, cells: list[Cell], outcomes: Outcomes, committed: Path) -> None:
+    """Adds the numbers of the runs whose workdirs are here, and draws the figure.
+
+    The picture shows each cell's first seed. Where one of these is done but its workdir is not here, the picture is the
+    committed one.
+    """
+    here = {cell.name: [task for task in cell.tasks if finished(task)] for cell in cells}
+    here = {name: tasks for name, tasks in here.items() if tasks}
+    png, before = None, read_json(committed.with_suffix(".json")) or {}
+    if not here and any(cell.committed for cell in cells):
+        gathered["reference"] = before.get("reference", {})
+    if here:
+        png, numbers, gathered["reference"] = DRAWINGS[gathered["drawing"]](here)
+        for cell, row in zip(cells, gathered["cells"], strict=True):
+            values = iter(numbers.get(cell.name, []))
+            for task, run in zip(cell.tasks, row["runs"], strict=True):
+                if task in here.get(cell.name, []):
+                    run["numbers"] = next(values, {})
+    firsts = [cell.tasks[0] for cell in cells if outcomes[cell.tasks[0].workdir] == DONE]
+    old = committed.with_suffix(".png")
+    if any(not finished(task) for task in firsts) and old.exists():
+        png = old.read_bytes()
+    write_json(Path(f"{path}.json"), gathered)
+    if png is not None:
+        write_whole(Path(f"{path}.png"), png)

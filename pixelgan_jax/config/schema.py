@@ -1,0 +1,92 @@
+"""The groups of fields that every method has; a method's own are in methods/."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pixelgan_jax.config.fields import choice, integer, real, refused, text
+
+SAMPLERS = ("auto", "cached", "fixed_point", "oracle")
+
+
+@dataclass(frozen=True)
+class Method:
+    name: str = text("the name of a method", "autoencoder", "the system that is trained", empty=False)
+
+
+@dataclass(frozen=True)
+class Data:
+    name: str = text(
+        '"digits", a TFDS name, or a path',
+        "digits",
+        "the data set; a path is one of a folder of .npz or IDX files, or of one .npz",
+        empty=False,
+    )
+    dir: str = text(
+        "a folder, or empty", "", "with a TFDS name: where the prepared data set, or its raw files, lie", empty=True
+    )
+    classes: int = integer(0, 0, "only the images of the first so many classes; 0: all", absent=0)
+    labels: int = integer(0, 0, "labelled training images, class-balanced; 0: unsupervised")
+    validation: int = integer(1, 200, "images held out of the training split")
+    seed: int = integer(0, 0, "of the validation split and of the labelled subset")
+    levels: int = integer(2, 2, "grey levels that a pixel is quantised to", high=256)
+    binarisation: str = choice(
+        ("stochastic", "threshold"), "stochastic", "of two levels: grey is a probability, or is rounded"
+    )
+
+
+@dataclass(frozen=True)
+class Train:
+    steps: int = integer(1, 1000, "of the whole run", on_resume=True)
+    batch_size: int = integer(1, 128, "over all devices; labelled mini-batches have the same size")
+    seed: int = integer(0, 0, "of initialisation, data order and every draw")
+    checkpoint_every: int = integer(1, 500, "steps", on_resume=True)
+    evaluate_every: int = integer(1, 500, "steps, on the validation split", on_resume=True)
+    log_every: int = integer(1, 50, "steps", on_resume=True)
+    steps_per_call: int = integer(
+        0, 0, "steps in one compiled call; 0: one on CPU, 25 on accelerators", high=10000, on_resume=True
+    )
+    dtype: str = choice(
+        ("auto", "float32", "bfloat16"),
+        "auto",
+        "of the networks' arithmetic in training; auto: bfloat16 on accelerators",
+        on_resume=True,
+    )
+    replicates: int = integer(1, 1, "seeds trained one after another, from the two seeds up", high=1000, on_resume=True)
+
+
+@dataclass(frozen=True)
+class Sample:
+    count: int = integer(1, 64, "images of a grid", high=65536, on_resume=True)
+    seed: int = integer(0, 0, "of every draw", on_resume=True)
+    method: str = choice(SAMPLERS, "auto", "the sampler: all draw the same images, at different speeds", on_resume=True)
+    temperature: float = real(0, 1.0, "below 1 the likelier pixels become likelier still", above=True, on_resume=True)
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole experiment. A method's own configuration adds its groups.
+
+    removed: fields that are gone, with the value under which they did nothing.
+    """
+
+    method: Method = Method()
+    data: Data = Data()
+    train: Train = Train()
+    sample: Sample = Sample()
+
+    removed: ClassVar[dict[str, object]] = {}
+
+    def check(self) -> None:
+        """Raises InputError naming a field that does not go together with the others."""
+        for name, seed in (("train.seed", self.train.seed), ("data.seed", self.data.seed)):
+            if seed + self.train.replicates > 2**31:  # a replicate adds its number to both
+                most = 2**31 - self.train.replicates
+                raise refused(name, seed, f"at most {most} with {self.train.replicates} replicates")
+
+
+def groups(kind: type[Config]) -> dict[str, type]:
+    """The groups of fields of a method's configuration, by name: its own between those that every method has."""
+    kinds = {field.name: field.type for field in dataclasses.fields(kind)}
+    own = [name for name in kinds if name not in ("train", "sample")]
+    return {name: kinds[name] for name in [*own, "train", "sample"]}

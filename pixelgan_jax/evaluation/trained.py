@@ -1,0 +1,97 @@
+"""A method with averaged parameters, applied to any number of images in bounded memory.
+
+Shapes: N images, H rows, W columns, C channels, D code width.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from pixelgan_jax.config import Config
+from pixelgan_jax.data.randomness import Stream, example_keys, fold
+from pixelgan_jax.methods import registry
+from pixelgan_jax.methods.method import Method, State, Variables
+from pixelgan_jax.training import parallel
+from pixelgan_jax.training.checkpoint import Meta, newest
+
+Array = jax.Array
+
+MAPPED = 500  # images of one compiled call
+DRAWN = 256  # images drawn in one compiled call
+
+
+class Trained(NamedTuple):
+    """A method, the variables it learnt, and the configuration it was trained with, after `step` steps; what is asked
+    of it is shared by the devices of `mesh`."""
+
+    config: Config
+    method: Method
+    variables: Variables
+    mesh: Mesh
+    step: int
+
+
+def of_state(config: Config, method: Method, state: State, mesh: Mesh) -> Trained:
+    """What a training run has come to."""
+    return Trained(config, method, method.averaged(state), mesh, int(state.step))
+
+
+def load(workdir: Path) -> Trained:
+    """The newest good checkpoint of a workdir. Raises InputError where the folder holds none."""
+    mesh = parallel.make_mesh()
+
+    def method_of(meta: Meta) -> Method:
+        return registry.make(meta.config, meta.data)
+
+    state, meta = newest(workdir, lambda meta: initial(method_of(meta), meta.config, mesh))
+    return of_state(meta.config, method_of(meta), state, mesh)
+
+
+def initial(method: Method, config: Config, mesh: Mesh, images: np.ndarray | None = None) -> State:
+    """The state before the first step, on every device; without a mini-batch of images of the shapes alone."""
+    if images is None:
+        images = np.zeros((1, *method.shape), np.uint8)
+    return parallel.replicate(method.init(config.train.seed, images), mesh)
+
+
+def evaluation_keys(seed: int, count: int) -> Array:
+    """A key for each of N examples, [N], of a split or of a request."""
+    return example_keys(fold(jax.random.key(seed), Stream.EVALUATION), jnp.arange(count))
+
+
+def rows(trained: Trained, function, arrays: tuple, batch: int = MAPPED) -> Any:
+    """function(variables, *arrays) of the method, for all rows of the arrays, as NumPy arrays."""
+    return parallel.map_examples(function, (trained.variables,), arrays, trained.mesh, batch)
+
+
+def draw(
+    trained: Trained,
+    code: np.ndarray,
+    seed: int,
+    sampler: str = "auto",
+    temperature: float = 1.0,
+    given: np.ndarray | None = None,
+    known: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """x ~ p(x | z) for codes [N, D]: uint8 [N, H, W, C], and how many passes of the network each took, int32 [N].
+
+    Image i depends on the seed, i and its code alone, whatever N is; of `given` uint8 [N, H, W, C] it keeps the first
+    known[i] pixels where the method completes images. Large requests go in chunks, under a progress bar. The samplers
+    draw the same images; of an autoregressive model only those that run the whole network count its passes.
+    """
+    count, shape = len(code), trained.method.shape
+    given = np.zeros((count, *shape), np.uint8) if given is None else given
+    known = np.zeros(count, np.int32) if known is None else known
+    if not count:
+        return given, known
+    keys = example_keys(fold(jax.random.key(seed), Stream.SAMPLING), jnp.arange(count))
+    function, options = trained.method.draw(sampler, temperature)
+    arrays = (np.asarray(code, np.float32), keys, given, known)
+    shared = (trained.variables, options)
+    images, passes = parallel.map_examples(function, shared, arrays, trained.mesh, DRAWN, unit="image")
+    kept = np.arange(shape[0] * shape[1]).reshape(shape[:2]) < known.reshape(-1, 1, 1)
+    return np.where(kept[..., None], given, images), passes

@@ -1,0 +1,55 @@
+"""What a code tells of its image, and how far all codes together are from the prior.
+
+Computed on the host in float64 from the rows of a whole split. Shapes: N examples, K categories, d Gaussian dimensions,
+D = K + d.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy.special import logsumexp, xlogy
+
+from pixelgan_jax.methods.method import Code
+
+
+def information(code: Code, gaussian: bool, rows: dict[str, Any]) -> dict[str, float]:
+    """The two terms that E_x KL(q(z | x) ‖ p(z)) = KL(q(z) ‖ p(z)) + I_q(z; x) splits into, nats.
+
+    Categorical: exact, from the mean posterior and the entropies. Gaussian encoder: the left side is analytic,
+    KL(q(z) ‖ p) is estimated with one draw of each component of the exact mixture q(z) = 1/N Σ q(z | x_i), and I is
+    their difference. A product of both: the same over the joint mixture. Without a code, and for a deterministic or
+    noise-fed continuous code, there is neither. rows: log_probabilities [N, K], mean and log_sd [N, d], code [N, D].
+    """
+    categories, dimensions = code.categories, code.dimensions
+    if not code.width or (dimensions and not gaussian):
+        return {}
+    log_q = rows["log_probabilities"].astype(np.float64)
+    conditional = float(np.mean(np.sum(xlogy(np.exp(log_q), np.exp(log_q)), axis=1))) if categories else 0.0
+    to_prior = conditional + (math.log(categories) if categories else 0.0)
+    if not dimensions:
+        mean = np.exp(log_q).mean(axis=0)
+        marginal = float(np.sum(xlogy(mean, mean))) + math.log(categories)
+        return {"marginal_kl_nats": marginal, "mutual_information_nats": to_prior - marginal}
+    mean, log_sd = rows["mean"].astype(np.float64), rows["log_sd"].astype(np.float64)
+    to_prior += float(np.mean(np.sum(0.5 * (mean**2 + np.exp(2 * log_sd) - 1.0) - log_sd, axis=1)))
+    drawn = rows["code"].astype(np.float64)
+    log_prior = -0.5 * np.sum(drawn[:, categories:] ** 2, axis=1) - 0.5 * dimensions * math.log(2 * math.pi)
+    log_prior -= math.log(categories) if categories else 0.0
+    marginal = float(np.mean(_log_mixture(drawn, log_q, mean, log_sd) - log_prior))
+    return {"marginal_kl_nats": marginal, "mutual_information_nats": to_prior - marginal}
+
+
+def _log_mixture(code: np.ndarray, log_q: np.ndarray, mean: np.ndarray, log_sd: np.ndarray) -> np.ndarray:
+    """log q(z) under the mixture of all N posteriors, at codes [N, D] -> [N]; rows by the hundred to bound memory."""
+    categories, dimensions = log_q.shape[1], mean.shape[1]
+    constant = -0.5 * dimensions * math.log(2 * math.pi) - log_sd.sum(axis=1)
+    rows = []
+    for start in range(0, len(code), 100):
+        part = code[start : start + 100]
+        scaled = (part[:, None, categories:] - mean[None]) * np.exp(-log_sd)[None]
+        log_density = constant[None] - 0.5 * np.sum(scaled**2, axis=2)
+        if categories:
+            log_density += log_q.T[part[:, :categories].argmax(axis=1)]
+        rows.append(logsumexp(log_density, axis=1) - math.log(len(code)))
+    return np.concatenate(rows)

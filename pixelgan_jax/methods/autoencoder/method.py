@@ -1,0 +1,90 @@
+"""The autoencoder family as a method: PixelGAN, the adversarial autoencoder, the PixelCNN alone.
+
+Its variables are (averaged parameters, averaged batch statistics), by role. Shapes are methods/method.py's.
+"""
+
+from functools import partial
+from typing import Any
+
+import jax
+
+from pixelgan_jax.errors import InputError
+from pixelgan_jax.methods.autoencoder import priors
+from pixelgan_jax.methods.autoencoder.information import information
+from pixelgan_jax.methods.autoencoder.model import Autoencoder, build, encode, log_prob, targets
+from pixelgan_jax.methods.autoencoder.phases import create, phases
+from pixelgan_jax.methods.autoencoder.sampling import samplers
+from pixelgan_jax.methods.autoencoder.settings import AutoencoderConfig
+from pixelgan_jax.methods.autoencoder.step import train_step
+from pixelgan_jax.methods.method import AXIS, Code, DataSpec, Method
+from pixelgan_jax.methods.state import TrainState
+from pixelgan_jax.nn.pixelcnn import reach
+
+Array = jax.Array
+Variables = tuple[dict[str, Any], dict[str, Any]]
+
+
+def make(config: AutoencoderConfig, data: DataSpec) -> Method:
+    """The method of `config`, of which the seeds are not looked at, for such data.
+
+    Raises InputError where the likelihood cannot model the images, or labels are not the categories.
+    """
+    if config.data.labels and config.prior.categories != data.classes:
+        raise InputError(
+            f"config.prior.categories: {config.prior.categories} is not allowed: must be the data's"
+            f" {data.classes} classes when there are labels"
+        )
+    model = build(config, data.shape, AXIS)
+    code = Code(*priors.sizes(config.prior), matched=config.prior.adversarial)
+    return Method(
+        name="autoencoder",
+        shape=model.shape,
+        levels=config.data.levels,
+        code=code,
+        phases=phases(config),
+        summary=_receptive_field(config),
+        init=partial(_init, model),
+        step=partial(train_step, model),
+        averaged=_averaged,
+        infer=partial(_infer, model),
+        information=partial(information, code, config.model.encoder == "gaussian"),
+        encode=partial(_encode, model),
+        targets=partial(targets, model),
+        log_prob=partial(_log_prob, model),
+        prior=partial(priors.sample, config.prior),
+        draw=samplers(model),
+        completes=config.model.decoder != "deconv",
+    )
+
+
+def _receptive_field(config: AutoencoderConfig) -> str:
+    settings = config.model
+    if settings.decoder == "deconv":
+        return ""
+    seen = reach(settings.layers, settings.first_kernel, settings.kernel)
+    return f"receptive field {seen} rows above, {2 * seen + 1} columns"
+
+
+def _init(model: Autoencoder, seed: Array, images: Array) -> TrainState:
+    return create(model, seed)
+
+
+def _averaged(state: TrainState) -> Variables:
+    return state.ema, state.ema_stats
+
+
+def _infer(model: Autoencoder, variables: Variables, images: Array, keys: Array) -> dict[str, Array]:
+    """q(z | x), by its log_probabilities [N, K], mean and log_sd [N, d], and one draw of it, code [N, D]."""
+    params, stats = variables
+    posterior = encode(model, params["encoder"], stats["encoder"], images, keys)
+    return posterior._asdict() | {"code": priors.hard_code(posterior, keys)}
+
+
+def _encode(model: Autoencoder, variables: Variables, images: Array, keys: Array) -> Array:
+    params, stats = variables
+    return priors.soft_code(encode(model, params["encoder"], stats["encoder"], images, keys), keys)
+
+
+def _log_prob(model: Autoencoder, variables: Variables, levels_of: Array, code: Array) -> Array:
+    params, _ = variables
+    return log_prob(model, params["decoder"], levels_of, code)

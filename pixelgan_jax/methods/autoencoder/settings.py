@@ -1,0 +1,112 @@
+"""The configuration of the autoencoder family."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pixelgan_jax.config import Config
+from pixelgan_jax.config.fields import boolean, choice, integer, odd, real, refused, widths
+
+
+@dataclass(frozen=True)
+class Model:
+    encoder: str = choice(
+        ("deterministic", "gaussian", "noise"),
+        "deterministic",
+        "of a continuous code; noise: z = f(x, n)",
+    )
+    encoder_channels: tuple[int, ...] = widths(
+        (32, 64, 128), "of 3×3 convolutions, of which every one but the first halves the image"
+    )
+    encoder_units: int = integer(1, 256, "of the dense layer before the code", high=65536)
+    encoder_batch_norm: bool = boolean(True, "batch normalisation in every hidden layer of the encoder")
+    logits_batch_norm: float = real(0, 0.0, "softmax head: batch-normalised logits times this; 0: plain logits")
+    input_noise: float = real(0, 0.3, "s.d. of noise on the encoder's input (pixels in [-1, 1]), in training only")
+    input_translation: float = real(
+        0,
+        0.0,
+        "in training the encoder sees a random view, moved by at most so many pixels along either side",
+        absent=0.0,
+    )
+    input_rotation: float = real(0, 0.0, "turned by at most so many degrees", high=180, absent=0.0)
+    input_scaling: float = real(0, 0.0, "scaled by at most this part of its size", high=1, below=True, absent=0.0)
+    input_shear: float = real(0, 0.0, "sheared sideways by at most this part of its height", absent=0.0)
+    input_thickness: float = real(
+        0, 0.0, "strokes widened or thinned by at most this part of the way to 3×3 pixels' extremes", high=1, absent=0.0
+    )
+    noise_dimensions: int = integer(1, 16, "width of the noise n that the noise encoder is fed", high=65536)
+    decoder: str = choice(
+        ("pixelcnn", "gated_pixelcnn", "deconv"),
+        "pixelcnn",
+        "the gated one has no blind spot; deconv: the adversarial autoencoder's",
+    )
+    channels: int = integer(1, 32, "width of every decoder layer", high=65536)
+    layers: int = integer(0, 4, "residual layers after the first", high=1000)
+    first_kernel: int = odd(3, 99, 3, "side of the first, strictly causal convolution")
+    kernel: int = odd(3, 99, 3, "side of the residual layers' convolutions")
+    conditioning: str = choice(
+        ("location_invariant", "location_dependent"), "location_invariant", "the code's adaptive bias"
+    )
+    likelihood: str = choice(
+        ("bernoulli", "categorical", "logistic_mixture"), "bernoulli", "of a pixel; RGB takes the last"
+    )
+    mixtures: int = integer(1, 10, "components of the logistic mixture", high=1000)
+    discriminator_units: tuple[int, ...] = widths((500, 500), "dense layers of the discriminator on the code")
+    discriminator_noise: float = real(0, 0.05, "s.d. of Gaussian noise on the discriminator's input")
+    discriminator_draws: bool = boolean(
+        False, "show it one-hot draws of the categorical code instead of the softmax", absent=False
+    )
+
+
+@dataclass(frozen=True)
+class Prior:
+    name: str = choice(
+        ("none", "gaussian", "categorical", "product"), "categorical", "of the code; product: categorical × gaussian"
+    )
+    categories: int = integer(2, 10, "K, width of the categorical code", high=65536)
+    dimensions: int = integer(1, 2, "d, width of the Gaussian code", high=65536)
+    adversarial: bool = boolean(True, "match the aggregated posterior to the prior")
+
+
+@dataclass(frozen=True)
+class Optim:
+    reconstruction_rate: float = real(0, 1e-3, "Adam's, encoder and decoder", above=True)
+    discriminator_rate: float = real(0, 5e-4, "Adam's, discriminator", above=True)
+    generator_rate: float = real(0, 1e-3, "Adam's, encoder against the discriminator", above=True)
+    supervised_rate: float = real(0, 1e-3, "Adam's, encoder on labels", above=True)
+    momentum: float = real(0, 0.9, "Adam's b1 for reconstruction and labels", high=1, below=True)
+    adversarial_momentum: float = real(0, 0.5, "Adam's b1 for discriminator and generator", high=1, below=True)
+    schedule: str = choice(("cosine", "constant"), "cosine", "of the rates; cosine: to zero over the run")
+    warmup: float = real(0, 0.0, "part of the run in which rates grow linearly from zero", high=1, below=True)
+    clip: float = real(0, 0.0, "largest global gradient norm of a phase; 0: no clipping")
+    ema: float = real(0, 0.999, "decay of the averaged parameters that are evaluated", high=1, below=True)
+    view_information: float = real(
+        0, 0.0, "weight of the mutual information of two views' codes in the generator's loss", absent=0.0
+    )
+
+
+@dataclass(frozen=True)
+class AutoencoderConfig(Config):
+    """An experiment with a PixelGAN or adversarial autoencoder, or a PixelCNN."""
+
+    model: Model = Model()
+    prior: Prior = Prior()
+    optim: Optim = Optim()
+
+    removed: ClassVar[dict[str, object]] = {"optim.consistency": 0.0}
+
+    def check(self) -> None:
+        super().check()
+        model, prior, data = self.model, self.prior, self.data
+        categorical = prior.name in ("categorical", "product")
+        if model.likelihood == "bernoulli" and data.levels != 2:
+            raise refused("data.levels", data.levels, "2 with likelihood bernoulli")
+        if data.labels and not categorical:
+            raise refused("data.labels", data.labels, f"0 with prior.name {prior.name}; labels need a categorical code")
+        if self.optim.view_information and not (prior.adversarial and categorical):
+            allowed = "0 without a categorical code or without prior.adversarial"
+            raise refused("optim.view_information", self.optim.view_information, allowed)
+        if prior.name == "none" and model.decoder == "deconv":
+            raise refused("prior.name", prior.name, "another with the deconv decoder, which must have a code")
+        if prior.name in ("none", "categorical") and model.encoder != "deterministic":
+            allowed = f"deterministic with prior.name {prior.name}, which has no continuous code"
+            raise refused("model.encoder", model.encoder, allowed)

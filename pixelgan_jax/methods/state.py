@@ -1,0 +1,34 @@
+"""What a run of a method with averaged parameters is made of at one step."""
+
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+
+Array = jax.Array
+Tree = dict[str, Any]
+
+
+@flax.struct.dataclass
+class TrainState:
+    """step []: steps done. params, ema: by role. stats, ema_stats: batch statistics by role, and in `stats` whatever
+    else a step remembers. opt: optimizer state by phase. These names are those of the arrays in a checkpoint."""
+
+    step: Array
+    params: Tree
+    stats: Tree
+    opt: Tree
+    ema: Tree
+    ema_stats: Tree
+
+
+def average(decay: float, step: Array, old: Tree, new: Tree) -> Tree:
+    """The exponential moving average, its decay warmed up: min(decay, (1 + t) / (10 + t))."""
+    decay = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+    return jax.tree.map(lambda a, b: a + (1.0 - decay) * (b - a), old, new)
+
+
+def pick(tree: Tree, roles: tuple[str, ...]) -> Tree:
+    """The given roles of a tree by role."""
+    return {role: tree[role] for role in roles}

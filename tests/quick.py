@@ -1,9 +1,23 @@
-"""What has XLA compile in a hurry: tests compile far longer than they compute."""
+"""What has XLA compile in a hurry, or not twice: tests compile far longer than they compute."""
 
+import os
 from importlib.metadata import version
+from pathlib import Path
 
 XLA_FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 # The emitters of fusions before MLIR's compile in half the time and a quarter of the memory. They are to go, and
 # XLA aborts at a flag that it does not know.
 if version("jaxlib").startswith("0.10."):
     XLA_FLAGS += " --xla_cpu_use_fusion_emitters=false"
+
+
+def environment(programs: Path | None) -> dict[str, str]:
+    """Of a user's process: without the tests' settings, and with compiled programs kept in the folder `programs`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "XLA_"))}
+    if programs:
+        kept |= {
+            "JAX_COMPILATION_CACHE_DIR": str(programs),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        }
+    return kept

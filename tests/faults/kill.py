@@ -29,6 +29,7 @@ from pixelgan_jax.commands import run
 from pixelgan_jax.evaluation.trained import initial
 from pixelgan_jax.training import logs, parallel
 from pixelgan_jax.training.checkpoint import Checkpoints
+from tests import quick
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 60
@@ -63,17 +64,10 @@ def command(
 ) -> Process:
     """Trains in `folder`; killed after so many seconds, of its work alone with `at_work`. `compiled`: where compiled
     programs are kept."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
-    if compiled:
-        environment |= {
-            "JAX_COMPILATION_CACHE_DIR": str(compiled),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-        }
     begun = time.time()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         told = [sys.executable, "-m", "pixelgan_jax.main", *flags, f"--workdir={folder}"]
-        process = subprocess.Popen(told, cwd=ROOT, env=environment, stdout=out, stderr=err)
+        process = subprocess.Popen(told, cwd=ROOT, env=quick.environment(compiled), stdout=out, stderr=err)
         try:
             # read where it is: a seek would move the end that the process writes to
             while at_work and process.poll() is None and AT_WORK not in os.pread(out.fileno(), 10000, 0).decode():

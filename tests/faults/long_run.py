@@ -1,13 +1,13 @@
 """python -m tests.faults.long_run --steps 20000: memory, open files, threads and step time stay flat over a long run.
 
-A small digits run with its logs, evaluations and checkpoints is watched from outside, through /proc; its second
-quarter is compared with its last. Step time is held to be flat by the processor's time a step, which depends less than
-the clock's on what else the machine does; the time on the clock is printed beside it.
+A small digits run with its logs, evaluations and checkpoints looks at itself, through /proc, at every line it logs;
+its second quarter is compared with its last. Step time is held to be flat by the processor's time a step, which depends
+less than the clock's on what else the machine does; the time on the clock is printed beside it.
 """
 
 import argparse
+import json
 import math
-import os
 import statistics
 import subprocess
 import sys
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pixelgan_jax.training import logs
+from tests import quick
 from tests.faults.kill import FLAGS, ROOT
 
 LOGS = 40  # log lines of a run, evaluations and checkpoints a quarter of that
@@ -36,42 +37,43 @@ class Sample(NamedTuple):
     seconds: float
 
 
-def look(pid: int, folder: Path) -> Sample | None:
-    """The process now; None once it has ended."""
-    proc = Path("/proc") / str(pid)
-    try:
-        status = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
-        used = (proc / "stat").read_text().rpartition(")")[2].split()
-        files = len(list((proc / "fd").iterdir()))
-        memory, threads = int(status["VmRSS"].split()[0]) / 1024, int(status["Threads"])
-    except (OSError, KeyError):
-        return None
-    seconds = (int(used[11]) + int(used[12])) / os.sysconf("SC_CLK_TCK")
-    rows = logs.read(folder)
-    return Sample(rows[-1]["step"] if rows else 0, memory, files, threads, seconds)
+def look(step: int) -> Sample:
+    """This process now."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    files = len(list(Path("/proc/self/fd").iterdir()))
+    memory, threads = int(status["VmRSS"].split()[0]) / 1024, int(status["Threads"])
+    return Sample(step, memory, files, threads, time.process_time())
+
+
+# the command, and a sample a line in the file named first
+PROGRAM = """
+import json, sys
+from pixelgan_jax import main
+from pixelgan_jax.training import logs
+from tests.faults import long_run
+
+seen, scalars = sys.argv.pop(1), logs.Log.scalars
+
+def looking(log, step, row):
+    scalars(log, step, row)
+    with open(seen, "a") as file:
+        print(json.dumps(long_run.look(step)), file=file)
+
+logs.Log.scalars = looking
+main.main()
+"""
 
 
 def watch(steps: int, folder: Path, flags: list[str]) -> list[Sample]:
-    """A run of so many steps in `folder`, looked at a few times between two log lines until its last step."""
+    """A run of so many steps in `folder`, which has looked at itself at each of its log lines but the last."""
     every = max(1, steps // LOGS)
     changes = [f"--config.train.steps={steps}", f"--config.train.log_every={every}"]
     changes += [f"--config.train.{name}_every={4 * every}" for name in ("evaluate", "checkpoint")]
-    command = [sys.executable, "-m", "pixelgan_jax.main", *flags, *changes, f"--workdir={folder}"]
-    samples = []
-    with tempfile.TemporaryFile("w+") as told:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=told, stderr=told)
-        try:
-            while sample := look(process.pid, folder):
-                if sample.step == steps:  # what follows is the report
-                    break
-                samples.append(sample)
-                time.sleep(0.05)
-            status = process.wait(600)
-        finally:
-            process.kill()
-        told.seek(0)
-        assert status == 0, told.read()
-    return samples
+    with tempfile.NamedTemporaryFile("r") as seen:
+        command = [sys.executable, "-c", PROGRAM, seen.name, *flags, *changes, f"--workdir={folder}"]
+        done = subprocess.run(command, cwd=ROOT, env=quick.environment(None), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return [Sample(*json.loads(line)) for line in seen.read().splitlines()][:-1]
 
 
 def check(steps: int, folder: Path, flags: list[str] = FLAGS) -> str:

@@ -5,7 +5,6 @@ when one is killed, told to stop, or told something else than the others, all en
 """
 
 import json
-import os
 import re
 import signal
 import socket
@@ -45,11 +44,8 @@ def start(
 ) -> list[subprocess.Popen]:
     """`count` processes that train in `folder`; `each`: flags of one of them alone, by its number; `program`: a text in
     place of the command."""
-    kept = {"JAX_COMPILATION_CACHE_DIR": str(folder.parent / "compiled"), "OMP_NUM_THREADS": "1"}
-    kept |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
-    # one device each, whatever the tests use
-    kept["XLA_FLAGS"] = quick.XLA_FLAGS
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")} | kept
+    environment = quick.environment(folder.parent / "compiled") | {"OMP_NUM_THREADS": "1"}
+    environment["XLA_FLAGS"] = quick.XLA_FLAGS  # one device each, whatever the tests use
     address, made = f"127.0.0.1:{reserved_port()}", []
     run = ["-c", program] if program else ["-m", "pixelgan_jax.main"]
     for i in range(count):

@@ -1,10 +1,12 @@
-"""The scripts of this folder in a short form."""
+"""The scripts of this folder in a short form, compiled as users' are."""
 
 import sys
 
 import pytest
 
 from tests.faults import kill, long_run
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.skipif(not hasattr(kill.signal, "SIGKILL"), reason="signals of POSIX")

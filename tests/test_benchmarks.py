@@ -93,6 +93,7 @@ def test_the_training_benchmark_reports_both(tmp_path, monkeypatch, capsys):
     assert row["megaflops_per_image"] > 0.01 and 0 < row["utilisation"] < 1 and row["compile_seconds"] > 0
 
 
+@pytest.mark.slow
 def test_the_benchmark_of_forms_reports_a_ratio_for_each(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["cpu_forms", "--trial", "--out", str(tmp_path)])
     cpu_forms.main()

@@ -219,8 +219,9 @@ def test_a_run_in_a_workdir_goes_before_the_committed_one(folder, committed):
 
 
 def test_a_run_of_another_configuration_is_trained(committed, capsys):
-    assert command(committed, "table", "--config.optim.ema=0.5") == 0
-    assert trained(capsys)[-2:] == ["ours/clusters, seed_0: training", "ours/clusters, seed_1: training"]
+    capsys.readouterr()
+    assert command(committed, "table", "--config.optim.ema=0.5", "--config.train.replicates=1") == 0
+    assert trained(capsys) == ["ours/clusters, seed_0: training"]
 
 
 def test_a_seed_more_is_trained_alone_and_where_the_data_lie_does_not_matter(committed, capsys):

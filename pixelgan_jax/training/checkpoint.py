@@ -32,8 +32,9 @@ RATIO = 100
 
 
 class Meta(NamedTuple):
-    """What a checkpoint says of itself. seconds, compile_seconds: spent training. shape to labels: its data's, of which
-    earlier versions did not say how many images and labels there were."""
+    """What a checkpoint says of itself: the experiment and its configuration, the data that it was trained on (shape
+    (H, W, C) of an image; 0 images and labels where an earlier version did not count them), and the seconds spent
+    training and compiling."""
 
     experiment: str
     config: Config
@@ -82,9 +83,9 @@ class Checkpoints:
         self.folder = Path(os.path.realpath(workdir)) / "checkpoints"  # arrays are not stored below a ".."
         for name in ("absl", "asyncio"):  # orbax's account of every save, restore and failure; failures are raised too
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        self._policy, self._names = retention.NewestAndBest(self.folder), retention.Names()
+        self._policy, self._readable = retention.NewestAndBest(self.folder), retention.ReadableSteps()
         options = ocp.CheckpointManagerOptions(
-            step_name_format=self._names,
+            step_name_format=self._readable,
             preservation_policy=self._policy,
             create=not read_only,
             read_only=read_only,
@@ -175,14 +176,14 @@ class Checkpoints:
     def _check_claim(self, step: int, make_target: Callable[[], State]) -> None:
         """Raises ValueError where the state to restore into, or what arrays are stored in, is too large for what is
         on disk; allocates nothing."""
-        place = self.folder / str(step)
+        folder = self.folder / str(step)
         claimed = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(jax.eval_shape(make_target)))
         # an array is unpacked in chunks, whose size is a claim of its own
-        for array in jax.tree.leaves(ocp.StandardCheckpointHandler().metadata(place / "state")):
+        for array in jax.tree.leaves(ocp.StandardCheckpointHandler().metadata(folder / "state")):
             claimed = max(claimed, math.prod(array.storage.chunk_shape) * array.dtype.itemsize)
-        held = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
-        if claimed > RATIO * held:
-            raise ValueError(f"claims arrays of {claimed:,} bytes, and has {held:,} on disk")
+        stored = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        if claimed > RATIO * stored:
+            raise ValueError(f"claims arrays of {claimed:,} bytes, and has {stored:,} on disk")
 
     def restore(self, step: int, like: State, sums: dict[str, int]) -> State:
         """The state saved at `step`, in the shapes, types and placement of `like`. Raises ValueError where an array
@@ -202,11 +203,11 @@ class Checkpoints:
         `make_target(meta)` gives the state to restore into; an InputError it raises is passed on. A checkpoint that
         does not restore is passed over with a line saying why. Raises InputError where none restores.
         """
-        known = sorted({*self.steps(), *self._names.refused})
+        known = sorted({*self.steps(), *self._readable.refused})
         for step in reversed(known):
             try:
-                if step in self._names.refused:
-                    raise self._names.refused[step]
+                if step in self._readable.refused:
+                    raise self._readable.refused[step]
                 meta, sums = self.meta(step)
             except Exception as error:  # whatever orbax raises on a damaged file
                 self._skip(step, error)

@@ -11,11 +11,12 @@ KEPT = 3  # newest checkpoints; the best by validation error is kept besides
 STEP_NAME = re.compile(r"0|[1-9]\d{0,9}")
 
 
-class Names(ocp.path.step.NameFormat):
-    """Shows orbax the steps that it can list; `refused` says, by step, what is wrong with the others.
+class ReadableSteps(ocp.path.step.NameFormat):
+    """The names of steps, of which orbax sees those alone that it can list; `refused` says, by step, what is wrong with
+    the others.
 
-    Orbax passes over a file or a dead link without a word, waits for a pipe, and on some descriptions raises before
-    any step can be read.
+    Orbax itself passes over a file or a dead link without a word, waits for a pipe, and on some descriptions raises
+    before any step can be read.
     """
 
     def __init__(self):

@@ -70,6 +70,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def _running(pid: int) -> bool:
+    """Whether another process has this id."""
     # Signal 0 only asks whether the process is there; elsewhere than on POSIX it would end it.
     if os.name != "posix" or pid == os.getpid():
         return False
@@ -83,6 +84,7 @@ def _running(pid: int) -> bool:
 
 
 def _remove_leftovers(folder: Path) -> None:
+    """Removes the files that processes were writing here when they were killed."""
     for path in folder.iterdir():
         match = _PARTIAL.fullmatch(path.name)
         # Where files cannot be locked, another command may be writing here right now.
@@ -172,8 +174,8 @@ def prepare(folder: Path) -> None:
         probe = _partial(folder / "probe")
         probe.write_bytes(b"\0")
         probe.unlink()
-        for place in (folder, folder / "samples"):
-            if place.is_dir():
-                _remove_leftovers(place)
+        for each in (folder, folder / "samples"):
+            if each.is_dir():
+                _remove_leftovers(each)
     except (OSError, ValueError) as error:
         raise _unwritable(folder, error) from None

@@ -73,6 +73,13 @@ def batch_moments(x: Array) -> Array:
     return jnp.stack([channel_sums(x), channel_sums(jnp.square(x))]) * (x.shape[-1] / x.size)
 
 
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)), element by element."""
+    if xla_cpu.chosen("sigmoid"):
+        return 0.5 + 0.5 * jnp.tanh(0.5 * x)
+    return jax.nn.sigmoid(x)
+
+
 def barrier(x: Array) -> Array:
     """x, which XLA:CPU is to keep in memory for all that read it; elsewhere XLA decides.
 

@@ -45,6 +45,7 @@ TAKEN = {
     "a bias of every channel": ("sums", ops.add_bias, arrays((5, 4, 3, 2), (2,))),
     "a bias of every image": ("sums", ops.add_bias, arrays((5, 4, 3, 2), (5, 1, 1, 2))),
     "batch statistics": ("moments", ops.batch_moments, arrays((5, 4, 3, 2))),
+    "a gate's sigmoid": ("sigmoid", ops.sigmoid, arrays((5, 4, 3, 2))),
     "a barrier": ("barriers", ops.barrier, arrays((2, 3))),
 }
 # operations to which the form does not belong

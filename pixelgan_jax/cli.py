@@ -37,7 +37,7 @@ usage: python -m pixelgan_jax.main --config experiments/NAME.py [--mode {"|".joi
   --coordinator_address, --num_processes, --process_id   one run over N processes: the same command for each, with I
               from 0 to N - 1, and process 0's host and a free port of it; not needed on Cloud TPU
 
-Fields of an experiment (--config.group.field=default: meaning; what is allowed)
+Fields of an experiment (--config.group.field=default, meaning, what is allowed)
 """
 
 
@@ -128,7 +128,10 @@ def _stop(number: int) -> None:
 def run_command(arguments: list[str]) -> int:
     """Runs one command line and returns its exit status."""
     if any(argument in HELP for argument in arguments):
-        print(help_text())
+        try:
+            print(help_text(), flush=True)
+        except BrokenPipeError:  # of `| head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     workdir = Path()
     try:

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -164,7 +166,13 @@ def test_help_explains_the_flags(capsys, arguments):
     status, out, err = run(capsys, *arguments)
     assert (status, err) == (0, "")
     assert out.startswith("usage: python -m pixelgan_jax.main --config experiments/NAME.py")
-    assert "--config.train.steps=1000: of the whole run; an integer from 1" in out
+    assert "--config.train.steps=1000\n      of the whole run; an integer from 1" in out
+
+
+def test_help_may_be_cut_short():
+    command = f"{sys.executable} -m pixelgan_jax.main --help | head -n 1"
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("usage: ") and done.stderr == ""
 
 
 def test_a_run_that_diverges_says_where_and_ends_with_status_1(capsys, tmp_path):

@@ -103,9 +103,9 @@ def defaults(kind: type[Config]) -> dict[str, dict[str, Any]]:
 
 
 def describe(kind: type[Config]) -> str:
-    """A line for each field: its name, its default, what it means and what is allowed."""
+    """Two lines for each field: its name and default; what it means and what is allowed."""
     return "\n".join(
-        f"  --config.{group}.{name}={field.default}: {field.metadata['meaning']}; {field.metadata['allowed']}"
+        f"  --config.{group}.{name}={field.default}\n      {field.metadata['meaning']}; {field.metadata['allowed']}"
         for group, name, field in fields_of(kind)
     )
 

@@ -52,7 +52,7 @@ def test_it_has_a_group_of_its_own_and_not_the_others():
         fields = base.get_config()
         fields.ensemble = base.get_config("ensemble").ensemble
         registry.from_dict(fields)
-    assert "--config.ensemble.weight=1.0: of the squared distance" in describe(ensemble.EnsembleConfig)
+    assert "--config.ensemble.weight=1.0\n      of the squared distance" in describe(ensemble.EnsembleConfig)
 
 
 def test_training_leaves_what_applies(workdir, capsys):

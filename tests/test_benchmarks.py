@@ -17,9 +17,7 @@ needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reas
 
 
 def test_the_sampling_benchmark_reports_every_method(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(
-        "sys.argv", ["sampling", "--trial", "--batches", "3", "--repeats", "1", "--out", str(tmp_path)]
-    )
+    monkeypatch.setattr("sys.argv", ["sampling", "--trial", "--batches", "3", "--repeats", "1", "--out", str(tmp_path)])
     sampling.main()
     assert "batch 3: oracle" in capsys.readouterr().out
     results = json.loads((tmp_path / "sampling.json").read_text())

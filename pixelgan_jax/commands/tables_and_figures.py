@@ -130,9 +130,11 @@ def _draw(path: Path, gathered: Row, cells: list[Cell], outcomes: Outcomes, comm
                 if task in here.get(cell.name, []):
                     run["numbers"] = next(values, {})
     firsts = [cell.tasks[0] for cell in cells if outcomes[cell.tasks[0].workdir] == DONE]
+    away = [str(task.workdir) for task in firsts if not finished(task)]
     old = committed.with_suffix(".png")
-    if any(not finished(task) for task in firsts) and old.exists():
+    if away and old.exists():
         png = old.read_bytes()
+        print(f"the picture is the committed one, {old}: to be drawn anew it needs {', '.join(away)}", flush=True)
     write_json(Path(f"{path}.json"), gathered)
     if png is not None:
         write_whole(Path(f"{path}.png"), png)

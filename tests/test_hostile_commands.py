@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from experiments import base
 from pixelgan_jax import cli
-from pixelgan_jax.commands import run
+from pixelgan_jax.commands import replicates, run
 from pixelgan_jax.config import Config, to_dict
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods.registry import from_dict
@@ -45,7 +45,7 @@ def imported():
 def nothing_runs(tmp_path, monkeypatch):
     """Commands are parsed and refused as ever, in an empty folder; what would be run is not."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(run, "execute", lambda *_: None)
+    monkeypatch.setattr(replicates, "execute", lambda _, *told: run.start(*told))
 
 
 def command(*arguments: str, claim: int = 1 << 20) -> int:

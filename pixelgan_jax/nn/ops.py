@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from pixelgan_jax.nn import xla_cpu
 from pixelgan_jax.nn.xla_cpu import dense as cpu_dense
-from pixelgan_jax.nn.xla_cpu import doubling, halving, masked, moments, patches, sums
+from pixelgan_jax.nn.xla_cpu import doubling, halving, moments, patches, sums
 
 Array = jax.Array
 Padding = str | tuple[tuple[int, int], tuple[int, int]]
@@ -42,9 +42,9 @@ def conv_transpose(x: Array, kernel: Array) -> Array:
 def causal_conv(x: Array, above: Array, own: Array) -> Array:
     """The masked convolution of x [N, H, W, C] with the weights of the p rows above [p, 2 p + 1, C, F] and of the own
     row [1, p or p + 1, C, F], leftmost pixel first, p at least 1: [N, H, W, F]."""
-    if xla_cpu.chosen("masked_parts") and not patches.has_few_channels(x):
-        return masked.causal_conv(x, above, own)
-    return conv(x, masked.whole_kernel(above, own), padding=masked.padding(above))
+    p, unseen = len(above), above.shape[1] - own.shape[1]
+    own = jnp.pad(own, ((0, 0), (0, unseen), (0, 0), (0, 0)))  # zeros for the pixels that must not be seen
+    return conv(x, jnp.concatenate([above, own]), padding=((p, 0), (p, p)))
 
 
 def channel_sums(x: Array) -> Array:

@@ -17,7 +17,6 @@ FORMS = {
     "patches": "convolutions of images of few channels, and of maps smaller than the kernel, as matrix products",
     "patch_statistics": "batch statistics of an image's convolution from those of its patches",
     "halving": "the input gradient of a strided convolution by even and odd rows and columns",
-    "masked_parts": "the weight gradient of a masked convolution by the rows above and the pixel's own",
     "sigmoid": "a gate's sigmoid as a hyperbolic tangent",
     "doubling": "a transposed convolution of stride 2 as one of stride 1 for all four parities",
     "microbatches": "a decoder's gradient accumulated over micro-batches that fit into the caches",

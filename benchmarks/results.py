@@ -44,7 +44,7 @@ def page(folder: Path) -> str:
     if missing:
         parts.append(f"Not run yet: {', '.join(missing)}. Those without `_cpu` are full-size and meant for a GPU.\n")
     for each in found:
-        text = (markdown.table if each["kind"] == "table" else markdown.figure)(each)
+        text = (markdown.table if each["kind"] == "table" else markdown.figure_with_claim)(each)
         parts.append(f"## {each['title']}\n\n{text}")
         if (folder / f"{each['name']}.png").exists():
             parts.append(f"![{each['title']}]({each['name']}.png)\n")

@@ -80,8 +80,11 @@ def step_weights(model: Autoencoder, params: dict) -> tuple[int, int]:
     """(weights that enter a pixel's parameters, those among them that can be used only once its left neighbours are
     known). The first bound the operations, the second are read again for every pixel."""
     settings = model.config.model
-    total = sum(leaf.size for leaf in jax.tree.leaves(params)) - sum(
-        leaf.size for path, leaf in jax.tree.leaves_with_path(params) if "biases" in str(path) or "_bias" in str(path)
+    of_the_code = "biases", "_bias", "code_network"
+    total = sum(
+        leaf.size
+        for path, leaf in jax.tree.leaves_with_path(params)
+        if not any(part in str(path) for part in of_the_code)
     )
     p0, p, width = settings.first_kernel // 2, settings.kernel // 2, settings.channels
     head = sum(leaf.size for leaf in jax.tree.leaves(params["head"]))

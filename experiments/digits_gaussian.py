@@ -12,6 +12,8 @@ def get_config() -> ConfigDict:
     config.model.encoder = "gaussian"
     config.model.likelihood = "categorical"
     config.model.conditioning = "location_dependent"
+    config.model.code_units = (256, 256)
+    config.model.code_maps = 8
     config.model.layers = 1
     config.train.steps = 1500
     return config

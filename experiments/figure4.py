@@ -5,6 +5,20 @@ from ml_collections import ConfigDict
 
 from experiments import mnist_clusters, table1
 
+CLAIM = {
+    "source": "The paper, figure 4 (three digits: recalled)",
+    "text": "the adversary drives the codes of three digits apart, into the corners of the simplex, a digit to each",
+    "checks": [
+        {"cell": "with_adversary", "metric": "cluster_error_best_example", "at_most": 0.05},
+        {
+            "cell": "with_adversary",
+            "less": "without_adversary",
+            "metric": "cluster_error_best_example",
+            "at_most": 0.0,
+        },
+    ],
+}
+
 
 def get_config() -> ConfigDict:
     return mnist_clusters.get_config()
@@ -17,4 +31,5 @@ def get_plan() -> dict:
         "with_adversary": ("mnist_clusters", own),
         "without_adversary": ("mnist_clusters", own | {"prior.adversarial": False}),
     }
-    return {"title": "Figure 4: three categories of the digits 0, 1 and 2", "cells": cells, "drawing": "codes"}
+    title = "Figure 4: three categories of the digits 0, 1 and 2"
+    return {"title": title, "cells": cells, "drawing": "codes", "claim": CLAIM}

@@ -11,6 +11,8 @@ def get_config() -> ConfigDict:
     config.prior.name = "gaussian"
     config.model.encoder = "gaussian"
     config.model.conditioning = "location_dependent"
+    config.model.code_units = (256, 256)  # two dimensions that are to say which digit, and how it is written
+    config.model.code_maps = 8
     config.model.first_kernel = 5  # reaches 2 pixels, the two layers 1 each: a 9-pixel field
     config.model.layers = 2
     return config

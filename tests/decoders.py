@@ -15,14 +15,27 @@ LIKELIHOODS = {"bernoulli": (1, 2), "categorical": (1, 5), "logistic_mixture": (
 CASES = list(itertools.product(DECODERS, LIKELIHOODS))
 
 
-def build(decoder, kind, conditioning="location_dependent", layers=2, first=3, side=3, shape=None, width=CODE):
+# between the code and its biases: nothing, or a network of (dense layers, maps)
+LINEAR, FEATURES, MAPS = ((), 0), ((7, 11), 0), ((7, 11), 2)
+CONDITIONS = {  # the conditioning and its network
+    "linear": ("location_dependent", LINEAR),
+    "linear_invariant": ("location_invariant", LINEAR),
+    "network": ("location_dependent", MAPS),
+    "network_invariant": ("location_invariant", FEATURES),
+}
+
+
+def build(decoder, kind, condition="linear", layers=2, first=3, side=3, shape=None, width=CODE):
     channels, levels = LIKELIHOODS[kind]
+    conditioning, (units, maps) = CONDITIONS[condition]
     fields = base.get_config()
     fields.data.levels = levels
     fields.model.update(
         decoder=decoder,
         likelihood="logistic_mixture" if kind == "rgb_mixture" else kind,
         conditioning=conditioning,
+        code_units=units,
+        code_maps=maps,
         channels=8,
         layers=layers,
         first_kernel=first,

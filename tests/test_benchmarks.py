@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import cpu_forms, sampling, training
+from benchmarks import code_network, cpu_forms, sampling, training
 from pixelgan_jax.data.levels import scale
 from pixelgan_jax.methods.autoencoder.phases import learning_rate
 from tests import tiny
@@ -40,14 +40,14 @@ def test_a_pixels_operations_are_counted():
 
 
 @needs_torch
-@pytest.mark.parametrize("conditioning", ["location_invariant", "location_dependent"])
+@pytest.mark.parametrize("condition", ["linear_invariant", "linear"])
 @pytest.mark.parametrize(("decoder", "kind"), [("pixelcnn", "categorical"), ("gated_pixelcnn", "rgb_mixture")])
-def test_the_peer_computes_what_ours_does(decoder, kind, conditioning):
+def test_the_peer_computes_what_ours_does(decoder, kind, condition):
     import torch
 
     from benchmarks import torch_decoders
 
-    made, params = build(decoder, kind, conditioning, first=5)
+    made, params = build(decoder, kind, condition, first=5)
     x = scale(np.random.RandomState(0).randint(0, made.config.data.levels, (4, *made.shape)), made.config.data.levels)
     ours = jax.jit(lambda x: made.decoder.apply({"params": params}, x, codes(4)))(x)
     module = torch_decoders.build(made, params, "cpu")
@@ -89,6 +89,17 @@ def test_the_training_benchmark_reports_both(tmp_path, monkeypatch, capsys):
     ratio = row["images_per_second"] / row["pytorch"]["images_per_second"]
     assert row["times_as_fast_as_pytorch"] == pytest.approx(ratio, rel=0.02)
     assert row["megaflops_per_image"] > 0.01 and 0 < row["utilisation"] < 1 and row["compile_seconds"] > 0
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_the_code_network_reports_the_ratio_of_the_two(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["code_network", "--batches", "2", "--repeats", "1", "--out", str(tmp_path)])
+    code_network.main()
+    found = json.loads((tmp_path / "code_network.json").read_text())["decoders"]
+    assert set(found) == {"pixelcnn", "gated_pixelcnn"}
+    for row in (rows["2"] for rows in found.values()):
+        assert row["ratio"] == pytest.approx(row["network"] / row["linear"], rel=0.02)
+    assert (tmp_path / "code_network.png").stat().st_size > 5000
 
 
 @pytest.mark.slow

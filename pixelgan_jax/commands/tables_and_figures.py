@@ -2,7 +2,8 @@
 
 Such an experiment has, beside get_config(), a get_plan() that returns {"cells": {name: (experiment, {field: value})}}
 and, for a table, "columns" {key: title} and "rows" {key: title} of its cells, which are called row/column, and
-"published" {title: {column: (text, mark)}}; for a figure, its "drawing", one of figures.DRAWINGS.
+"published" {title: {column: (text, mark)}}; for a figure, its "drawing", one of figures.DRAWINGS, and, where a source
+claims something of it, a "claim": markdown.claim says what is in it.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def execute(
         gathered = gather_and_write(path, asked, cells, outcomes)
     if mode == "figure":
         _draw(path, gathered, cells, outcomes, committed)
-    print((markdown.table if mode == "table" else markdown.figure)(gathered), flush=True)
+    print(markdown.table(gathered) if mode == "table" else markdown.figure_with_claim(gathered), flush=True)
     print(f"{mode}: {path}.json and .png", flush=True)
     missing = [f"{place}: {outcome}" for place, outcome in outcomes.items() if outcome not in (DONE, NO_DATA)]
     if missing:
@@ -106,7 +107,7 @@ def _curve(task: Task) -> list[tuple[int, float]]:
 
 def _figure(path: Path, asked: Row, cells: list[Cell], outcomes: Outcomes) -> Row:
     gathered = _gathered("figure", path, cells, outcomes)
-    gathered |= {"title": asked["title"], "drawing": asked["drawing"], "reference": {}}
+    gathered |= {part: asked[part] for part in ("title", "drawing", "claim") if part in asked} | {"reference": {}}
     write_json(Path(f"{path}.json"), gathered)
     return gathered
 

@@ -74,13 +74,14 @@ def text(allowed: str, default: str, meaning: str, empty: bool, **more):
     return _field(str, allowed, lambda value: "\0" not in value and (empty or value != ""), default, meaning, **more)
 
 
-def widths(default: tuple[int, ...], meaning: str, **more):
-    def check(value: tuple) -> bool:
-        return 1 <= len(value) <= 16 and all(type(width) is int and 1 <= width <= 65536 for width in value)
+def widths(default: tuple[int, ...], meaning: str, empty: bool = False, **more):
+    fewest = 0 if empty else 1
 
-    return _field(
-        tuple, "a tuple of 1 to 16 integers from 1 to 65536, such as (32, 64)", check, default, meaning, **more
-    )
+    def check(value: tuple) -> bool:
+        return fewest <= len(value) <= 16 and all(type(width) is int and 1 <= width <= 65536 for width in value)
+
+    allowed = f"a tuple of {fewest} to 16 integers from 1 to 65536, such as (32, 64)"
+    return _field(tuple, allowed, check, default, meaning, **more)
 
 
 def shown(what: Any) -> str:

@@ -24,14 +24,18 @@ def _flat(images: np.ndarray) -> np.ndarray:
     return images.reshape(len(images), -1).astype(np.float32) / 255.0
 
 
-def score(judge: MLPClassifier, images: np.ndarray) -> dict[str, float]:
+def score(judge: MLPClassifier, images: np.ndarray) -> dict[str, float | list[float]]:
     """Means over the images. Global structure: the classifier's `confidence` (largest probability) and `entropy_nats`.
-    Local structure: `sharpness`."""
+    Local structure: `sharpness`. And what they are images of: the share of every class, and `rarest_class`, the least.
+    """
     probabilities = judge.predict_proba(_flat(images)).astype(np.float64)
+    shares = np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1]) / len(images)
     return {
         "confidence": float(probabilities.max(axis=1).mean()),
         "entropy_nats": float(-xlogy(probabilities, probabilities).sum(axis=1).mean()),
         "sharpness": sharpness(images),
+        "rarest_class": float(shares.min()),
+        "class_shares": shares.tolist(),
     }
 
 

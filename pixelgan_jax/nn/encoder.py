@@ -1,5 +1,6 @@
 """The recognition network f(x, n)."""
 
+import math
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -32,7 +33,8 @@ class Encoder(nn.Module):
     """3×3 convolutions (every one but the first halves the image), a dense layer, then one head per code.
 
     `logits_batch_norm` > 0 batch-normalises the softmax head without learnt scale or shift and multiplies by it,
-    which keeps clusters from emptying. `gaussian` adds a head for the log standard deviation. `noise` is n
+    which keeps clusters from emptying. `gaussian` adds a head for the log standard deviation, and `minimum_sd` is what
+    this cannot fall below: noise of so much is added to that of the head. `noise` is n
     [N, w], fed beside the image's features, w = 0 for none (Makhzani & Frey 2017, section 2).
     """
 
@@ -41,6 +43,7 @@ class Encoder(nn.Module):
     categories: int
     dimensions: int
     gaussian: bool
+    minimum_sd: float
     batch_norm: bool
     logits_batch_norm: float
     axis_name: str | None = None
@@ -80,4 +83,7 @@ class Encoder(nn.Module):
         mean = Dense(self.dimensions, dtype=jnp.float32, name="mean")(h)
         if not self.gaussian:
             return mean, jnp.full_like(mean, -jnp.inf)
-        return mean, Dense(self.dimensions, dtype=jnp.float32, name="log_sd")(h)
+        log_sd = Dense(self.dimensions, dtype=jnp.float32, name="log_sd")(h)
+        if self.minimum_sd:
+            log_sd = jnp.logaddexp(2 * log_sd, 2 * math.log(self.minimum_sd)) / 2  # variances add up
+        return mean, log_sd

@@ -67,8 +67,8 @@ class GatedLayer(nn.Module):
     def reach(self) -> int:
         return self.kernel_size // 2
 
-    def __call__(self, v: Array, h: Array, z: Array) -> tuple[Array, Array]:
-        """v, h [N, H, W, inputs] (the first layer: both the image), z [N, D] -> v, h [N, H, W, F]."""
+    def __call__(self, v: Array, h: Array, condition: Array) -> tuple[Array, Array]:
+        """v, h [N, H, W, inputs] (the first layer: both the image), the code's condition -> v, h [N, H, W, F]."""
         p = self.reach
         if self.is_first:  # strictly above and strictly left: pad one more, drop the last row and column
             above = self.vertical(v, ((p, 0), (p, p)))[:, :-1]
@@ -76,18 +76,18 @@ class GatedLayer(nn.Module):
         else:
             above = self.vertical(v, ((p, 0), (p, p)))
             left = self.horizontal(h, ((0, 0), (p, 0)))
-        above = add_bias(above, add_bias(self.vertical_bias(z), self.vertical.bias))
+        above = add_bias(above, add_bias(self.vertical_bias(condition), self.vertical.bias))
         mixed = self.out(
-            gate(add_bias(left + self.down(above), add_bias(self.horizontal_bias(z), self.horizontal.bias)))
+            gate(add_bias(left + self.down(above), add_bias(self.horizontal_bias(condition), self.horizontal.bias)))
         )
         return gate(above), mixed if self.is_first else h + mixed
 
-    def row(self, rows: Array, z: Array, row: Array) -> tuple[Array, tuple[Array, Array]]:
+    def row(self, rows: Array, condition: Array, row: Array) -> tuple[Array, tuple[Array, Array]]:
         """The vertical stack at one row: rows [N, p (+ 1), p + W + p, inputs], the current row of its input among them
         but for the first layer, -> (its output [N, W, F], the horizontal stack's context)."""
         above = self.vertical(rows, ((0, 0), (0, 0)))[:, 0]
-        above = add_bias(above, add_bias(self.vertical_bias(z, row), self.vertical.bias))
-        rest = add_bias(self.down(above), add_bias(self.horizontal_bias(z, row), self.horizontal.bias))
+        above = add_bias(above, add_bias(self.vertical_bias(condition, row), self.vertical.bias))
+        rest = add_bias(self.down(above), add_bias(self.horizontal_bias(condition, row), self.horizontal.bias))
         weights = self.horizontal.kernel[0].reshape(-1, rest.shape[2]).astype(self.dtype)
         return gate(above), (weights, rest)
 
@@ -102,6 +102,7 @@ class GatedPixelCNN(Autoregressive):
     Conditional Image Generation with PixelCNN Decoders, figure 2)."""
 
     def setup(self):
+        super().setup()
         common = dict(
             shape=self.shape,
             features=self.features,
@@ -114,11 +115,11 @@ class GatedPixelCNN(Autoregressive):
         ]
         self.head = Head(self.features, self.num_parameters, self.dtype)
 
-    def __call__(self, x: Array, z: Array) -> Array:
-        """x [N, H, W, C], z [N, D] -> parameters [N, H, W, P]; those of a pixel depend on earlier pixels only."""
+    def image(self, x: Array, condition: Array) -> Array:
+        """x [N, H, W, C], the code's condition -> parameters [N, H, W, P]."""
         v = h = x
         for layer in self.stack:
-            v, h = barrier(layer(v, h, z))
+            v, h = barrier(layer(v, h, condition))
         return self.head(h)
 
     def start(self, count: int) -> Arrays:
@@ -128,14 +129,14 @@ class GatedPixelCNN(Autoregressive):
             jnp.zeros((count, layer.reach, width + 2 * layer.reach, layer.inputs), self.dtype) for layer in self.stack
         ]
 
-    def row(self, cache: Arrays, z: Array, row: Array) -> tuple[Arrays, Context, Arrays]:
+    def row(self, cache: Arrays, condition: Array, row: Array) -> tuple[Arrays, Context, Arrays]:
         """Runs the vertical stack once for row `row`: (cache, context, the horizontal stack's line)."""
-        v, own = self.stack[0].row(cache[0], z, row)
+        v, own = self.stack[0].row(cache[0], condition, row)
         moved, context = [cache[0]], [own]
         for layer, rows in zip(self.stack[1:], cache[1:], strict=True):
             p = layer.reach
             seen = jnp.concatenate([rows, jnp.pad(v, ((0, 0), (p, p), (0, 0)))[:, None]], axis=1)
-            v, own = layer.row(seen, z, row)
+            v, own = layer.row(seen, condition, row)
             moved.append(seen[:, 1:])
             context.append(own)
         return moved, context, [jnp.zeros_like(rows[:, 0]) for rows in cache]

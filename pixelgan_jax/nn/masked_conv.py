@@ -1,6 +1,8 @@
-"""The two things that every autoregressive layer is made of: a causal convolution and the code's adaptive bias.
+"""What every autoregressive layer is made of: a causal convolution and the code's adaptive bias, and the network that
+may stand between the code and all the biases.
 
-Shapes: N images, H rows, W columns, C input and F output channels, k the kernel's size, p = k // 2 its reach.
+Shapes: N images, H rows, W columns, C input and F output channels, D code width, M maps, k the kernel's size,
+p = k // 2 its reach.
 """
 
 import flax.linen as nn
@@ -60,12 +62,44 @@ class CausalConv(nn.Module):
         return self.kernel[-1, : self.reach + self.centre].reshape(-1, self.features).astype(self.dtype)
 
 
+class CodeNetwork(nn.Module):
+    """The conditioning network from the code to what every layer's adaptive bias is linear in.
+
+    Dense ReLU layers of `units`; with `maps` > 0 then a linear layer to so many maps of the image's size, which all
+    layers share. A bias that is linear in a code of two dimensions can only add multiples of two fixed pictures; with
+    a network before it the code moves every pixel as freely as its widths allow. A one-hot code needs none: a linear
+    bias already gives each category a picture of its own.
+    """
+
+    height: int
+    width: int
+    units: tuple[int, ...]
+    maps: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, z: Array) -> Array:
+        """z [N, D] -> features [N, U] of the last dense layer, or with `maps` [N, H, W, M]."""
+        h = z
+        for width in self.units:
+            h = nn.relu(Dense(width, dtype=self.dtype)(h))
+        if not self.maps:
+            return h
+        h = Dense(self.height * self.width * self.maps, dtype=self.dtype)(h)
+        return h.reshape(z.shape[0], self.height, self.width, self.maps)
+
+
 class AdaptiveBias(nn.Module):
-    """The code's bias in a decoder layer (Makhzani & Frey 2017, section 2): linear in z, no constant term.
+    """The code's bias in a decoder layer (Makhzani & Frey 2017, section 2), linear in its condition, no constant term.
+    It is FiLM's shift (Perez et al. 2018) without FiLM's scale.
 
     location_invariant: one bias per channel, the same at every pixel, [N, 1, 1, F].
     location_dependent: one bias per pixel and channel, [N, H, W, F].
-    A code of width 0 gives no bias: the decoder is then a plain PixelCNN.
+
+    The condition is the code itself, or what a CodeNetwork makes of it. The paper's location-dependent bias is one map
+    for each layer, added to all its channels alike; ours of a code alone has a map for each channel, and ours of a
+    CodeNetwork's M maps mixes these anew for each channel of each layer.
+    A condition of width 0 gives no bias: the decoder is then a plain PixelCNN.
     """
 
     height: int
@@ -75,15 +109,20 @@ class AdaptiveBias(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, z: Array, row: Array | None = None) -> Array:
-        """z [N, D] -> [N, H or 1, W or 1, F]; or of row number `row` alone, computed alone, [N, W or 1, F]."""
-        if z.shape[1] == 0:
+    def __call__(self, condition: Array, row: Array | None = None) -> Array:
+        """condition [N, D], or maps [N, H, W, M], -> [N, H or 1, W or 1, F]; or of row number `row` alone, computed
+        alone, [N, W or 1, F]."""
+        count = condition.shape[0]
+        if condition.shape[-1] == 0:
             places = (1, 1) if row is None else (1,)
-            return jnp.zeros((z.shape[0], *places, self.features), self.dtype)
+            return jnp.zeros((count, *places, self.features), self.dtype)
+        if condition.ndim == 4:
+            maps = condition if row is None else jax.lax.dynamic_index_in_dim(condition, row, axis=1, keepdims=False)
+            return Dense(self.features, use_bias=False, dtype=self.dtype)(maps)
         height, width = (self.height, self.width) if self.location_dependent else (1, 1)
         dense = Dense(height * width * self.features, use_bias=False, dtype=self.dtype)
         if row is None:
-            return dense(z).reshape(z.shape[0], height, width, self.features)
-        kernel = dense.variables["params"]["kernel"].reshape(z.shape[1], height, width * self.features)
+            return dense(condition).reshape(count, height, width, self.features)
+        kernel = dense.variables["params"]["kernel"].reshape(condition.shape[1], height, width * self.features)
         kernel = jax.lax.dynamic_index_in_dim(kernel, jnp.minimum(row, height - 1), axis=1, keepdims=False)
-        return (z.astype(self.dtype) @ kernel.astype(self.dtype)).reshape(z.shape[0], width, self.features)
+        return (condition.astype(self.dtype) @ kernel.astype(self.dtype)).reshape(count, width, self.features)

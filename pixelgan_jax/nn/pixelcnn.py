@@ -1,8 +1,9 @@
 """The conditional PixelCNN decoder p(x | z), and what the gated one (nn/gated.py) shares with it.
 
-Both can be run in two ways with the same parameters. `__call__` runs whole images (training, likelihood). `start`,
-`row`, `pixel` and `end_row` run the same arithmetic for one row and one pixel at a time, so that a sampler does one
-pixel's work per pixel:
+Both see the code as a condition, which `condition` computes: once per image, however often it is then used. With it
+they can be run in two ways with the same parameters. `image` runs whole images (training, likelihood; `__call__` is the
+two together). `start`, `row`, `pixel` and `end_row` run the same arithmetic for one row and one pixel at a time, so
+that a sampler does one pixel's work per pixel:
 
 - the cache is the last p rows of every layer's input;
 - `row` turns it into the context of a row: for every layer the weights of the pixel's own row [(p + 1) · C, F] (sliced
@@ -11,7 +12,8 @@ pixel's work per pixel:
   image's own first. `pixel` reads the p pixels to the left from it and writes its own; the sampler writes the image's.
 
 Shapes: N images, H rows, W columns, C image channels, D code width, F layer channels, P parameters per pixel of the
-likelihood, L layers, p the reach of a kernel. Images come in scaled to [-1, 1].
+likelihood, L layers, p the reach of a kernel; a condition is [N, D'], or maps [N, H, W, M]. Images come in
+scaled to [-1, 1].
 """
 
 import flax.linen as nn
@@ -19,7 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from pixelgan_jax.nn.layers import Dense
-from pixelgan_jax.nn.masked_conv import AdaptiveBias, CausalConv
+from pixelgan_jax.nn.masked_conv import AdaptiveBias, CausalConv, CodeNetwork
 from pixelgan_jax.nn.ops import barrier
 
 Array = jax.Array
@@ -71,7 +73,8 @@ class Head(nn.Module):
 
 class Autoregressive(nn.Module):
     """What both decoders are made from: the image's shape (H, W, C), P, F, L residual layers after the first, the sizes
-    of the first kernel and of the others, and whether the code's bias differs by pixel."""
+    of the first kernel and of the others, whether the code's bias differs by pixel, and the code network's dense layers
+    (none: the biases are linear in the code) and maps."""
 
     shape: tuple[int, int, int]
     num_parameters: int
@@ -80,7 +83,22 @@ class Autoregressive(nn.Module):
     first_kernel_size: int
     kernel_size: int
     location_dependent: bool
+    code_units: tuple[int, ...] = ()
+    code_maps: int = 0
     dtype: jnp.dtype = jnp.float32
+
+    def setup(self):
+        if self.code_units:
+            height, width, _ = self.shape
+            self.code_network = CodeNetwork(height, width, self.code_units, self.code_maps, self.dtype)
+
+    def __call__(self, x: Array, z: Array) -> Array:
+        """x [N, H, W, C], z [N, D] -> parameters [N, H, W, P]; those of a pixel depend on earlier pixels only."""
+        return self.image(x, self.condition(z))
+
+    def condition(self, z: Array) -> Array:
+        """What the layers see of the code: z [N, D] itself, or what the code network makes of it."""
+        return self.code_network(z) if self.code_units else z
 
 
 class PixelCNN(Autoregressive):
@@ -91,6 +109,7 @@ class PixelCNN(Autoregressive):
     """
 
     def setup(self):
+        super().setup()
         height, width, channels = self.shape
         self.convs = [CausalConv(channels, self.features, self.first_kernel_size, centre=False, dtype=self.dtype)] + [
             CausalConv(self.features, self.features, self.kernel_size, centre=True, dtype=self.dtype)
@@ -101,11 +120,11 @@ class PixelCNN(Autoregressive):
         ]
         self.head = Head(self.features, self.num_parameters, self.dtype)
 
-    def __call__(self, x: Array, z: Array) -> Array:
-        """x [N, H, W, C], z [N, D] -> parameters [N, H, W, P]; those of a pixel depend on earlier pixels only."""
-        h = barrier(self.convs[0].full(x, self.biases[0](z)))
+    def image(self, x: Array, condition: Array) -> Array:
+        """x [N, H, W, C], the code's condition -> parameters [N, H, W, P]."""
+        h = barrier(self.convs[0].full(x, self.biases[0](condition)))
         for conv, bias in zip(self.convs[1:], self.biases[1:], strict=True):
-            h = barrier(h + conv.full(barrier(nn.relu(h)), bias(z)))
+            h = barrier(h + conv.full(barrier(nn.relu(h)), bias(condition)))
         return self.head(h)
 
     def start(self, count: int) -> Arrays:
@@ -113,10 +132,10 @@ class PixelCNN(Autoregressive):
         width = self.shape[1]
         return [jnp.zeros((count, c.reach, width + 2 * c.reach, c.inputs), self.dtype) for c in self.convs]
 
-    def row(self, cache: Arrays, z: Array, row: Array) -> tuple[Arrays, Context, Arrays]:
+    def row(self, cache: Arrays, condition: Array, row: Array) -> tuple[Arrays, Context, Arrays]:
         """Row `row`: (cache, context, line)."""
         layers = zip(self.convs, cache, self.biases, strict=True)
-        context = [(conv.left(), conv.above(rows, bias(z, row))) for conv, rows, bias in layers]
+        context = [(conv.left(), conv.above(rows, bias(condition, row))) for conv, rows, bias in layers]
         return cache, context, [jnp.zeros_like(rows[:, 0]) for rows in cache]
 
     def pixel(self, context: Context, line: Arrays, column: Array) -> tuple[Array, Arrays]:

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from PIL import Image
+from scipy.stats import norm
 from sklearn.neighbors import KNeighborsClassifier
 
 from pixelgan_jax.config import Config
@@ -28,11 +29,12 @@ from pixelgan_jax.evaluation.trained import Trained
 from pixelgan_jax.methods.method import Code
 from pixelgan_jax.report import pictures, plots
 
-Numbers = dict[str, float]
+Numbers = dict[str, Any]
 Drawing = tuple[bytes, dict[str, list[Numbers]], dict[str, Numbers]]
 
 
 NEIGHBOURS = 5
+STEPS = 10  # of a walk along either dimension of a code
 # of codes on the simplex: the corners, counter-clockwise
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, math.sqrt(0.75)]])
 
@@ -49,25 +51,37 @@ def samples(done: dict[str, list[Task]]) -> Drawing:
     """Samples from the prior side by side, and how much they look like a class, how sharp they are (`scores`).
 
     The classifier learns the real training images; the rows beside the cells are real test images. Both as the first
-    cell's decoder models them: at its levels, binarised where it binarises.
+    cell's decoder models them: at its levels, binarised where it binarises. Below, of every code of two Gaussian
+    dimensions: what it draws along them.
     """
     first = next(iter(done.values()))[0]
     model, parts = trained.load(first.workdir), _splits(first)
     judge = scores.classifier(_as_modelled(model, parts.train), parts.train.labels)
     real = _as_modelled(model, parts.test)
-    shown, numbers = {}, {}
+    shown, walks, numbers = {}, {}, {}
     for name, tasks in done.items():
         numbers[name] = []
         for task in tasks:
-            drawn = _from_prior(trained.load(task.workdir), scores.SCORED, task.config.sample.seed)
+            drawer, seed = trained.load(task.workdir), task.config.sample.seed
+            drawn = _from_prior(drawer, scores.SCORED, seed)
             numbers[name].append(scores.score(judge, drawn))
-            shown.setdefault(name, drawn[: task.config.sample.count])
+            if name not in shown:
+                shown[name] = drawn[: task.config.sample.count]
+                if drawer.method.code.categories == 0 and drawer.method.code.dimensions == 2:
+                    walks[f"{name}, along its code"] = trained.draw(drawer, walk(), seed)[0]
     shown["real images"] = real[: first.config.sample.count]
     error = 1.0 - judge.score(real.reshape(len(real), -1) / 255.0, parts.test.labels)
     reference = scores.score(judge, real) | {"classifier_error": float(error)}
-    return plots.gallery({name: pictures.square(images) for name, images in shown.items()}), numbers, {
-        "real test images": reference
-    }  # fmt: skip
+    panels = {name: pictures.square(images) for name, images in (shown | walks).items()}
+    return plots.gallery(panels, columns=len(shown)), numbers, {"real test images": reference}
+
+
+def walk() -> np.ndarray:
+    """Codes [STEPS², 2] of two Gaussian dimensions on a grid of their quantiles, the first to the right and the second
+    up, a row after another."""
+    quantiles = norm.ppf((np.arange(STEPS) + 0.5) / STEPS)
+    across, up = np.meshgrid(quantiles, quantiles[::-1])
+    return np.stack([across.ravel(), up.ravel()], axis=1).astype(np.float32)
 
 
 def _splits(task: Task) -> Splits:

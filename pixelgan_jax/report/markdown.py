@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from typing import Any
 
@@ -77,6 +78,50 @@ def figure(gathered: dict[str, Any]) -> str:
     return _grid(["", *(_titled(metric) for metric in shown)], rows)
 
 
+def figure_with_claim(gathered: dict[str, Any]) -> str:
+    """A figure's numbers, and under them what it is to show and whether it does."""
+    return "\n".join(part for part in (figure(gathered), claim(gathered)) if part)
+
+
+def claim(gathered: dict[str, Any]) -> str:
+    """What is claimed of a figure, whether ours shows it, and the numbers that decide it: "" where nothing is claimed.
+
+    gathered["claim"] is {"source": who claims it, "text": what, "checks": [check]}, and a check {"cell": name,
+    "metric": key, "at_least" or "at_most" or both: bounds}, of the mean over the cell's runs; with "less": name, a cell
+    or a reference, of what that is above the other's.
+    """
+    if "claim" not in gathered:
+        return ""
+    asked = gathered["claim"]
+    checked = [_check(gathered, check) for check in asked["checks"]]
+    verdict = "shown" if all(holds for holds, _ in checked) else "not shown"
+    numbers = "; ".join(text for _, text in checked)
+    return f"**{asked['source']}**: {asked['text']}. **Here: {verdict}.** {numbers[0].upper()}{numbers[1:]}.\n"
+
+
+def _check(gathered: dict[str, Any], check: dict[str, Any]) -> tuple[bool, str]:
+    metric, less = BY_KEY[check["metric"]], check.get("less")
+    unit = f" {metric.unit}" if metric.unit else ""
+    bounds = [(word, check[key]) for key, word in (("at_least", "at least"), ("at_most", "at most")) if key in check]
+    wanted = " and ".join(f"{word} {number(bound, metric.unit)}" for word, bound in bounds)
+    subject = f"{metric.title[0].lower()}{metric.title[1:]} of `{check['cell']}`"
+    subject += f" less `{less}`’s" if less else ""
+    values = [_mean(gathered, name, metric.key) for name in (check["cell"], less) if name]
+    if None in values:
+        return False, f"{subject}: not run, wanted {wanted}{unit}"
+    value = values[0] - sum(values[1:])
+    holds = check.get("at_least", -math.inf) <= value <= check.get("at_most", math.inf)
+    return holds, f"{subject}: {number(value, metric.unit)}{unit}, wanted {wanted}"
+
+
+def _mean(gathered: dict[str, Any], name: str, key: str) -> float | None:
+    """A metric of a cell, the mean over its runs, or of a reference; None where it was not run."""
+    rows = [run.get("numbers", {}) | run["test"] for each in gathered["cells"] if each["name"] == name
+            for run in _done(each)] or [gathered["reference"].get(name, {})]  # fmt: skip
+    values = [row[key] for row in rows if key in row]
+    return statistics.fmean(values) if values else None
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float)
 
@@ -116,5 +161,10 @@ def _by_seed(cell: dict[str, Any], done: list[dict[str, Any]]) -> list[str]:
         if done and metric.key in keys and all(metric.key in run["test"] for run in done):
             each = [f"seed {run['seed']}: {number(run['test'][metric.key], metric.unit)}" for run in done]
             lines.append(f"{_titled(metric)}, on test: {', '.join(each)}")
+    shares = BY_KEY["class_shares"]
+    for run in done:
+        if shares.key in run.get("numbers", {}):
+            each = ", ".join(number(share, "%") for share in run["numbers"][shares.key])
+            lines.append(f"seed {run['seed']}: {_titled(shares)}, from 0 up: {each}")
     lines += [f"seed {run['seed']}: {run['status']}" for run in cell["runs"] if run["status"] != "done"]
     return lines + [f"seed {run['seed']}: warning: {text}" for run in done for text in run.get("warnings", [])]

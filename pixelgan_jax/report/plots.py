@@ -118,12 +118,14 @@ def code_maps(maps: list[Map]) -> bytes:
     return figure_png(figure)
 
 
-def gallery(shown: dict[str, np.ndarray]) -> bytes:
-    """A PNG of pictures uint8 [height, width, 1 or 3] side by side under their names."""
+def gallery(shown: dict[str, np.ndarray], columns: int | None = None) -> bytes:
+    """A PNG of pictures uint8 [height, width, 1 or 3] under their names, so many in a row; None: all in one."""
+    columns = columns or len(shown)
+    lines = math.ceil(len(shown) / columns)
     tallest = max(image.shape[0] / image.shape[1] for image in shown.values())
-    figure = Figure(figsize=(4.4 * len(shown), 4.4 * tallest + 0.4), layout="constrained")
+    figure = Figure(figsize=(4.4 * columns, (4.4 * tallest + 0.4) * lines), layout="constrained")
     for index, (title, image) in enumerate(shown.items()):
-        axes = figure.add_subplot(1, len(shown), index + 1)
+        axes = figure.add_subplot(lines, columns, index + 1)
         axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes.set_axis_off()
         titled(axes, title)

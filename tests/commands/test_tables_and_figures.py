@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from benchmarks import results
 from pixelgan_jax import cli
@@ -14,6 +15,7 @@ from pixelgan_jax.commands import experiment, plans
 from pixelgan_jax.config.convert import fields_of
 from pixelgan_jax.config.fields import NEVER_ABSENT
 from pixelgan_jax.evaluation import scores
+from pixelgan_jax.evaluation.metrics import BY_KEY
 from pixelgan_jax.methods.registry import CONFIGS
 from pixelgan_jax.report import figures, markdown
 from pixelgan_jax.training import signals, workdir
@@ -166,6 +168,8 @@ def test_a_figure_draws_and_scores_the_same_runs(folder, capsys, tmp_path):
     assert "training" not in out and (folder / "runs/plan.png").stat().st_size > 5000
     for run in found["cells"][0]["runs"]:
         assert 0.1 <= run["numbers"]["confidence"] <= 1 and run["numbers"]["sharpness"] > 0
+        shares = run["numbers"]["class_shares"]
+        assert sum(shares) == pytest.approx(1.0) and run["numbers"]["rarest_class"] == min(shares)
     real = found["reference"]["real test images"]
     assert real["classifier_error"] < 0.2 < 0.6 < real["confidence"]
 
@@ -264,6 +268,17 @@ def test_every_cell_of_a_plan_is_a_valid_run_that_overrides_reach(name):
         assert set(planned["cells"]) <= of_rows
     else:
         assert planned["drawing"] in figures.DRAWINGS
+        for check in planned["claim"]["checks"]:
+            assert check["metric"] in BY_KEY and ("at_least" in check or "at_most" in check)
+            assert {check["cell"], check.get("less", check["cell"])} <= {*planned["cells"], "real test images"}
+
+
+def test_a_walk_goes_along_the_quantiles_of_a_gaussian_code():
+    """Rightwards along the first dimension, upwards along the second, as the code map's axes."""
+    codes = figures.walk().reshape(10, 10, 2)
+    right, up = norm.cdf(codes[..., 0]), norm.cdf(codes[..., 1])
+    np.testing.assert_allclose(right, np.broadcast_to(np.linspace(0.05, 0.95, 10), (10, 10)), atol=1e-6)
+    np.testing.assert_allclose(up, right.T[::-1], atol=1e-6)
 
 
 def test_a_plan_that_does_not_fit_the_mode_is_refused(capsys):

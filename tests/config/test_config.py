@@ -100,10 +100,14 @@ def test_choices_are_those_that_are_named(name):
 
 @pytest.mark.parametrize("name", BY_KIND[tuple])
 def test_widths_are_positive_integers(name):
-    for value in ((), (0,), (-1,), (1.5,), ("a",), (True,), ((4,),), (65537,), (4,) * 17):
+    for value in ((0,), (-1,), (1.5,), ("a",), (True,), ((4,),), (65537,), (4,) * 17):
         refused(name, value)
     assert taken(name, [16, 32]) == (16, 32)
     assert taken(name, (65536,) * 16) == (65536,) * 16
+    if name == "model.code_units":  # no network
+        assert taken(name, []) == ()
+    else:
+        refused(name, ())
 
 
 def test_text_that_no_file_system_takes_is_refused():
@@ -158,6 +162,14 @@ def test_missing_names_are_refused():
         ("optim.view_information", 1.0, {"prior.name": "gaussian", "data.labels": 0}),
         ("optim.view_information", 1.0, {"prior.adversarial": False}),
         ("prior.name", "none", {"model.decoder": "deconv"}),
+        ("model.code_units", (8,), {"prior.name": "none", "data.labels": 0}),
+        ("model.code_units", (8,), {"model.decoder": "deconv"}),
+        ("model.code_maps", 2, {}),
+        ("model.code_maps", 2, {"model.code_units": (8,), "model.conditioning": "location_invariant"}),
+        ("model.code_maps", 0, {"model.code_units": (8,), "model.conditioning": "location_dependent"}),
+        ("model.code_maps", 2, {"prior.name": "none", "data.labels": 0}),
+        ("model.minimum_sd", 0.1, {"model.encoder": "deterministic"}),
+        ("model.minimum_sd", 0.1, {"prior.name": "gaussian", "data.labels": 0, "model.encoder": "noise"}),
         ("model.encoder", "gaussian", {"prior.name": "categorical"}),
         ("model.encoder", "noise", {"prior.name": "none"}),
         ("train.seed", 2**31 - 1, {"train.replicates": 2}),
@@ -169,7 +181,7 @@ def test_fields_that_do_not_go_together_are_refused(name, value, others):
     for path, each in ({name: value} | others).items():
         group, field = path.split(".")
         made[group][field] = each
-    with pytest.raises(InputError, match=rf"^config\.{name}: {value!r} is not allowed: .*must "):
+    with pytest.raises(InputError, match=rf"^config\.{name}: {re.escape(repr(value))} is not allowed: .*must "):
         from_dict(made)
 
 
@@ -190,6 +202,10 @@ SPECIAL = {
     "data.dir": "elsewhere",
     "prior.adversarial": False,
 }
+BESIDES = {  # what some fields need of the others
+    "model.code_maps": {"code_units": (3,), "code_maps": 1, "conditioning": "location_dependent"},
+    "model.minimum_sd": {"encoder": "gaussian"},
+}
 
 
 @pytest.mark.parametrize("name", OWN)
@@ -197,6 +213,7 @@ def test_the_first_difference_is_named_unless_it_is_free(name):
     start = values()
     start["prior"]["name"] = "product"  # an encoder of every kind goes with it
     start["model"]["likelihood"] = "logistic_mixture"  # as any number of levels does
+    start["model"].update(BESIDES.get(name, {}))
     group, field = name.split(".")
     old = start[group][field]
     choice = [c for c in CHOICES.get(name, ()) if c != old and not (name == "prior.name" and c == "none")]

@@ -1,6 +1,7 @@
 """The samplers: the fast ones draw the oracle's images, keep what is given, and follow the model's probabilities."""
 
 import itertools
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -45,13 +46,13 @@ def draw(made, params, code, seed=0, method="auto", *, mesh=None, **options):
 
 
 @pytest.mark.parametrize(
-    ("decoder", "kind", "conditioning"),
-    [(*case, "location_dependent") for case in CASES]
-    + [(decoder, "bernoulli", "location_invariant") for decoder in DECODERS],
+    ("decoder", "kind", "condition"),
+    [(*case, "linear") for case in CASES]
+    + list(itertools.product(DECODERS, ["bernoulli"], ["linear_invariant", "network", "network_invariant"])),
 )
-def test_every_method_draws_the_oracles_images(decoder, kind, conditioning):
+def test_every_method_draws_the_oracles_images(decoder, kind, condition):
     """Half of the images complete a beginning; the oracle is the iteration by blocks of one pixel."""
-    made, params = build(decoder, kind, conditioning, layers=2, first=5)
+    made, params = build(decoder, kind, condition, layers=2, first=5)
     asked = request(made, known=[0, 0, 7, 13], temperature=0.8)
     fast, parameters = jax.jit(lambda p: sampling.cached(made, p, asked))(params)
     iterated = jax.jit(lambda p, block: sampling.iterated(made, p, asked, block))
@@ -66,6 +67,31 @@ def test_every_method_draws_the_oracles_images(decoder, kind, conditioning):
     # teacher-forced: the parameters that the whole network gives the finished image
     forced = made.decoder.apply({"params": params}, scale(fast, made.config.data.levels), asked.code)
     np.testing.assert_allclose(parameters, forced, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("sampler", ["cached", "fixed_point", "oracle"])
+def test_the_code_network_runs_once_an_image(sampler):
+    """Not once a row, a pixel or a pass: its widths occur in no product inside the sampler's loops."""
+    made, params = build("pixelcnn", "bernoulli", "network")
+    draw = partial(sampling.cached if sampler == "cached" else partial(sampling.iterated, block=1), made)
+    outside, inside = products(jax.make_jaxpr(draw)(params, request=request(made)).jaxpr)
+    of_network = [(3, 7), (7, 11), (11, HEIGHT * WIDTH * 2)]
+    assert [shape for shape in outside if shape in of_network] == of_network
+    assert inside and not set(inside) & set(of_network)
+
+
+def products(jaxpr, in_loop=False):
+    """The right factors' shapes of the matrix products of a program: (outside loops, inside)."""
+    found = [], []
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            found[in_loop].append(equation.invars[1].aval.shape)
+        for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda x: hasattr(x, "jaxpr")):
+            if hasattr(inner, "jaxpr"):
+                loop = in_loop or equation.primitive.name in ("scan", "while")
+                for own, more in zip(found, products(inner.jaxpr, loop), strict=True):
+                    own.extend(more)
+    return found
 
 
 def test_iteration_stops_when_nothing_changes():

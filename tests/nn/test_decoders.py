@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 
 from pixelgan_jax.methods.autoencoder import likelihoods
+from pixelgan_jax.nn.masked_conv import AdaptiveBias
 from pixelgan_jax.nn.pixelcnn import reach
-from tests.decoders import CASES, HEIGHT, WIDTH, build, codes
+from tests.decoders import CASES, CONDITIONS, DECODERS, HEIGHT, WIDTH, build, codes
+
+WITH_NETWORK = [(*each, condition) for each in CASES[::4] for condition in ("network", "network_invariant")]
 
 
-@pytest.mark.parametrize(("decoder", "kind"), CASES)
-def test_parameters_depend_on_earlier_pixels_and_the_code_alone(decoder, kind):
-    made, params = build(decoder, kind)
+@pytest.mark.parametrize(("decoder", "kind", "condition"), [(*case, "linear") for case in CASES] + WITH_NETWORK)
+def test_parameters_depend_on_earlier_pixels_and_the_code_alone(decoder, kind, condition):
+    made, params = build(decoder, kind, condition)
     channels = made.shape[2]
     count = 4  # a rectifier may be shut for one image; not for all of them
     z = codes(count)
@@ -70,9 +73,46 @@ def test_a_channel_depends_on_earlier_channels_of_its_pixel_alone():
     assert np.array_equal(depends.any(axis=1), np.tril(np.ones((3, 3), bool), -1))
 
 
-def test_location_invariant_bias_is_the_same_everywhere_and_the_dependent_one_not():
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_location_invariant_bias_is_the_same_everywhere_and_the_dependent_one_not(condition):
     """Far from the borders, a blank image's outputs differ from place to place only by a location-dependent code."""
-    for conditioning, varies in (("location_invariant", False), ("location_dependent", True)):
-        made, params = build("pixelcnn", "bernoulli", conditioning, layers=1, shape=(8, 8, 1))
-        inner = made.decoder.apply({"params": params}, jnp.zeros((1, 8, 8, 1)), codes(1))[0, 3:6, 3:5, 0]
-        assert (np.ptp(np.asarray(inner)) > 1e-3) == varies
+    made, params = build("pixelcnn", "bernoulli", condition, layers=1, shape=(8, 8, 1))
+    inner = made.decoder.apply({"params": params}, jnp.zeros((1, 8, 8, 1)), codes(1))[0, 3:6, 3:5, 0]
+    assert (np.ptp(np.asarray(inner)) > 1e-3) == ("invariant" not in condition)
+
+
+@pytest.mark.parametrize("condition", ["network", "network_invariant"])
+def test_a_code_network_is_dense_layers_of_rectified_units_then_maps_that_every_layer_mixes(condition):
+    """The condition and one layer's bias of it, in plain NumPy, from the parameters alone."""
+    made, params = build("pixelcnn", "bernoulli", condition)
+    z, network = codes(4), jax.tree.map(np.asarray, params["code_network"])
+    h = z
+    for name in ("Dense_0", "Dense_1"):
+        h = np.maximum(h @ network[name]["kernel"] + network[name]["bias"], 0.0)
+    if condition == "network":
+        h = (h @ network["Dense_2"]["kernel"] + network["Dense_2"]["bias"]).reshape(4, HEIGHT, WIDTH, 2)
+    found = made.decoder.apply({"params": params}, z, method="condition")
+    np.testing.assert_allclose(found, h, atol=1e-5, rtol=1e-5)
+    bias = AdaptiveBias(HEIGHT, WIDTH, 8, "invariant" not in condition)
+    own = {"params": params["biases_1"]}
+    whole = bias.apply(own, found)
+    expected = h @ params["biases_1"]["Dense_0"]["kernel"]
+    np.testing.assert_allclose(whole, expected.reshape(whole.shape), atol=1e-5, rtol=1e-5)
+    for row in range(HEIGHT):
+        alone = np.broadcast_to(bias.apply(own, found, row), (4, *whole.shape[2:]))
+        np.testing.assert_allclose(alone, whole[:, min(row, whole.shape[1] - 1)], atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_a_network_lets_a_code_of_one_dimension_move_pixels_out_of_proportion(decoder):
+    """What a bias that is linear in the code cannot: the logits of a blank image under three codes on a line."""
+    z = jnp.array([[-1.0], [0.0], [1.0]])
+    for condition, bends in (("linear", False), ("network", True)):
+        made, params = build(decoder, "bernoulli", condition, layers=0, width=1)
+        biases = params["stack_0"]["vertical_bias"] if decoder == "gated_pixelcnn" else params["biases_0"]
+        features = biases["Dense_0"]["kernel"].shape[-1] // (1 if bends else HEIGHT * WIDTH)
+        bias = AdaptiveBias(HEIGHT, WIDTH, features, True)
+        low, middle, high = bias.apply(
+            {"params": biases}, made.decoder.apply({"params": params}, z, method="condition")
+        )
+        assert (np.abs((low + high) / 2 - middle).max() > 1e-2) == bends

@@ -46,3 +46,55 @@ def test_a_figure_has_a_column_for_every_number_that_a_run_has():
         "| ours/all | 3.00 ± 1.41 | 0.250 ± 0.000 |",
         "| real | – | 0.500 |",
     ]
+
+
+CLAIMED = {"source": "The paper", "text": "ours are sharper"}
+SHARPER = {"cell": "ours", "less": "theirs", "metric": "sharpness", "at_least": 0.1, "at_most": 0.6}
+SURE = {"cell": "ours", "metric": "error", "at_most": 0.05}
+
+
+def drawn(*checks, ours=((0.02, 0.7), (0.04, 0.9)), theirs=0.5):
+    """A figure of a cell of two runs, (error, sharpness) each, beside a reference of another sharpness."""
+    runs = [{"status": "done", "test": {"error": error}, "numbers": {"sharpness": sharp}} for error, sharp in ours]
+    cells = [{"name": "ours", "labels": 0, "runs": runs or [{"status": "not run"}]}]
+    return {"cells": cells, "reference": {"theirs": {"sharpness": theirs}}, "claim": CLAIMED | {"checks": checks}}
+
+
+def test_a_claim_is_shown_where_every_check_of_the_means_holds():
+    text = markdown.claim(drawn(SHARPER, SURE))
+    assert text == (
+        "**The paper**: ours are sharper. **Here: shown.** Sharpness of `ours` less `theirs`’s: 0.300, wanted at least"
+        " 0.100 and at most 0.600; classification error of `ours`: 3.00 %, wanted at most 5.00.\n"
+    )
+    assert text in markdown.figure_with_claim(drawn(SHARPER, SURE))
+
+
+@pytest.mark.parametrize(
+    ("figure", "number"),
+    [
+        (drawn(SHARPER, SURE, ours=[(0.02, 0.55)]), "0.050, wanted at least 0.100"),
+        (drawn(SHARPER, SURE, theirs=0.1), "0.700, wanted at least 0.100 and at most 0.600"),
+        (drawn(SHARPER, SURE, ours=[(0.06, 0.8)]), "6.00 %, wanted at most 5.00"),
+        (drawn(SURE, ours=[]), "Classification error of `ours`: not run, wanted at most 5.00 %"),
+    ],
+)
+def test_a_claim_is_not_shown_where_one_check_fails_or_a_cell_was_not_run(figure, number):
+    text = markdown.claim(figure)
+    assert "**Here: not shown.**" in text and number in text
+
+
+def test_a_figure_of_which_nothing_is_claimed_has_its_numbers_alone():
+    figure = drawn()
+    del figure["claim"]
+    assert markdown.figure_with_claim(figure) == markdown.figure(figure)
+
+
+def test_the_classes_of_a_runs_samples_stand_under_its_cell():
+    figure = drawn()
+    (cell,) = figure["cells"]
+    for run in cell["runs"]:
+        run |= {"seed": 3, "step": 1, "git_commit": None, "device": {"kind": "cpu", "count": 1}, "versions": {}}
+        run["train"] = {"seconds": 1.0, "compile_seconds": 0.0}
+        run["numbers"]["class_shares"] = [0.25, 0.75]
+    text = markdown.provenance({"cells": [cell | {"command": "python"}]})
+    assert "- seed 3: Samples of each class, %, from 0 up: 25.00, 75.00\n" in text

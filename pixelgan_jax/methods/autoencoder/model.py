@@ -53,6 +53,7 @@ def build(config: AutoencoderConfig, shape: tuple[int, int, int], axis_name: str
         categories=categories,
         dimensions=dimensions,
         gaussian=settings.encoder == "gaussian",
+        minimum_sd=settings.minimum_sd,
         batch_norm=settings.encoder_batch_norm,
         logits_batch_norm=settings.logits_batch_norm,
         axis_name=axis_name,
@@ -95,6 +96,8 @@ def _decoder(config: AutoencoderConfig, shape: tuple[int, int, int], num_paramet
         first_kernel_size=settings.first_kernel,
         kernel_size=settings.kernel,
         location_dependent=settings.conditioning == "location_dependent",
+        code_units=settings.code_units,
+        code_maps=settings.code_maps,
     )
 
 

@@ -52,9 +52,11 @@ def cached(model: Autoencoder, params: Params, request: Request) -> tuple[Array,
     def call(method: str, *arguments):
         return model.decoder.apply({"params": params}, *arguments, method=method)
 
+    condition = call("condition", request.code)
+
     def one_row(cache, row):
         draws, given = read_pixel(request.draws, row), read_pixel(request.given, row)
-        cache, context, line = call("row", cache, request.code, row)
+        cache, context, line = call("row", cache, condition, row)
 
         def one_pixel(state):
             column, line, drawn, used = state
@@ -75,11 +77,15 @@ def cached(model: Autoencoder, params: Params, request: Request) -> tuple[Array,
     return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), drawn)
 
 
-def update(model: Autoencoder, params: Params, request: Request, drawn: Array, first: Array, last: Array) -> Array:
+def update(
+    model: Autoencoder, params: Params, request: Request, condition: Array, drawn: Array, first: Array, last: Array
+) -> Array:
     """Draws the pixels `first` <= number < `last` anew, given the image `drawn` int32 [N, H, W, C] as it is; the
-    others, and those that the request keeps, stay. One pass of the whole network."""
+    others, and those that the request keeps, stay. One pass of the decoder, with the condition that it makes of the
+    request's code."""
     _, height, width, _ = drawn.shape
-    parameters = model.decoder.apply({"params": params}, scale(drawn, model.config.data.levels), request.code)
+    image = scale(drawn, model.config.data.levels)
+    parameters = model.decoder.apply({"params": params}, image, condition, method="image")
     anew = model.likelihood.sample(parameters, request.draws, request.temperature)
     number = jnp.arange(height * width).reshape(1, height, width, 1)
     known = request.known.reshape(-1, 1, 1, 1)
@@ -98,10 +104,11 @@ def iterated(model: Autoencoder, params: Params, request: Request, block: Array)
     _, height, width, _ = request.given.shape
     number = jnp.arange(height * width).reshape(1, height, width, 1)
     blank = jnp.where(number < request.known.reshape(-1, 1, 1, 1), request.given, 0)
+    condition = model.decoder.apply({"params": params}, request.code, method="condition")
 
     def one_pass(state):
         drawn, first, tries, passes = state
-        anew = update(model, params, request, drawn, first, first + block)
+        anew = update(model, params, request, condition, drawn, first, first + block)
         done = jnp.all(anew == drawn) | (tries + 1 >= block)
         return anew, jnp.where(done, first + block, first), jnp.where(done, 0, tries + 1), passes + 1
 

@@ -34,6 +34,9 @@ class Model:
         0, 0.0, "strokes widened or thinned by at most this part of the way to 3×3 pixels' extremes", high=1, absent=0.0
     )
     noise_dimensions: int = integer(1, 16, "width of the noise n that the noise encoder is fed", high=65536)
+    minimum_sd: float = real(
+        0, 0.0, "least s.d. of the gaussian encoder's q(z|x), which left alone shrinks to points", absent=0.0
+    )
     decoder: str = choice(
         ("pixelcnn", "gated_pixelcnn", "deconv"),
         "pixelcnn",
@@ -45,6 +48,15 @@ class Model:
     kernel: int = odd(3, 99, 3, "side of the residual layers' convolutions")
     conditioning: str = choice(
         ("location_invariant", "location_dependent"), "location_invariant", "the code's adaptive bias"
+    )
+    code_units: tuple[int, ...] = widths(
+        (),
+        "dense layers of a network between a code and its adaptive biases; (): they are linear in the code",
+        empty=True,
+        absent=(),
+    )
+    code_maps: int = integer(
+        0, 0, "maps of the image's size that this network gives location_dependent biases", high=4096, absent=0
     )
     likelihood: str = choice(
         ("bernoulli", "categorical", "logistic_mixture"), "bernoulli", "of a pixel; RGB takes the last"
@@ -107,6 +119,24 @@ class AutoencoderConfig(Config):
             raise refused("optim.view_information", self.optim.view_information, allowed)
         if prior.name == "none" and model.decoder == "deconv":
             raise refused("prior.name", prior.name, "another with the deconv decoder, which must have a code")
+        self._check_code_network()
         if prior.name in ("none", "categorical") and model.encoder != "deterministic":
             allowed = f"deterministic with prior.name {prior.name}, which has no continuous code"
             raise refused("model.encoder", model.encoder, allowed)
+
+        if model.minimum_sd and model.encoder != "gaussian":
+            raise refused("model.minimum_sd", model.minimum_sd, f"0 with model.encoder {model.encoder}")
+
+    def _check_code_network(self) -> None:
+        model, name = self.model, self.prior.name
+        if model.code_units and name == "none":
+            raise refused("model.code_units", model.code_units, "() with prior.name none, which has no code")
+        if model.code_units and model.decoder == "deconv":
+            raise refused("model.code_units", model.code_units, "() with decoder deconv, which has no adaptive bias")
+        if model.code_maps and not model.code_units:
+            raise refused("model.code_maps", model.code_maps, "0 without model.code_units")
+        if model.code_maps and model.conditioning == "location_invariant":
+            raise refused("model.code_maps", model.code_maps, "0 with model.conditioning location_invariant")
+        if model.code_units and not model.code_maps and model.conditioning == "location_dependent":
+            allowed = "at least 1 with model.code_units and model.conditioning location_dependent"
+            raise refused("model.code_maps", model.code_maps, allowed)

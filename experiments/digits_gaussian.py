@@ -10,6 +10,7 @@ def get_config() -> ConfigDict:
     config.data.levels = 17
     config.prior.name = "gaussian"
     config.model.encoder = "gaussian"
+    config.model.minimum_sd = 0.1
     config.model.likelihood = "categorical"
     config.model.conditioning = "location_dependent"
     config.model.code_units = (256, 256)

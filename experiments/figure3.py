@@ -11,6 +11,8 @@ DEPENDENT = {"model.conditioning": "location_dependent"}
 INVARIANT = {"model.conditioning": "location_invariant", "model.code_maps": 0}
 
 
+NO_MINIMUM = {"model.minimum_sd": 0.0}  # of a posterior that has no s.d.
+
 CLAIM = {
     "source": "The paper, figure 3 (recalled)",
     "text": (
@@ -35,8 +37,8 @@ def get_plan() -> dict:
         "shallow_dependent": SHALLOW | DEPENDENT,
         "deep_invariant": DEEP | INVARIANT,
         "deep_dependent": DEEP | DEPENDENT,
-        "shallow_dependent_deterministic": SHALLOW | DEPENDENT | {"model.encoder": "deterministic"},
-        "shallow_dependent_noise_fed": SHALLOW | DEPENDENT | {"model.encoder": "noise"},
+        "shallow_dependent_deterministic": SHALLOW | DEPENDENT | {"model.encoder": "deterministic"} | NO_MINIMUM,
+        "shallow_dependent_noise_fed": SHALLOW | DEPENDENT | {"model.encoder": "noise"} | NO_MINIMUM,
     }
     cells = {name: ("mnist_gaussian", own) for name, own in changes.items()}
     return {"title": "Figure 3: the 2-D code of the test images", "cells": cells, "drawing": "codes", "claim": CLAIM}

@@ -1,4 +1,4 @@
-"""Figure 3 at CPU scale, `--mode figure`."""
+"""Figure 3 at CPU scale, the four maps of one encoder, `--mode figure`."""
 
 from ml_collections import ConfigDict
 
@@ -10,4 +10,6 @@ def get_config() -> ConfigDict:
 
 
 def get_plan() -> dict:
-    return figure2_cpu.at_scale(figure3.get_plan())
+    plan = figure3.get_plan()
+    four = {name: cell for name, cell in plan["cells"].items() if name.endswith(("invariant", "dependent"))}
+    return figure2_cpu.at_scale(plan | {"cells": four}, figure2_cpu.SCALE | {"train.steps": 8000})

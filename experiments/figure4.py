@@ -25,8 +25,10 @@ def get_config() -> ConfigDict:
 
 
 def get_plan() -> dict:
-    # plain: what `best` adds would spread the codes over the simplex by itself
+    # plain: what `best` adds would spread the codes over the simplex by itself; location-dependent: a category can then
+    # stand for a layout, which is what tells the digits apart where no view does
     own = {"data.classes": 3, "data.validation": 3000, "prior.categories": 3} | table1.PLAIN
+    own |= {"model.conditioning": "location_dependent"}
     cells = {
         "with_adversary": ("mnist_clusters", own),
         "without_adversary": ("mnist_clusters", own | {"prior.adversarial": False}),

@@ -9,5 +9,5 @@ def get_config() -> ConfigDict:
     config = mnist_gaussian.get_config()
     config.prior.name = "none"
     config.model.encoder = "deterministic"
-    config.model.code_units, config.model.code_maps = (), 0
+    config.model.minimum_sd, config.model.code_units, config.model.code_maps = 0.0, (), 0
     return config

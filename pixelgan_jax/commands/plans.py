@@ -46,8 +46,9 @@ class Cell(NamedTuple):
 def plan(file: str, named: dict[str, Any], own_data: str, seeds: int, folder: Path, overrides: dict[str, Any]):
     """The cells of `named`, {name: (experiment, {field: value})}, as list[Cell].
 
-    The experiments lie beside `file`. `overrides` {group.field: value} reach every cell, but `data.name` only those
-    whose data set is `own_data`, that of `file`. Raises InputError naming the cell that does not come out right.
+    The experiments lie beside `file`. Every cell is trained on so many `seeds`, or on fewer where its own
+    train.replicates says so. `overrides` {group.field: value} reach every cell, but `data.name` only those whose data
+    set is `own_data`, that of `file`. Raises InputError naming the cell that does not come out right.
     """
     loaded: dict[str, dict[str, Any]] = {}  # what each experiment's file defines
     committed = _committed(file)
@@ -65,7 +66,8 @@ def plan(file: str, named: dict[str, Any], own_data: str, seeds: int, folder: Pa
             config = experiment.typed(path, values, reaching)
         except InputError as error:
             raise InputError(f"cell {name}: {error}") from None
-        tasks = _tasks(stem, config, seeds, folder / name)
+        own_seeds = min(seeds, changes.get("train.replicates", seeds))
+        tasks = _tasks(stem, config, own_seeds, folder / name)
         command = _command(path, changes | reaching, tasks)
         same = committed.get(name, {})
         same = same if _is_of(same, tasks[0].config) else {}

@@ -256,11 +256,11 @@ def test_every_cell_of_a_plan_is_a_valid_run_that_overrides_reach(name):
     names = experiment.load(path)
     planned, own = experiment.call(path, names, "get_plan"), experiment.config_of(path, names).data.name
     made = plans.plan(path, planned["cells"], own, 2, Path("w"), {"train.steps": 7, "data.name": "digits"})
-    assert len({task.workdir for cell in made for task in cell.tasks}) == 2 * len(planned["cells"])
+    seeds = {name: min(2, own.get("train.replicates", 2)) for name, (_, own) in planned["cells"].items()}
+    assert len({task.workdir for cell in made for task in cell.tasks}) == sum(seeds.values())
     for cell in made:
-        assert (
-            [task.config.train.seed for task in cell.tasks] == [task.config.data.seed for task in cell.tasks] == [0, 1]
-        )
+        assert [task.config.train.seed for task in cell.tasks] == list(range(seeds[cell.name]))
+        assert [task.config.data.seed for task in cell.tasks] == list(range(seeds[cell.name]))
         assert all(task.config.train.steps == 7 for task in cell.tasks)
         assert (cell.tasks[0].config.data.name == "digits") != cell.own_data
     if "rows" in planned:

@@ -13,6 +13,7 @@ import numpy as np
 from pixelgan_jax.config import SAMPLERS, Config
 from pixelgan_jax.data.levels import quantise
 from pixelgan_jax.data.randomness import Stream, example_keys, fold
+from pixelgan_jax.data.sources import scale_pixels
 from pixelgan_jax.evaluation import trained
 from pixelgan_jax.evaluation.trained import Trained
 from pixelgan_jax.methods.method import Method
@@ -27,7 +28,8 @@ def load(workdir: str | Path) -> "TrainedModel":
 
 
 class TrainedModel:
-    """A model with its parameters. Images are uint8 [N, H, W, C]; every draw follows from `seed` and the index."""
+    """A model with its parameters. Images are uint8 [N, H, W, C]; of grey ones [N, H, W] too, and a single image stands
+    for N = 1. They are scaled as the training images were. Every draw follows from `seed` and the index."""
 
     def __init__(self, model: Trained):
         self._trained, self._method = model, model.method
@@ -61,15 +63,23 @@ class TrainedModel:
         return trained.rows(self._trained, self._method.encode, (images, keys))
 
     def classify(self, images: np.ndarray) -> np.ndarray:
-        """The most probable class of each image, int32 [N]. Raises ValueError unless trained with labels."""
+        """The most probable class of each image, [N]: as the data's labels count them, or by the names of its folders.
+
+        Raises ValueError unless trained with labels.
+        """
         if not self.config.data.labels:
             raise ValueError("classify: the model was trained without labels (data.labels = 0); see encode")
         images = self._images(images)
         if not len(images):
             return np.zeros(0, np.int32)
         keys = trained.evaluation_keys(0, len(images))
-        found = trained.rows(self._trained, self._method.infer, (images, keys))
-        return found["log_probabilities"].argmax(axis=1).astype(np.int32)
+        told = trained.rows(self._trained, self._method.infer, (images, keys))["log_probabilities"]
+        return self._class_values(told.shape[1])[told.argmax(axis=1)]
+
+    def _class_values(self, count: int) -> np.ndarray:
+        """What each class is called: int32 [K] where all are numbers, else text [K]."""
+        names = self._trained.names or tuple(str(number) for number in range(count))
+        return np.array(names, np.int32 if all(name.isdigit() for name in names) else None)
 
     def log_prob(self, images: np.ndarray, code: np.ndarray) -> np.ndarray:
         """log p(pixel | earlier pixels, z), nats, float32 [N, H, W]; its sum over H, W is log p(x | z).
@@ -123,10 +133,14 @@ class TrainedModel:
 
     def _images(self, images: np.ndarray) -> np.ndarray:
         images = np.asarray(images)
+        if images.shape == self.shape:
+            images = images[None]
+        elif images.shape[1:] == self.shape[:2] and self.shape[2] == 1:
+            images = images[..., None]
         if images.dtype != np.uint8 or images.shape[1:] != self.shape:
             expected = "uint8 [N, {}, {}, {}]".format(*self.shape)
             raise ValueError(f"images: {images.dtype} {list(images.shape)} is not allowed: must be {expected}")
-        return images
+        return scale_pixels(images, self.config.data.scale)
 
     def _prefix(self, prefix: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         """(images [N, H, W, C] that begin with the prefix, how many pixels of them it covers [N])."""

@@ -42,6 +42,8 @@ class Run(NamedTuple):
     data: DataSpec
     method: Method
     mesh: Mesh
+    names: tuple[str, ...]  # of the data's classes
+    notes: tuple[str, ...]  # what there is to say of the data
 
 
 def start(experiment: str, config: Config, workdir: Path) -> Run:
@@ -57,7 +59,8 @@ def start(experiment: str, config: Config, workdir: Path) -> Run:
     splits = split(dataset, config.data)
     shape = dataset.train.images.shape[1:]
     data = DataSpec(shape, dataset.classes, len(splits.train.images), len(splits.labelled))
-    return Run(experiment, config, workdir, splits, data, registry.make(config, data), mesh)
+    method = registry.make(config, data)
+    return Run(experiment, config, workdir, splits, data, method, mesh, dataset.names, dataset.notes)
 
 
 def check_workdir(experiment: str, workdir: Path) -> None:
@@ -100,6 +103,8 @@ def train(run: Run) -> dict[str, Any] | None:
             prepare(run.workdir)
             write_json(run.workdir / "config.json", {"experiment": run.experiment, **to_dict(run.config)})
             print(describe(run), flush=True)
+            for note in run.notes:
+                print(f"{run.config.data.name}: {note}", flush=True)
             if found:
                 print(f"resumed from step {int(state.step)}", flush=True)
         unfinished = int(state.step) < run.config.train.steps  # else this run is done, and its images are logged
@@ -175,18 +180,19 @@ def _examples(run: Run) -> Examples:
 
 
 def _fresh_meta(run: Run) -> Meta:
-    return Meta(run.experiment, run.config, seconds=0.0, compile_seconds=0.0, **run.data._asdict())
+    return Meta(run.experiment, run.config, seconds=0.0, compile_seconds=0.0, names=run.names, **run.data._asdict())
 
 
 def _trained(run: Run, state: State) -> Trained:
-    return trained.of_state(run.config, run.method, state, run.mesh)
+    return trained.of_state(run.config, run.method, state, run.mesh, run.names)
 
 
 def _validate(run: Run, state: State) -> tuple[dict[str, float], float]:
     """Scalars of the validation split to log, and the error that the best checkpoint is chosen by."""
     validation, code = run.splits.validation, run.method.code
     model = _trained(run, state)
-    found = measures.measure(model, validation, decode=not code.categories)
+    labelled = validation.labels.max() >= 0
+    found = measures.measure(model, validation, decode=not (code.categories and labelled))
     metrics = measures.summarise(model, found, validation.labels, found, validation.labels)
     chosen_by = first_of(CHOSEN_BY, metrics)
     scalars = {name: value for name, value in metrics.items() if name != "examples" and np.isscalar(value)}
@@ -224,13 +230,14 @@ def _finish(run: Run, state: State, meta: Meta) -> dict[str, Any] | None:
         },
         "validation": validated,
         "test": measures.summarise(model, found, test.labels, fitted, validation.labels),
-        "warnings": collapse.warnings(run.method.code, validated),
+        "warnings": [*run.notes, *collapse.warnings(run.method.code, validated)],
     }
     write_json(run.workdir / "results.json", results)
     _draw(run, state)
     page.write_html(run.workdir)
     name = first_of(HEADLINES, results["test"])
-    print(f"test {name} {results['test'][name]:.4f}; report: {run.workdir / 'report.html'}", flush=True)
+    headline = f"test {name} {results['test'][name]:.4f}; " if name else ""
+    print(f"{headline}report: {run.workdir / 'report.html'}", flush=True)
     return results
 
 

@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pixelgan_jax.config.fields import choice, integer, real, refused, text
+from pixelgan_jax.config.fields import boolean, choice, integer, real, refused, text
 
 SAMPLERS = ("auto", "cached", "fixed_point", "oracle")
 
@@ -19,20 +19,23 @@ class Data:
     name: str = text(
         '"digits", a TFDS name, or a path',
         "digits",
-        "the data set; a path is one of a folder of .npz or IDX files, or of one .npz",
+        "the data set; a path is one of a folder of images or of arrays, or of one .npz (docs/data.md)",
         empty=False,
     )
     dir: str = text(
         "a folder, or empty", "", "with a TFDS name: where the prepared data set, or its raw files, lie", empty=True
     )
     classes: int = integer(0, 0, "only the images of the first so many classes; 0: all", absent=0)
-    labels: int = integer(0, 0, "labelled training images, class-balanced; 0: unsupervised")
-    validation: int = integer(1, 200, "images held out of the training split")
+    labels: int = integer(0, 0, "labelled training images; 0: unsupervised")
+    validation: int = integer(0, 200, "images held out of the training split; 0: the data's own validation part")
     seed: int = integer(0, 0, "of the validation split and of the labelled subset")
     levels: int = integer(2, 2, "grey levels that a pixel is quantised to", high=256)
     binarisation: str = choice(
         ("stochastic", "threshold"), "stochastic", "of two levels: grey is a probability, or is rounded"
     )
+    balanced: bool = boolean(True, "labelled images are as many of each class; False: any", absent=True)
+    side: int = integer(0, 0, "pixels a side that a folder's pictures are resized to; 0: none", high=1024, absent=0)
+    scale: float = real(0, 1.0, "factor of every pixel: 255 over the images' white", high=255, above=True, absent=1.0)
 
 
 @dataclass(frozen=True)

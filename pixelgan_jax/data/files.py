@@ -1,7 +1,8 @@
-"""Readers of IDX, .npz and SVHN's .mat files: untrusted bytes become checked arrays or an InputError.
+"""Readers of single files, IDX, .npz, .mat, CSV and more: untrusted bytes become checked arrays or an InputError.
 
-Each returns (images, labels), images uint8 [N, H, W, C] with C = 1 or 3 and labels integers [N]. What a header
-claims is compared with the size of its file before anything is allocated, and nothing is ever unpickled.
+Each returns (images, labels), images uint8 [N, H, W, C] with C = 1 or 3 and labels integers [N], [N, 1] or one-hot
+[N, K], None where the file has none. What a header claims is compared with the size of its file before anything is
+allocated, and nothing is ever unpickled. Which files make a data set is data/formats.py's.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import math
 import os
 import struct
 import tokenize
+import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -50,8 +52,11 @@ DAMAGED = (
 )
 
 
+Arrays = tuple[np.ndarray, np.ndarray | None]
+
+
 @contextmanager
-def _readable(path: Path):
+def readable(path: Path):
     """Turns whatever a reader raises on a damaged file into an InputError that names the file."""
     if not os.path.isfile(path):
         raise InputError(f"{path}: no such file")
@@ -64,22 +69,26 @@ def _readable(path: Path):
         raise InputError(f"{path}: damaged or unreadable: {reason}") from error
 
 
-def _check(path: Path, images: tuple[tuple[int, ...], np.dtype], labels: tuple[tuple[int, ...], np.dtype]) -> None:
+Header = tuple[tuple[int, ...], np.dtype]
+
+
+def check(path: Path, images: Header, labels: Header | None) -> None:
     """Refuses a (shape, dtype) of images or labels that is not allowed."""
-    (shape, dtype), (label_shape, label_dtype) = images, labels
+    (shape, dtype), (label_shape, label_dtype) = images, labels or ((images[0][:1]), np.dtype(np.uint8))
     if dtype.hasobject or label_dtype.hasobject:
         raise InputError(f"{path}: holds pickled objects; images must be uint8 and labels integers")
     if dtype != np.uint8 or len(shape) not in (3, 4) or len(shape) == 4 and shape[3] not in (1, 3):
         raise InputError(f"{path}: images are {dtype} {list(shape)}; must be uint8 [N, H, W] or [N, H, W, C], C 1 or 3")
-    if label_dtype.kind not in "iu" or len(label_shape) != 1:
-        raise InputError(f"{path}: labels are {label_dtype} {list(label_shape)}; must be integers [N]")
+    if label_dtype.kind not in "iu" or len(label_shape) not in (1, 2):
+        told = f"labels are {label_dtype} {list(label_shape)}"
+        raise InputError(f"{path}: {told}; must be integers [N], [N, 1] or one-hot [N, K]")
     if shape[0] != label_shape[0]:
         raise InputError(f"{path}: {shape[0]} images but {label_shape[0]} labels; must be one label an image")
     if not math.prod(shape):
         raise InputError(f"{path}: images are {list(shape)}; there must be at least one image of at least one pixel")
 
 
-def _channels(images: np.ndarray) -> np.ndarray:
+def channels(images: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(images if images.ndim == 4 else images[..., None])
 
 
@@ -91,34 +100,40 @@ def _read_at_most(stream: BinaryIO, count: int) -> bytearray:
     return content
 
 
-def _read_idx_array(path: Path, rank: int) -> np.ndarray:
-    compressed = path.suffix == ".gz"
-    with _readable(path), (gzip.open if compressed else open)(path, "rb") as stream:
+IDX_TYPES = {8: np.dtype("u1"), 12: np.dtype(">i4")}
+
+
+def _read_idx_array(path: Path, rank: int, kind: int = 8) -> np.ndarray:
+    compressed, dtype = path.suffix == ".gz", IDX_TYPES[kind]
+    with readable(path), (gzip.open if compressed else open)(path, "rb") as stream:
         header = stream.read(4 + 4 * rank)
-        if header[:4] != bytes((0, 0, 8, rank))[: len(header)]:
-            magic = f"00 00 08 {rank:02x}"
-            raise InputError(f"{path}: begins {header[:4].hex(' ')}; an IDX file of bytes, rank {rank}, begins {magic}")
+        if header[:4] != bytes((0, 0, kind, rank))[: len(header)]:
+            what, magic = "bytes" if kind == 8 else "integers", f"00 00 {kind:02x} {rank:02x}"
+            begins = f"{path}: begins {header[:4].hex(' ')}"
+            raise InputError(f"{begins}; an IDX file of {what}, rank {rank}, begins {magic}")
         if len(header) < 4 + 4 * rank:
             raise InputError(f"{path}: truncated in its IDX header; must be {4 + 4 * rank} bytes")
         shape = struct.unpack(f">{rank}I", header[4:])
-        size, length = math.prod(shape), os.path.getsize(path)
+        size, length = math.prod(shape) * dtype.itemsize, os.path.getsize(path)
         room = length * DEFLATE_RATIO if compressed else length - len(header)
         content = _read_at_most(stream, size + 1) if size <= room else b""
     if len(content) < size:
         raise InputError(f"{path}: truncated: its header claims {list(shape)} bytes")
     if len(content) > size:
         raise InputError(f"{path}: has bytes left over after the {list(shape)} its header claims")
-    return np.frombuffer(content, np.uint8).reshape(shape)
+    return np.frombuffer(content, dtype).reshape(shape)
 
 
-def read_idx(images: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Reads a pair of IDX files of unsigned bytes, gzipped if their names end in .gz.
+def read_idx(images: Path, labels: Path) -> Arrays:
+    """Reads a pair of IDX files of unsigned bytes, gzipped if their names end in .gz. Labels whose name has "idx2" are
+    QMNIST's, of which the first column is the digit.
 
     Raises InputError naming the file that is missing, truncated, too long, damaged or of another kind.
     """
-    pair = _read_idx_array(images, 3), _read_idx_array(labels, 1)
-    _check(images, *((array.shape, array.dtype) for array in pair))
-    return _channels(pair[0]), pair[1]
+    told = _read_idx_array(labels, 2, 12)[:, 0] if "idx2" in labels.name else _read_idx_array(labels, 1)
+    pair = _read_idx_array(images, 3), told
+    check(images, *((array.shape, array.dtype) for array in pair))
+    return channels(pair[0]), pair[1]
 
 
 def _npy_header(path: Path, archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype]:
@@ -153,18 +168,37 @@ def _npy(archive: zipfile.ZipFile, name: str) -> np.ndarray:
     return array
 
 
-def read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Reads `images` and `labels` of one .npz file.
+def npz_names(path: Path) -> list[str]:
+    """The names of the arrays that an .npz file holds. Raises InputError where it is missing or damaged."""
+    with readable(path), zipfile.ZipFile(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
+
+
+def read_npz(path: Path, images: str = "images", labels: str | None = "labels") -> Arrays:
+    """Reads two arrays of one .npz file, or without `labels` one.
 
     Raises InputError naming the file that is missing or damaged, lacks an array, or holds one that is not allowed.
     """
-    with _readable(path), zipfile.ZipFile(path) as archive:
+    wanted = [name for name in (images, labels) if name]
+    with readable(path), zipfile.ZipFile(path) as archive:
         names = archive.namelist()
-        if "images.npy" not in names or "labels.npy" not in names:
+        if not {f"{name}.npy" for name in wanted} <= set(names):
             held = ", ".join(names[:9]) or "nothing"
-            raise InputError(f"{path}: holds {one_line(held)[:200]}; must hold arrays images and labels")
-        _check(path, _npy_header(path, archive, "images"), _npy_header(path, archive, "labels"))
-        return _channels(_npy(archive, "images")), _npy(archive, "labels")
+            raise InputError(f"{path}: holds {one_line(held)[:200]}; must hold arrays {' and '.join(wanted)}")
+        check(path, _npy_header(path, archive, images), _npy_header(path, archive, labels) if labels else None)
+        return channels(_npy(archive, images)), _npy(archive, labels) if labels else None
+
+
+def read_npz_array(path: Path, name: str, allowed: str, fits: Callable[[Header], bool]) -> np.ndarray:
+    """One array of an .npz file whose shape and dtype `fits`; raises InputError as `read_npz`, saying what is
+    `allowed`."""
+    with readable(path), zipfile.ZipFile(path) as archive:
+        if f"{name}.npy" not in archive.namelist():
+            raise InputError(f"{path}: must hold an array {name}")
+        shape, dtype = _npy_header(path, archive, name)
+        if dtype.hasobject or not fits((shape, dtype)):
+            raise InputError(f"{path}: {name} is {dtype} {list(shape)}; must be {allowed}")
+        return _npy(archive, name)
 
 
 def _mat_elements(path: Path, content: memoryview) -> Iterator[tuple[int, memoryview]]:
@@ -218,12 +252,12 @@ def _mat_arrays(path: Path, content: memoryview, wanted: tuple[str, ...]) -> dic
     return arrays
 
 
-def read_svhn_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def read_svhn_mat(path: Path) -> Arrays:
     """Reads one of SVHN's published cropped-digit files: X uint8 [32, 32, 3, N], y [N, 1], where 10 stands for 0.
 
     Raises InputError naming the file that is missing, damaged or of another kind.
     """
-    with _readable(path):
+    with readable(path):
         arrays = _mat_arrays(path, memoryview(path.read_bytes()), ("X", "y"))
     if set(arrays) != {"X", "y"}:
         raise InputError(f"{path}: must hold numeric arrays X and y")
@@ -235,5 +269,72 @@ def read_svhn_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
     if not np.isin(labels, np.arange(11)).all():
         raise InputError(f"{path}: y must lie in 1 to 10, 10 being the digit 0")
     labels = labels.astype(np.int32) % 10  # MATLAB's numbers are doubles unless told otherwise
-    _check(path, (images.shape, images.dtype), (labels.shape, labels.dtype))
-    return _channels(images), labels
+    check(path, (images.shape, images.dtype), (labels.shape, labels.dtype))
+    return channels(images), labels
+
+
+def read_records(path: Path, label_bytes: int) -> Arrays:
+    """Reads one of CIFAR's binary files: records of `label_bytes` labels, of which the last counts, and 3,072 bytes of
+    a 32×32 image, red, green, blue. Raises InputError where it is missing or of another length."""
+    with readable(path):
+        content, length = path.read_bytes(), label_bytes + 3072
+    if not content or len(content) % length:
+        raise InputError(f"{path}: {len(content)} bytes; must be a whole number of records of {length}")
+    records = np.frombuffer(content, np.uint8).reshape(-1, length)
+    images = records[:, label_bytes:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(images), records[:, label_bytes - 1]
+
+
+NORB_TYPES = {0x1E3D4C55: np.dtype("u1"), 0x1E3D4C54: np.dtype("<i4")}
+
+
+def read_norb(path: Path) -> np.ndarray:
+    """Reads one of smallNORB's matrices, of bytes or of integers. Raises InputError where it is missing, truncated
+    or of another kind."""
+    with readable(path):
+        content = path.read_bytes()
+        magic, rank = struct.unpack_from("<ii", content)
+        if magic not in NORB_TYPES or not 1 <= rank <= 8:
+            raise InputError(f"{path}: begins {content[:8].hex(' ')}; must be a matrix of bytes or integers of NORB's")
+        shape = struct.unpack_from(f"<{rank}i", content, 8)
+    dtype, start = NORB_TYPES[magic], 8 + 4 * max(rank, 3)
+    if min(shape) < 1 or len(content) - start != math.prod(shape) * dtype.itemsize:
+        raise InputError(f"{path}: holds {max(0, len(content) - start)} bytes, which is not {dtype} {list(shape)}")
+    return np.frombuffer(content, dtype, offset=start).reshape(shape)
+
+
+def read_numbers(path: Path, delimiter: str | None, header: bool) -> np.ndarray:
+    """Reads a text file of whole numbers from 0 to 32,767, a row a line: int16 [N, columns]."""
+    with readable(path), path.open(encoding="ascii") as lines, warnings.catch_warnings(action="ignore"):  # of no rows
+        return np.loadtxt(lines, np.int16, comments=None, delimiter=delimiter, skiprows=int(header), ndmin=2)
+
+
+def read_csv(path: Path) -> Arrays:
+    """Reads a CSV file with a row of pixels 0 to 255 an image, a square or a square of three colours, pixel by pixel;
+    where the first line names its columns and the first of them is the label, labels too."""
+    with readable(path), path.open("rb") as stream:
+        first = stream.readline(1 << 20).strip().lower().replace(b'"', b"")
+    named = bool(first) and not first.replace(b",", b"").replace(b" ", b"").isdigit()
+    rows = read_numbers(path, ",", named)
+    labelled = first.startswith((b"label,", b"class,", b"y,")) or not named and _side(rows.shape[1]) is None
+    labels, pixels = (rows[:, 0], rows[:, 1:]) if labelled else (None, rows)
+    return squares(path, pixels), labels
+
+
+def _side(count: int) -> tuple[int, int] | None:
+    """(side, channels) of the square image of so many numbers."""
+    for depth in (1, 3):
+        side = math.isqrt(count // depth)
+        if side and side * side * depth == count:
+            return side, depth
+    return None
+
+
+def squares(path: Path, pixels: np.ndarray) -> np.ndarray:
+    """Rows of pixels 0 to 255 as square images uint8 [N, H, H, C]."""
+    shape = _side(pixels.shape[1])
+    if shape is None or not len(pixels):
+        raise InputError(f"{path}: {len(pixels)} rows of {pixels.shape[1]} pixels; must be a square, grey or RGB")
+    if pixels.min() < 0 or pixels.max() > 255:
+        raise InputError(f"{path}: pixels go from {pixels.min()} to {pixels.max()}; must lie in 0 to 255")
+    return pixels.astype(np.uint8).reshape(-1, shape[0], shape[0], shape[1])

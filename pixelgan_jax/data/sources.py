@@ -1,4 +1,4 @@
-"""A data set's name becomes images uint8 [N, H, W, C] and labels int32 [N], both parts checked."""
+"""A data set's name becomes images uint8 [N, H, W, C] and classes int32 [N], every part checked."""
 
 from __future__ import annotations
 
@@ -9,28 +9,35 @@ from typing import NamedTuple
 import numpy as np
 
 from pixelgan_jax.config import Data
-from pixelgan_jax.data import tfds
-from pixelgan_jax.data.files import read_idx, read_npz, read_svhn_mat
-from pixelgan_jax.errors import InputError
+from pixelgan_jax.data import formats, tfds
+from pixelgan_jax.data.parts import Part, Parts
+from pixelgan_jax.errors import InputError, one_line
 
-IDX_DATASETS = ("mnist", "fashion_mnist")
-MOST_LABEL = 65535
-ONE_FILE_TEST = 10000  # most test images that a single .npz gives up
+RAW_FILES = {"mnist": formats.read_idx, "fashion_mnist": formats.read_idx, "svhn_cropped": formats.read_svhn}
+MOST_CLASSES = 65536
+ONE_FILE_TEST = 10000  # most test images that are split off where the files have none of their own
+DARK = 128  # a data set whose largest pixel is below this was probably not of 0 to 255
+UNLABELLED = -1
 
 
 class Split(NamedTuple):
-    """Images uint8 [N, H, W, C], C = 1 or 3, and their labels int32 [N]."""
+    """Images uint8 [N, H, W, C], C = 1 or 3, and their classes int32 [N], 0 to K - 1, or -1 of an image without."""
 
     images: np.ndarray
     labels: np.ndarray
 
 
 class Dataset(NamedTuple):
-    """`train` is everything that is not `test`; labels lie in 0 to classes - 1."""
+    """`train` is everything that is neither `test` nor, where the data have their own, `validation`. classes: how many
+    there are; 0 where the images have no labels, or all the same. names: theirs. notes: what there is to say of the
+    images, in a line each."""
 
     train: Split
     test: Split
     classes: int
+    validation: Split | None = None
+    names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def load(data: Data) -> Dataset:
@@ -41,53 +48,135 @@ def load(data: Data) -> Dataset:
     Raises InputError naming the field or the file, and what is allowed.
     """
     if data.name == "digits":
-        pair = _digits()
+        parts = _digits()
     elif _is_path(data):
-        pair = _from_path(data)
+        parts = _from_path(data)
     else:
-        pair = _from_raw_files(data) or _from_tfds(data)
-    dataset = _checked(pair, data.name)
+        parts = _from_raw_files(data) or _from_tfds(data)
+    dataset = _checked(_with_test(parts, data), data)
     return _first_classes(dataset, data.classes) if data.classes else dataset
 
 
 def _first_classes(dataset: Dataset, count: int) -> Dataset:
     """The images of classes 0 to count - 1."""
     if not 2 <= count <= dataset.classes:
-        allowed = f"must be 0, or from 2 to the data's {dataset.classes}"
+        allowed = f"must be 0, or from 2 to the data's {dataset.classes}" if dataset.classes else "must be 0: no labels"
         raise InputError(f"config.data.classes: {count} is not allowed: {allowed}")
-    pair = (Split(*(rows[split.labels < count] for rows in split)) for split in dataset[:2])
-    return Dataset(*pair, count)
+
+    def kept(split: Split | None) -> Split | None:
+        return split and Split(*(rows[split.labels < count] for rows in split))
+
+    train, test, validation = map(kept, (dataset.train, dataset.test, dataset.validation))
+    return dataset._replace(train=train, test=test, validation=validation, classes=count, names=dataset.names[:count])
 
 
-def _checked(pair: tuple[Split, Split], name: str) -> Dataset:
-    for part, split in zip(("train", "test"), pair, strict=True):
-        if split.labels.min() < 0 or split.labels.max() > MOST_LABEL:
-            low, high = split.labels.min(), split.labels.max()
-            raise InputError(f"{name}: {part} labels go from {low} to {high}; must lie in 0 to {MOST_LABEL}")
-    train, test = (Split(split.images, split.labels.astype(np.int32)) for split in pair)
-    if train.images.shape[1:] != test.images.shape[1:]:
-        shapes = f"{list(train.images.shape[1:])} and {list(test.images.shape[1:])}"
-        raise InputError(f"{name}: train and test images are {shapes}; must have the same shape")
-    classes = int(train.labels.max()) + 1
-    if classes < 2:
-        raise InputError(f"{name}: every train label is 0; must have at least 2 classes")
-    if test.labels.max() >= classes:
-        raise InputError(f"{name}: test label {test.labels.max()} is above every train label; at most {classes - 1}")
-    return Dataset(train, test, classes)
+def _with_test(parts: Parts, data: Data) -> Parts:
+    """The parts, a fifth of the training images being test where the files have no test images of their own."""
+    if parts.test is not None:
+        return parts
+    count = min(len(parts.train.images) // 5, ONE_FILE_TEST)
+    if not count:
+        raise InputError(
+            f"{data.name}: {len(parts.train.images)} images; must be at least 5, a fifth of which are test"
+        )
+    # Streams 0 and 1 of the seed make the splits of `data/splits.py`.
+    order = np.random.RandomState([data.seed, 2]).permutation(len(parts.train.images))
+    train, test = _parted(parts.train, order, count)
+    return parts._replace(train=train, test=test)
 
 
-def _parted(images: np.ndarray, labels: np.ndarray, order: np.ndarray, count: int) -> tuple[Split, Split]:
+def _parted(part: Part, order: np.ndarray, count: int) -> tuple[Part, Part]:
     """(train, test), the last `count` of `order` being test."""
-    return tuple(Split(images[rows], labels[rows]) for rows in (order[:-count], order[-count:]))
+    return tuple(
+        Part(part.images[rows], None if part.labels is None else part.labels[rows])
+        for rows in (order[:-count], order[-count:])
+    )
 
 
-def _digits() -> tuple[Split, Split]:
+def _checked(parts: Parts, data: Data) -> Dataset:
+    named = {"train": parts.train, "test": parts.test, "validation": parts.validation}
+    there = {name: part for name, part in named.items() if part is not None}
+    shapes = {name: part.images.shape[1:] for name, part in there.items()}
+    for name, shape in shapes.items():
+        if shape != shapes["train"]:
+            told = f"{list(shapes['train'])} and {list(shape)}"
+            raise InputError(f"{data.name}: train and {name} images are {told}; must have the same shape")
+    values = {name: _values(part, f"{data.name}: {name}") for name, part in there.items()}
+    kinds = np.unique(values["train"][values["train"] != UNLABELLED])
+    if len(kinds) > MOST_CLASSES:
+        raise InputError(f"{data.name}: {len(kinds)} different train labels; must be at most {MOST_CLASSES} classes")
+    if parts.names and len(kinds) and kinds[-1] >= len(parts.names):
+        raise InputError(f"{data.name}: train label {kinds[-1]} has no name; there are {len(parts.names)}")
+    splits = {}
+    for name, part in there.items():
+        unknown = np.setdiff1d(values[name], [UNLABELLED, *kinds])
+        if len(unknown):
+            raise InputError(f"{data.name}: {name} label {unknown[0]} is no train label; must be one of those")
+        labels = np.where(values[name] == UNLABELLED, UNLABELLED, np.searchsorted(kinds, values[name]))
+        splits[name] = Split(_scaled(part.images, data), labels.astype(np.int32))
+    names = tuple(parts.names[kind] if parts.names else str(kind) for kind in kinds)
+    if len(kinds) < 2:  # nothing to tell apart
+        splits = {name: split._replace(labels=np.full_like(split.labels, UNLABELLED)) for name, split in splits.items()}
+        names = ()
+    notes = (*parts.notes, *_too_dark(splits["train"].images, data))
+    return Dataset(splits["train"], splits["test"], len(names), splits.get("validation"), names, notes)
+
+
+def _values(part: Part, where: str) -> np.ndarray:
+    """The labels of a part, int64 [N], as its files count them; -1 of an image without."""
+    if part.labels is None:
+        return np.full(len(part.images), UNLABELLED, np.int64)
+    labels = part.labels
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim == 2:
+        if not (np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all()):
+            raise InputError(f"{where} labels are {list(labels.shape)} and not one-hot; must be one 1 in a row of 0")
+        labels = labels.argmax(axis=1)
+    if len(labels) and (labels.min() < UNLABELLED or labels.max() > np.iinfo(np.int32).max):
+        told = f"labels go from {labels.min()} to {labels.max()}"
+        raise InputError(f"{where} {told}; must be at least 0, or -1 of an image that has none")
+    return labels.astype(np.int64)
+
+
+def _scaled(images: np.ndarray, data: Data) -> np.ndarray:
+    """Images with every pixel times `data.scale`, rounded."""
+    largest = int(images.max()) * data.scale
+    if largest > 255.5:
+        raise InputError(
+            f"config.data.scale: {data.scale} is not allowed: makes a pixel {largest:g}; must be at most 255"
+        )
+    return scale_pixels(images, data.scale)
+
+
+def scale_pixels(images: np.ndarray, factor: float) -> np.ndarray:
+    """uint8 images with every pixel times `factor`, rounded, at most 255."""
+    if factor == 1:
+        return images
+    table = np.minimum(np.rint(np.arange(256) * factor), 255).astype(np.uint8)
+    return table[images]
+
+
+def _too_dark(images: np.ndarray, data: Data) -> tuple[str, ...]:
+    largest = int(images.max())
+    if largest >= DARK:
+        return ()
+    if not largest:
+        return ("every pixel is 0: the images are black",)
+    factor = 255 / largest
+    return (
+        f"the largest pixel is {largest} of 255, so the images are nearly black; if {largest} is their white, set"
+        f" config.data.scale={factor:.6g}",
+    )
+
+
+def _digits() -> Parts:
     from sklearn.datasets import load_digits  # slow to import and for this only
 
     digits = load_digits()
     images = np.rint(digits.images[..., None] * 255 / 16).astype(np.uint8)
     # RandomState's stream never changes, so these 400 test images are the same for good.
-    return _parted(images, digits.target, np.random.RandomState(0).permutation(len(images)), 400)
+    return Parts(*_parted(Part(images, digits.target), np.random.RandomState(0).permutation(len(images)), 400))
 
 
 def _is_path(data: Data) -> bool:
@@ -102,55 +191,28 @@ def _is_path(data: Data) -> bool:
     return separated
 
 
-def _from_path(data: Data) -> tuple[Split, Split]:
+def _from_path(data: Data) -> Parts:
     path = Path(os.path.expanduser(data.name))
-    if os.path.isdir(path):
-        if any(os.path.exists(path / f"{part}.npz") for part in ("train", "test")):
-            return Split(*read_npz(path / "train.npz")), Split(*read_npz(path / "test.npz"))
-        pair = _from_idx_folder(path)
-        if pair is None:
-            raise InputError(f"{path}: must hold train.npz and test.npz, or the four IDX files under their usual names")
-        return pair
+    found = formats.read(path, data)
+    if found is not None:
+        return found
+    if path.is_dir():
+        held = ", ".join(sorted(entry.name for entry in path.iterdir())[:9]) or "nothing"
+        raise InputError(
+            f"{path}: holds {one_line(held)[:200]}; must hold images in one of the formats of docs/data.md"
+        )
     if not os.path.exists(path):
         raise InputError(f"config.data.name: {data.name!r}: no such file or folder; must be {tfds.ALLOWED}")
-    if path.suffix != ".npz":
-        raise InputError(f"config.data.name: {data.name!r} is not allowed: must be {tfds.ALLOWED}")
-    images, labels = read_npz(path)
-    count = min(len(images) // 5, ONE_FILE_TEST)
-    if not count:
-        raise InputError(f"{path}: {len(images)} images; must be at least 5, a fifth of which are test")
-    # Streams 0 and 1 of the seed make the splits of `data/splits.py`.
-    return _parted(images, labels, np.random.RandomState([data.seed, 2]).permutation(len(images)), count)
+    raise InputError(f"config.data.name: {data.name!r} is not allowed: must be {tfds.ALLOWED}")
 
 
-def _idx_file(folder: Path, part: str, kind: str, rank: int) -> Path:
-    """The first of the usual names that exists; if none does, the most usual."""
-    names = [f"{part}-{kind}{mark}idx{rank}-ubyte{end}" for end in ("", ".gz") for mark in "-."]
-    return next((folder / name for name in names if os.path.exists(folder / name)), folder / names[0])
-
-
-def _from_idx_folder(folder: Path) -> tuple[Split, Split] | None:
-    """None where the folder has no IDX file at all."""
-    train, test = (
-        (_idx_file(folder, part, "images", 3), _idx_file(folder, part, "labels", 1)) for part in ("train", "t10k")
-    )
-    if not any(os.path.exists(file) for file in train + test):
-        return None
-    return Split(*read_idx(*train)), Split(*read_idx(*test))
-
-
-def _from_raw_files(data: Data) -> tuple[Split, Split] | None:
+def _from_raw_files(data: Data) -> Parts | None:
     """The published files of a TFDS data set, where `data.dir` holds them; else None."""
-    folder = Path(os.path.expanduser(data.dir))
-    if data.dir and data.name in IDX_DATASETS:
-        return _from_idx_folder(folder)
-    if data.dir and data.name == "svhn_cropped":
-        train, test = folder / "train_32x32.mat", folder / "test_32x32.mat"
-        if os.path.exists(train) or os.path.exists(test):
-            return Split(*read_svhn_mat(train)), Split(*read_svhn_mat(test))
+    if data.dir and data.name in RAW_FILES:
+        return RAW_FILES[data.name](Path(os.path.expanduser(data.dir)), data)
     return None
 
 
-def _from_tfds(data: Data) -> tuple[Split, Split]:
+def _from_tfds(data: Data) -> Parts:
     train, test = tfds.read(data.name, os.path.expanduser(data.dir))
-    return Split(*train), Split(*test)
+    return Parts(Part(*train), Part(*test))

@@ -11,13 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from pixelgan_jax.config import Data
-from pixelgan_jax.data.sources import Dataset, Split
+from pixelgan_jax.data.sources import UNLABELLED, Dataset, Split
 from pixelgan_jax.errors import InputError
 
 
 class Splits(NamedTuple):
-    """labelled: which of `train` have labels that training may see, int32 [L], class-balanced; none where `data.labels`
-    is 0."""
+    """labelled: which of `train` have labels that training may see, int32 [L], none where `data.labels` is 0."""
 
     train: Split
     labelled: np.ndarray
@@ -36,14 +35,20 @@ def validation_indices(examples: int, count: int, seed: int) -> tuple[np.ndarray
     return np.sort(order[count:]), np.sort(order[:count])
 
 
-def labelled_indices(labels: np.ndarray, count: int, classes: int, seed: int) -> np.ndarray:
-    """Sorted indices of `count` examples, as many of each class, among `labels` [N] of 0 to classes - 1.
+def labelled_indices(labels: np.ndarray, count: int, classes: int, seed: int, balanced: bool = True) -> np.ndarray:
+    """Sorted indices of `count` examples among `labels` [N] of 0 to classes - 1, as many of each class if `balanced`.
 
-    A smaller count draws a subset of what a larger one draws. Raises InputError naming config.data.labels where
-    `count` is not a multiple of `classes` or a class has too few examples.
+    A smaller count draws a subset of what a larger one draws. Raises InputError naming config.data.labels where there
+    are too few examples, or balanced `count` is not a multiple of `classes` or a class has too few.
     """
+    if not balanced:
+        if not 0 <= count <= len(labels):
+            raise InputError(f"config.data.labels: {count} is not allowed: must be at most {len(labels)}")
+        return np.sort(np.random.RandomState([seed, 1]).permutation(len(labels))[:count])
+    if not count:
+        return np.zeros(0, np.int64)
     counts = np.bincount(labels, minlength=classes)
-    most = int(counts.min()) * classes
+    most = int(counts.min(initial=len(labels))) * classes
     if count < 0 or count % classes or count > most:
         text = f"must be 0 or a multiple of {classes}, at most {most}" if most else "must be 0: some class has no image"
         raise InputError(f"config.data.labels: {count} is not allowed: {text}")
@@ -56,15 +61,32 @@ def labelled_indices(labels: np.ndarray, count: int, classes: int, seed: int) ->
 def split(dataset: Dataset, data: Data) -> Splits:
     """Carves `data.validation` images and `data.labels` labelled ones out of `dataset.train`, by `data.seed`.
 
-    Raises InputError naming the field that asks for more than there is.
+    Where some images have no label, both are drawn among those that have. With `data.validation` 0 the data's own
+    validation images are taken, which otherwise are training images. Raises InputError naming the field that asks for
+    more than there is.
     """
-    images, labels = dataset.train
-    kept, held_out = validation_indices(len(images), data.validation, data.seed)
-    train = Split(images[kept], labels[kept])
-    labelled = labelled_indices(train.labels, data.labels, dataset.classes, data.seed)
-    return Splits(
-        train=train,
-        labelled=labelled.astype(np.int32),
-        validation=Split(images[held_out], labels[held_out]),
-        test=dataset.test,
-    )
+    train, validation = _without_validation(dataset, data)
+    with_label = np.flatnonzero(train.labels != UNLABELLED)
+    if data.labels and not dataset.classes:
+        raise InputError(f"config.data.labels: {data.labels} is not allowed: must be 0: the images have no labels")
+    drawn = labelled_indices(train.labels[with_label], data.labels, dataset.classes, data.seed, data.balanced)
+    return Splits(train, with_label[drawn].astype(np.int32), validation, dataset.test)
+
+
+def _without_validation(dataset: Dataset, data: Data) -> tuple[Split, Split]:
+    """(train, validation)."""
+    if not data.validation:
+        if dataset.validation is None:
+            raise InputError(
+                "config.data.validation: 0 is not allowed: must be at least 1: the data have none of their own"
+            )
+        return dataset.train, dataset.validation
+    whole = dataset.train
+    if dataset.validation is not None:
+        whole = Split(*(np.concatenate(rows) for rows in zip(whole, dataset.validation, strict=True)))
+    able = np.flatnonzero(whole.labels != UNLABELLED)
+    able = able if len(able) else np.arange(len(whole.labels))
+    _, drawn = validation_indices(len(able), data.validation, data.seed)
+    held_out = able[drawn]
+    kept = np.setdiff1d(np.arange(len(whole.labels)), held_out)
+    return Split(*(rows[kept] for rows in whole)), Split(*(rows[held_out] for rows in whole))

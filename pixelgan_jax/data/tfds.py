@@ -15,7 +15,7 @@ from PIL import Image
 from pixelgan_jax.errors import InputError
 
 NAME = re.compile(r"[a-z0-9_]+(/[a-z0-9_.\-]+)*")
-ALLOWED = '"digits", a TFDS name, or a path to a folder or a .npz file'
+ALLOWED = '"digits", a TFDS name, or a path to a folder, a .npz or a .csv file'
 BATCH = 1000
 RECORD_FORMATS = ("PNG", "JPEG", "BMP")  # Pillow has formats that other programs read for it
 

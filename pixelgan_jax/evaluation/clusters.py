@@ -10,12 +10,23 @@ from sklearn.metrics import adjusted_rand_score, confusion_matrix, normalized_mu
 def cluster_metrics(
     log_probabilities: np.ndarray, labels: np.ndarray, fitted: np.ndarray, fitted_labels: np.ndarray
 ) -> dict[str, Any]:
-    """Clustering errors (fractions) of log q [N, K] against labels [N], under three maps from cluster to label.
+    """Clustering errors (fractions) of log q [N, K] against labels [N], under three maps from cluster to label; where
+    no image of either split has a label (it is -1), `clusters_used` alone.
 
     Each is fitted on validation, log q [M, K] and labels [M]. best_example: the label of the example that maximises
     q(k | x) (Makhzani et al. 2015, section 5). majority: the commonest label among the cluster's members, the best
     example's where it has none. hungarian: the best one-to-one map, only where K is the number of classes.
     """
+    used = {"clusters_used": int(len(np.unique(log_probabilities.argmax(axis=1))))}
+    seen, known = labels >= 0, fitted_labels >= 0
+    if not (seen.any() and known.any()):
+        return used
+    log_probabilities, labels, fitted, fitted_labels = (
+        log_probabilities[seen],
+        labels[seen],
+        fitted[known],
+        fitted_labels[known],
+    )
     clusters = log_probabilities.shape[1]
     classes = int(max(labels.max(), fitted_labels.max())) + 1
     assigned, fitted_assigned = log_probabilities.argmax(axis=1), fitted.argmax(axis=1)
@@ -30,8 +41,11 @@ def cluster_metrics(
     if clusters == classes:
         _, matched = linear_sum_assignment(counts, maximize=True)
         metrics["cluster_error_hungarian"] = float(np.mean(matched[assigned] != labels))
-    return metrics | {
-        "clusters_used": int(len(np.unique(assigned))),
-        "nmi": float(normalized_mutual_info_score(labels, assigned)),
-        "ari": float(adjusted_rand_score(labels, assigned)),
-    }
+    return (
+        metrics
+        | used
+        | {
+            "nmi": float(normalized_mutual_info_score(labels, assigned)),
+            "ari": float(adjusted_rand_score(labels, assigned)),
+        }
+    )

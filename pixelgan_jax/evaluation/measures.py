@@ -53,13 +53,14 @@ def measure(trained: Trained, split: Split, decode: bool = True, batch: int = MA
 
 def summarise(trained: Trained, found: Rows, labels: np.ndarray, fitted: Rows, fitted_labels: np.ndarray):
     """The metrics of results.json that apply (README: "Metrics"), as a dict; cluster maps are fitted on (fitted,
-    fitted_labels), the validation split."""
+    fitted_labels), the validation split. Images whose label is -1 have none, and no part in what compares labels."""
     method, with_labels = trained.method, trained.config.data.labels
     metrics: dict[str, Any] = {"examples": len(labels)}
     told = found["log_probabilities"]
     if told.shape[1]:
-        if with_labels:
-            metrics["error"] = float(np.mean(np.argmax(told, axis=1) != labels))
+        seen = labels >= 0
+        if with_labels and seen.any():
+            metrics["error"] = float(np.mean(np.argmax(told[seen], axis=1) != labels[seen]))
         if method.code.categories or not with_labels:
             metrics |= cluster_metrics(told, labels, fitted["log_probabilities"], fitted_labels)
     if method.code.width:

@@ -26,18 +26,19 @@ DRAWN = 256  # images drawn in one compiled call
 
 class Trained(NamedTuple):
     """A method, the variables it learnt, and the configuration it was trained with, after `step` steps; what is asked
-    of it is shared by the devices of `mesh`."""
+    of it is shared by the devices of `mesh`. names: of the data's classes, () where it has none."""
 
     config: Config
     method: Method
     variables: Variables
     mesh: Mesh
     step: int
+    names: tuple[str, ...] = ()
 
 
-def of_state(config: Config, method: Method, state: State, mesh: Mesh) -> Trained:
+def of_state(config: Config, method: Method, state: State, mesh: Mesh, names: tuple[str, ...] = ()) -> Trained:
     """What a training run has come to."""
-    return Trained(config, method, method.averaged(state), mesh, int(state.step))
+    return Trained(config, method, method.averaged(state), mesh, int(state.step), names)
 
 
 def load(workdir: Path) -> Trained:
@@ -48,7 +49,7 @@ def load(workdir: Path) -> Trained:
         return registry.make(meta.config, meta.data)
 
     state, meta = newest(workdir, lambda meta: initial(method_of(meta), meta.config, mesh))
-    return of_state(meta.config, method_of(meta), state, mesh)
+    return of_state(meta.config, method_of(meta), state, mesh, meta.names)
 
 
 def initial(method: Method, config: Config, mesh: Mesh, images: np.ndarray | None = None) -> State:

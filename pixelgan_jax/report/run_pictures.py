@@ -48,8 +48,9 @@ def _drawn(trained: Trained, validation: Split) -> Pictures:
     samples, by_category, reconstructions, endings = np.split(drawn, ends)
     pictures = Pictures(samples=samples, completions=_completions(completed, endings))
     if categories:
-        kind = "class" if config.data.labels else "cluster"
-        pictures = pictures._replace(rows=by_category.reshape(categories, ROW, *method.shape), row_kind=kind)
+        kind, names = ("class", trained.names) if config.data.labels else ("cluster", ())
+        rows = by_category.reshape(categories, ROW, *method.shape)
+        pictures = pictures._replace(rows=rows, row_kind=kind, row_names=[name[:20] for name in names])
     if method.code.width:
         pictures = pictures._replace(originals=shown, reconstructions=reconstructions)
     return pictures
@@ -80,13 +81,14 @@ def _completions(completed: np.ndarray, endings: np.ndarray) -> np.ndarray | Non
 def _code_map(trained: Trained, validation: Split) -> dict[str, Any]:
     """Codes of validation images in two dimensions: a 2-D continuous part itself, otherwise their t-SNE embedding."""
     shown = Split(validation.images[:MAPPED], validation.labels[:MAPPED])
+    labels = shown.labels if shown.labels.max() >= 0 else None
     found = measure(trained, shown, decode=False)
     code, continuous = trained.method.code, found["code"][:, trained.method.code.categories :]
     if code.dimensions == 2:
-        return {"codes": continuous, "code_labels": shown.labels}
+        return {"codes": continuous, "code_labels": labels}
     what, values = ("z", continuous) if code.dimensions else ("log q(z | x)", found["log_probabilities"])
     if not values.shape[1] or len(values) < 5:  # nothing to embed, or too few
         return {}
     embedding = TSNE(perplexity=min(30.0, (len(values) - 1) / 3), init="random", random_state=0)
     axes = (f"t-SNE of {what}: first coordinate", f"t-SNE of {what}: second coordinate")
-    return {"codes": embedding.fit_transform(values), "code_labels": shown.labels, "code_axes": axes}
+    return {"codes": embedding.fit_transform(values), "code_labels": labels, "code_axes": axes}

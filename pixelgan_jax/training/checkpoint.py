@@ -33,8 +33,8 @@ RATIO = 100
 
 class Meta(NamedTuple):
     """What a checkpoint says of itself: the experiment and its configuration, the data that it was trained on (shape
-    (H, W, C) of an image; 0 images and labels where an earlier version did not count them), and the seconds spent
-    training and compiling."""
+    (H, W, C) of an image; 0 images and labels, and no names of classes, where an earlier version did not say them),
+    and the seconds spent training and compiling."""
 
     experiment: str
     config: Config
@@ -44,6 +44,7 @@ class Meta(NamedTuple):
     compile_seconds: float
     images: int = 0
     labels: int = 0
+    names: tuple[str, ...] = ()
 
     @property
     def data(self) -> DataSpec:
@@ -70,10 +71,12 @@ def _meta(document: dict[str, Any]) -> Meta:
     spent, shape = (told["seconds"], told["compile_seconds"]), tuple(told["shape"])
     counts = (told["classes"], told["images"], told["labels"])
     good = type(told["experiment"]) is str and all(type(count) is int and count >= 0 for count in counts)
+    names = told["names"]
+    good = good and type(names) in (list, tuple) and all(type(name) is str for name in names)
     good = good and all(type(seconds) in (int, float) and 0 <= seconds < math.inf for seconds in spent)
     if not good or len(shape) != 3 or not all(type(side) is int and 0 < side < 2**16 for side in shape):
         raise ValueError("its description has a value that no run writes")
-    return Meta(**told | {"config": from_saved(told["config"]), "shape": shape})
+    return Meta(**told | {"config": from_saved(told["config"]), "shape": shape, "names": tuple(names)})
 
 
 class Checkpoints:

@@ -123,7 +123,7 @@ NPZ_CASES = {
     "channels": (npz(images=npy(IMAGES[..., None].repeat(2, 3)), labels=npy(LABELS)), r"C 1 or 3"),
     "float labels": (npz(images=npy(IMAGES), labels=npy(LABELS / 1)), r"labels are float64 \[6\]; must be integers"),
     "boolean labels": (npz(images=npy(IMAGES), labels=npy(LABELS > 2)), r"labels are bool"),
-    "one-hot labels": (npz(images=npy(IMAGES), labels=npy(np.eye(6, dtype=int))), r"labels are int64 \[6, 6\]"),
+    "labels of rank 3": (npz(images=npy(IMAGES), labels=npy(np.ones((6, 2, 1), int))), r"labels are int64 \[6, 2, 1\]"),
     "count": (npz(images=npy(IMAGES), labels=npy(LABELS[:5])), r"6 images but 5 labels"),
     "no images": (npz(images=npy(IMAGES[:0]), labels=npy(LABELS[:0])), r"at least one image"),
     "left over": (npz(images=npy(IMAGES) + b"\0", labels=npy(LABELS)), r"holds 97 bytes, which is not uint8 \[6, 4"),

@@ -1,0 +1,231 @@
+"""Which files make a data set: a table of formats, each one function that recognises and reads it.
+
+A reader takes a path and the configuration's data group, and returns None where the path holds nothing of its format.
+To add a format: write such a function, add it to FORMATS, a row to docs/data.md and its layout to
+tests/data/test_formats.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from pixelgan_jax.config import Data
+from pixelgan_jax.data import files, pictures
+from pixelgan_jax.data.parts import Part, Parts
+from pixelgan_jax.data.tfds import block_means
+from pixelgan_jax.errors import InputError
+
+Reader = Callable[[Path, Data], Parts | None]
+
+# Names of arrays (images, labels) in one .npz, by part: our own, Keras's, MedMNIST's
+NPZ = (
+    {"train": ("images", "labels")},
+    {"train": ("x_train", "y_train"), "test": ("x_test", "y_test")},
+    {
+        "train": ("train_images", "train_labels"),
+        "validation": ("val_images", "val_labels"),
+        "test": ("test_images", "test_labels"),
+    },
+    {"train": ("arr_0", "arr_1")},  # numpy.savez(file, images, labels)
+    {"train": ("images", None)},
+    {"train": ("arr_0", None)},
+)
+PACKED = ("train", "valid", "test")  # Larochelle's binarised MNIST, 98 bytes of 8 pixels an image
+
+IDX_NAME = re.compile(r"(.*?)(train|t10k|test)[-.](images|labels)[-.]idx([123])-(ubyte|int)(\.gz)?")
+CIFAR_FOLDERS = ("", "cifar-10-batches-bin", "cifar-100-binary")
+
+
+def read_one_npz(path: Path, data: Data) -> Parts | None:
+    """One .npz file of all images, or of train, test and perhaps validation."""
+    if path.suffix != ".npz" or not path.is_file():
+        return None
+    held = set(files.npz_names(path))
+    if set(PACKED) <= held:
+        return _packed(path)
+    layout = next((each for each in NPZ if {name for pair in each.values() for name in pair if name} <= held), NPZ[0])
+    return Parts(**{part: Part(*files.read_npz(path, *names)) for part, names in layout.items()})
+
+
+def _packed(path: Path) -> Parts:
+    def part(name: str) -> Part:
+        rows = files.read_npz_array(
+            path, name, "uint8 [N, 98]", lambda header: header[1] == np.uint8 and header[0][1:] == (98,)
+        )
+        return _binary(path, np.unpackbits(rows, axis=1)[:, :784])
+
+    train, validation, test = map(part, PACKED)
+    return Parts(train, test, validation)
+
+
+def _binary(path: Path, pixels: np.ndarray) -> Part:
+    """Pixels of two levels, 0 and 1, as black and white."""
+    if pixels.size and pixels.max() > 1:
+        raise InputError(f"{path}: pixels go up to {pixels.max()}; must be 0 or 1")
+    return Part(files.squares(path, pixels.astype(np.int16) * 255), None)
+
+
+def read_npz_folder(path: Path, data: Data) -> Parts | None:
+    """train.npz and test.npz, and perhaps validation.npz."""
+    if not any((path / f"{part}.npz").exists() for part in ("train", "test")):
+        return None
+    parts = {part: path / f"{part}.npz" for part in ("train", "test", "validation")}
+    found = {part: _images_and_labels(file) for part, file in parts.items() if part != "validation" or file.exists()}
+    return Parts(**found)
+
+
+def _images_and_labels(path: Path) -> Part:
+    labelled = not path.is_file() or "labels" in files.npz_names(path) or "images" not in files.npz_names(path)
+    return Part(*files.read_npz(path, "images", "labels" if labelled else None))
+
+
+def read_kmnist_npz(path: Path, data: Data) -> Parts | None:
+    """KMNIST's four .npz files, arr_0 each."""
+    found = sorted(path.glob("*-train-imgs.npz")) if path.is_dir() else []
+    if not found:
+        return None
+    prefix = found[0].name.removesuffix("train-imgs.npz")
+
+    def part(name: str) -> Part:
+        images, labels = (path / f"{prefix}{name}-{kind}.npz" for kind in ("imgs", "labels"))
+        told = files.read_npz_array(labels, "arr_0", "integers [N]", lambda header: header[1].kind in "iu")
+        pixels, _ = files.read_npz(images, "arr_0", None)
+        files.check(images, (pixels.shape, pixels.dtype), (told.shape, told.dtype))
+        return Part(pixels, told)
+
+    return Parts(part("train"), part("test"))
+
+
+def read_idx(path: Path, data: Data) -> Parts | None:
+    """Four IDX files of any data set, in the folder or as torchvision lays them, in raw or NAME/raw beneath it.
+
+    Where there are several sets of them, as of EMNIST, the path's last part may be the beginning of their names.
+    EMNIST's images lie on their side in their files and are turned upright.
+    """
+    folder, wanted = (path, "") if path.is_dir() else (path.parent, path.name)
+    places = [folder, folder / "raw", *sorted(folder.glob("*/raw"))] if folder.is_dir() else []
+    for place in places:
+        sets: dict[str, dict[tuple[str, str], Path]] = {}
+        for file in sorted(place.iterdir(), reverse=True) if place.is_dir() else []:  # so that unpacked ones win
+            match = IDX_NAME.fullmatch(file.name)
+            if match and match[1].startswith(wanted):
+                sets.setdefault(match[1], {})["train" if match[2] == "train" else "test", match[3]] = file
+        if len(sets) > 1:
+            raise InputError(f"{place}: holds {', '.join(sorted(sets))}; must be one: add the beginning of its files'"
+                             f" names to config.data.name, as in {place}/{sorted(sets)[0]}")  # fmt: skip
+        for prefix, found in sets.items():
+            return Parts(*(_idx_part(place, prefix, part, found) for part in ("train", "test")))
+    return None
+
+
+def _idx_part(folder: Path, prefix: str, part: str, found: dict[tuple[str, str], Path]) -> Part:
+    usual = "train" if part == "train" else "t10k"
+    images, labels = (
+        found.get((part, kind), folder / f"{prefix}{usual}-{kind}-idx{rank}-ubyte")
+        for kind, rank in (("images", 3), ("labels", 1))
+    )
+    pixels, told = files.read_idx(images, labels)
+    return Part(np.ascontiguousarray(pixels.swapaxes(1, 2)) if prefix.startswith("emnist") else pixels, told)
+
+
+def read_svhn(path: Path, data: Data) -> Parts | None:
+    """SVHN's train_32x32.mat and test_32x32.mat."""
+    train, test = path / "train_32x32.mat", path / "test_32x32.mat"
+    if not (train.exists() or test.exists()):
+        return None
+    return Parts(Part(*files.read_svhn_mat(train)), Part(*files.read_svhn_mat(test)))
+
+
+def read_norb(path: Path, data: Data) -> Parts | None:
+    """smallNORB's matrices: the first camera's images, means of 3×3 pixels, and the five categories."""
+    if not path.is_dir() or not any(path.glob("smallnorb-*-dat.mat")):
+        return None
+    return Parts(*(_norb_part(path, *part) for part in (("5x46789x9x18x6x2x96x96-training", "train"),
+                                                        ("5x01235x9x18x6x2x96x96-testing", "test"))))  # fmt: skip
+
+
+def _norb_part(path: Path, name: str, part: str) -> Part:
+    file = path / f"smallnorb-{name}-dat.mat"
+    images, labels = files.read_norb(file), files.read_norb(path / f"smallnorb-{name}-cat.mat")
+    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[2] % 3 or images.shape[3] % 3:
+        raise InputError(f"{file}: is {images.dtype} {list(images.shape)}; must be bytes [N, 2, 96, 96]")
+    if labels.shape != images.shape[:1]:
+        raise InputError(f"{file}: {len(images)} images but labels {list(labels.shape)}; must be one label an image")
+    return Part(block_means(images[:, 0, :, :, None], 3), labels)
+
+
+def read_cifar(path: Path, data: Data) -> Parts | None:
+    """CIFAR-10's or CIFAR-100's binary files; of the latter the hundred fine classes."""
+    for place in (path / name for name in CIFAR_FOLDERS):
+        batches = sorted(place.glob("data_batch_*.bin"))
+        if batches:
+            train = [files.read_records(file, 1) for file in batches]
+            images, labels = (np.concatenate(rows) for rows in zip(*train, strict=True))
+            names = _names(place / "batches.meta.txt")
+            return Parts(Part(images, labels), Part(*files.read_records(place / "test_batch.bin", 1)), names=names)
+        if (place / "train.bin").exists():
+            names = _names(place / "fine_label_names.txt")
+            return Parts(
+                *(Part(*files.read_records(place / f"{part}.bin", 2)) for part in ("train", "test")), None, names
+            )
+    return None
+
+
+def _names(path: Path) -> tuple[str, ...] | None:
+    """The lines of a short text file, where there is one."""
+    if not path.is_file() or path.stat().st_size > 1 << 16:
+        return None
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return tuple(line.strip() for line in lines if line.strip()) or None
+
+
+def read_amat(path: Path, data: Data) -> Parts | None:
+    """Larochelle's binarized_mnist_train.amat, _valid.amat and _test.amat."""
+    found = {part: path / f"binarized_mnist_{part}.amat" for part in PACKED}
+    if not found["train"].exists():
+        return None
+    train, validation, test = (_binary(file, files.read_numbers(file, None, False)) for file in found.values())
+    return Parts(train, test, validation)
+
+
+def read_csv(path: Path, data: Data) -> Parts | None:
+    """One CSV file of pixels, or train.csv and perhaps test.csv; a test file without labels is left alone, as Kaggle's
+    is for its judges."""
+    if path.is_file() and path.suffix == ".csv":
+        return Parts(Part(*files.read_csv(path)))
+    train, test = (path / f"{part}.csv" for part in ("train", "test"))
+    if not train.is_file():
+        return None
+    known, asked = files.read_csv(train), files.read_csv(test) if test.is_file() else None
+    if asked is None or (asked[1] is None) != (known[1] is None):
+        return Parts(Part(*known))
+    return Parts(Part(*known), Part(*asked))
+
+
+def read_pictures(path: Path, data: Data) -> Parts | None:
+    """A folder of PNG, JPEG or BMP files."""
+    return pictures.read(path, data.side) if path.is_dir() and pictures.is_folder_of_pictures(path) else None
+
+
+# in the order in which they are tried
+FORMATS: tuple[Reader, ...] = (
+    read_one_npz,
+    read_npz_folder,
+    read_kmnist_npz,
+    read_idx,
+    read_svhn,
+    read_norb,
+    read_cifar,
+    read_amat,
+    read_csv,
+    read_pictures,
+)
+
+
+def read(path: Path, data: Data) -> Parts | None:
+    """The data set that lies at a path; None where it is of no format known here."""
+    return next((found for reader in FORMATS if (found := reader(path, data)) is not None), None)

@@ -1,0 +1,147 @@
+"""A folder of image files: PNG, JPEG or BMP, a folder for each class or none, with or without train and test.
+
+Untrusted like every file: what a picture's header claims is looked at before it is unpacked, no link is followed out of
+the folder, and hidden files are passed over.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from pixelgan_jax.data.parts import Part, Parts
+from pixelgan_jax.errors import InputError, one_line
+
+FORMATS = ("PNG", "JPEG", "BMP")  # Pillow has formats that other programs read for it
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")
+GREY = ("1", "L")
+PARTS = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test", "testing")}
+MOST_SIDE = 1024  # of a picture that is not resized
+MOST_PIXELS = 64 << 20  # of one that is
+
+
+def is_picture(path: Path) -> bool:
+    return path.suffix.lower() in ENDINGS and not path.name.startswith(".")
+
+
+def is_folder_of_pictures(folder: Path) -> bool:
+    """Whether pictures lie in the folder, or in folders up to two below it."""
+    for depth in ("*", "*/*", "*/*/*"):
+        if any(is_picture(path) for path in folder.glob(depth) if path.is_file()):
+            return True
+    return False
+
+
+def read(folder: Path, side: int) -> Parts:
+    """Reads the folder: its train, val and test where it has a train, otherwise itself as one part.
+
+    A part is a folder for each class, in the order of their names, or pictures alone, which have no labels. side: what
+    they are cropped to squares of and resized to; 0: all must have one size. Raises InputError naming the file or
+    folder that is broken, of another size, or leads elsewhere.
+    """
+    root = os.path.realpath(folder)
+    places = {part: _first(folder, names) for part, names in PARTS.items()}
+    if places["train"] is None:
+        places = {"train": folder, "validation": None, "test": None}
+    files = {part: _files(place, root) for part, place in places.items() if place}
+    names = tuple(files["train"])
+    for part, by_class in files.items():
+        if set(by_class) - set(names):
+            other = sorted(set(by_class) - set(names))[0]
+            raise InputError(f"{places[part]}: has a class {other!r}, which the training images have not")
+    listed = [path for by_class in files.values() for paths in by_class.values() for path in paths]
+    if not listed:
+        raise InputError(
+            f"{folder}: holds no picture; must hold {', '.join(ENDINGS)} files, in folders by class or not"
+        )
+    shape = _shape(listed, side)
+    classes = names if names != ("",) else None
+    parts = {part: _part(by_class, names, shape, side) for part, by_class in files.items()}
+    notes = (f"the pictures are cropped to squares and resized to {side}×{side}",) if side else ()
+    return Parts(parts["train"], parts.get("test"), parts.get("validation"), classes, notes)
+
+
+def _first(folder: Path, names: Iterable[str]) -> Path | None:
+    return next((folder / name for name in names if (folder / name).is_dir()), None)
+
+
+def _inside(path: Path, root: str) -> Path:
+    real = os.path.realpath(path)
+    if not real.startswith(root + os.sep):
+        raise InputError(f"{path}: leads out of {root}; must be a file of that folder")
+    return path
+
+
+def _entries(folder: Path, root: str) -> list[Path]:
+    return [_inside(path, root) for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+
+
+def _files(folder: Path, root: str) -> dict[str, list[Path]]:
+    """The pictures of each class by its name; those of the one class "" where they lie in the folder itself."""
+    entries = _entries(folder, root)
+    classes = {path.name: path for path in entries if path.is_dir()}
+    loose = [path for path in entries if is_picture(path)]
+    by_class = {name: [each for each in _entries(path, root) if is_picture(each)] for name, path in classes.items()}
+    by_class = {name: paths for name, paths in by_class.items() if paths}
+    if loose and by_class:
+        raise InputError(f"{folder}: holds both pictures and folders of them; must hold one or the other")
+    return by_class or {"": loose}
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        return Image.open(path, formats=FORMATS)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        reason = one_line(str(error))[:200]
+        raise InputError(f"{path}: damaged, or no {', '.join(FORMATS)} file: {reason}") from error
+
+
+def _shape(paths: list[Path], side: int) -> tuple[int, int, int]:
+    """(H, W, C) of all the pictures, from their headers: C is 1 where all are grey, else 3."""
+    first, grey = None, True
+    for path in paths:
+        with _open(path) as picture:
+            size, mode = picture.size, picture.mode
+        grey = grey and mode in GREY
+        if mode.startswith(("I", "F")):
+            raise InputError(f"{path}: has more than 8 bits a pixel (mode {mode}); must have 8")
+        if side:
+            if size[0] * size[1] > MOST_PIXELS:
+                raise InputError(f"{path}: {size[1]}×{size[0]} pixels; must be at most {MOST_PIXELS:,} in all")
+            continue
+        first = first or size
+        if size != first:
+            told = f"is {size[1]}×{size[0]}, the others {first[1]}×{first[0]}"
+            raise InputError(f"{path}: {told}; must all have one size, or set config.data.side, which resizes them")
+        if max(size) > MOST_SIDE:
+            raise InputError(f"{path}: {size[1]}×{size[0]} pixels; at most {MOST_SIDE} a side, or set config.data.side")
+    width, height = (side, side) if side else first
+    return height, width, 1 if grey else 3
+
+
+def _part(by_class: dict[str, list[Path]], names: tuple[str, ...], shape: tuple[int, int, int], side: int) -> Part:
+    paths = [path for name in names for path in by_class.get(name, [])]
+    if not paths:
+        raise InputError(f"{names}: a part of the folder holds no picture")
+    images = np.empty((len(paths), *shape), np.uint8)
+    for row, path in enumerate(paths):
+        images[row] = _pixels(path, shape, side)
+    if names == ("",):
+        return Part(images, None)
+    labels = np.repeat(np.arange(len(names)), [len(by_class.get(name, [])) for name in names])
+    return Part(images, labels)
+
+
+def _pixels(path: Path, shape: tuple[int, int, int], side: int) -> np.ndarray:
+    with _open(path) as picture:
+        try:
+            drawn = picture.convert("L" if shape[2] == 1 else "RGB")
+        except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises on a file that ends too soon
+            raise InputError(f"{path}: damaged or truncated: {one_line(str(error))[:200]}") from error
+    if side:
+        drawn = ImageOps.fit(drawn, (side, side), Image.Resampling.LANCZOS)
+    return np.asarray(drawn, np.uint8).reshape(shape)

@@ -1,0 +1,415 @@
+"""Every format that is read, in the layout in which people have it, made here with real arrays."""
+
+import gzip
+import re
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixelgan_jax.config import Data
+from pixelgan_jax.data.sources import load
+from pixelgan_jax.data.splits import split
+from pixelgan_jax.errors import InputError
+
+RANDOM = np.random.RandomState(0)
+TRAIN, TEST = (RANDOM.randint(0, 256, (count, 6, 6), dtype=np.uint8) for count in (20, 8))
+LABELS, TEST_LABELS = np.arange(20) % 4, np.arange(8) % 4
+COLOURED = RANDOM.randint(0, 256, (20, 32, 32, 3), dtype=np.uint8)
+
+
+def data(name, **fields) -> Data:
+    return Data(name=str(name), **{"validation": 4} | fields)
+
+
+def expect(dataset, train=TRAIN, labels=LABELS, test=TEST, test_labels=TEST_LABELS, classes=4):
+    """The data set holds these images and classes."""
+    for found, images, told in ((dataset.train, train, labels), (dataset.test, test, test_labels)):
+        images = images if images.ndim == 4 else images[..., None]
+        np.testing.assert_array_equal(found.images, images)
+        np.testing.assert_array_equal(found.labels, told)
+        assert found.images.dtype == np.uint8 and found.labels.dtype == np.int32
+    assert dataset.classes == classes == len(dataset.names)
+
+
+def refused(name, message, **fields) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        load(data(name, **fields))
+    assert "\n" not in str(caught.value)
+
+
+def test_keras_npz(tmp_path):
+    np.savez(tmp_path / "mnist.npz", x_train=TRAIN, y_train=LABELS, x_test=TEST, y_test=TEST_LABELS)
+    expect(load(data(tmp_path / "mnist.npz")))
+
+
+def test_medmnist_npz_and_its_own_validation_images(tmp_path):
+    column = LABELS[:, None].astype(np.uint8)  # [N, 1], as all of MedMNIST's
+    np.savez(
+        tmp_path / "pathmnist.npz",
+        **{"train_images": COLOURED, "train_labels": column, "val_images": COLOURED[:5], "val_labels": column[:5]},
+        **{"test_images": COLOURED[5:13], "test_labels": column[5:13]},
+    )
+    dataset = load(data(tmp_path / "pathmnist.npz"))
+    expect(dataset, COLOURED, LABELS, COLOURED[5:13], LABELS[5:13])
+    own = split(dataset, data("", validation=0))
+    np.testing.assert_array_equal(own.validation.images, COLOURED[:5])
+    assert len(own.train.images) == 20
+    mixed = split(dataset, data("", validation=3))  # then they are training images like the others
+    assert len(mixed.train.images) == 22 and len(mixed.validation.images) == 3
+
+
+def test_data_without_validation_images_of_their_own(tmp_path):
+    np.savez(tmp_path / "all.npz", images=TRAIN, labels=LABELS)
+    with pytest.raises(InputError, match=r"^config\.data\.validation: 0 .* have none of their own"):
+        split(load(data(tmp_path / "all.npz")), data("", validation=0))
+
+
+@pytest.mark.parametrize("told", [np.eye(4, dtype=int)[LABELS], LABELS[:, None]], ids=["one-hot", "column"])
+def test_labels_in_columns(tmp_path, told):
+    np.savez(tmp_path / "all.npz", images=TRAIN, labels=told)
+    dataset = load(data(tmp_path / "all.npz"))
+    whole = np.concatenate([dataset.train.labels, dataset.test.labels])
+    np.testing.assert_array_equal(np.bincount(whole), [5, 5, 5, 5])
+
+
+def test_positional_npz(tmp_path):
+    np.savez(tmp_path / "all.npz", TRAIN, LABELS)
+    dataset = load(data(tmp_path / "all.npz"))
+    assert dataset.classes == 4 and len(dataset.train.images) == 16 and len(dataset.test.images) == 4
+
+
+@pytest.mark.parametrize("array", ["images", "arr_0"])
+def test_npz_without_labels(tmp_path, array):
+    np.savez(tmp_path / "all.npz", **{array: TRAIN})
+    dataset = load(data(tmp_path / "all.npz"))
+    assert dataset.classes == 0 and dataset.names == () and np.all(dataset.train.labels == -1)
+    parts = split(dataset, data("", validation=4))
+    assert len(parts.train.images) == 12 and len(parts.labelled) == 0
+    with pytest.raises(InputError, match=r"^config\.data\.labels: 2 .* the images have no labels"):
+        split(dataset, data("", labels=2))
+
+
+def test_one_class_is_no_label(tmp_path):
+    np.savez(tmp_path / "all.npz", images=TRAIN, labels=np.ones(20, int))
+    dataset = load(data(tmp_path / "all.npz"))
+    assert dataset.classes == 0 and np.all(dataset.train.labels == -1)
+
+
+def test_kmnist_npz(tmp_path):
+    for part, images, labels in (("train", TRAIN, LABELS), ("test", TEST, TEST_LABELS)):
+        np.savez_compressed(tmp_path / f"kmnist-{part}-imgs.npz", images)
+        np.savez_compressed(tmp_path / f"kmnist-{part}-labels.npz", labels.astype(np.uint8))
+    expect(load(data(tmp_path)))
+
+
+def idx(array, kind=8) -> bytes:
+    return bytes((0, 0, kind, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+def write_idx(folder: Path, prefix="", test="t10k", end="", train=TRAIN, asked=TEST) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for part, images, labels in (("train", train, LABELS), (test, asked, TEST_LABELS)):
+        for name, content in (("images-idx3", idx(images)), ("labels-idx1", idx(labels.astype(np.uint8)))):
+            path = folder / f"{prefix}{part}-{name}-ubyte{end}"
+            path.write_bytes(gzip.compress(content) if end else content)
+
+
+@pytest.mark.parametrize("place", ["", "raw", "MNIST/raw", "KMNIST/raw"])
+def test_idx_as_torchvision_lays_it(tmp_path, place):
+    write_idx(tmp_path / place, end=".gz")
+    expect(load(data(tmp_path)))
+
+
+def test_idx_of_another_data_set(tmp_path):
+    write_idx(tmp_path, prefix="letters-", test="test")
+    expect(load(data(tmp_path)))
+
+
+def test_emnist_is_turned_upright(tmp_path):
+    write_idx(tmp_path, "emnist-letters-", "test", ".gz", TRAIN.swapaxes(1, 2), TEST.swapaxes(1, 2))
+    expect(load(data(tmp_path)))
+
+
+def test_one_of_several_idx_sets(tmp_path):
+    write_idx(tmp_path, "emnist-digits-", "test", train=TRAIN[::-1])
+    write_idx(tmp_path, "emnist-letters-", "test", ".gz", TRAIN.swapaxes(1, 2), TEST.swapaxes(1, 2))
+    refused(tmp_path, r"holds emnist-digits-, emnist-letters-; must be one: .* as in .*/emnist-digits-$")
+    expect(load(data(tmp_path / "emnist-letters")))
+
+
+def test_qmnist_labels(tmp_path):
+    write_idx(tmp_path, prefix="qmnist-", test="test")
+    for part, labels in (("train", LABELS), ("test", TEST_LABELS)):
+        (tmp_path / f"qmnist-{part}-labels-idx1-ubyte").unlink()
+        rows = np.stack([labels, *np.full((7, len(labels)), 9)], axis=1).astype(">i4")
+        (tmp_path / f"qmnist-{part}-labels-idx2-int.gz").write_bytes(gzip.compress(idx(rows, 12)))
+    expect(load(data(tmp_path)))
+
+
+@pytest.mark.parametrize("values", [[1, 2, 3, 4], [0, 2, 7, 30], [100, 200, 65536, 70000]])
+def test_classes_are_the_labels_that_occur(tmp_path, values):
+    """From 1, with gaps, however large: their own values are the classes' names."""
+    values = np.array(values)
+    np.savez(tmp_path / "train.npz", images=TRAIN, labels=values[LABELS])
+    np.savez(tmp_path / "test.npz", images=TEST, labels=values[TEST_LABELS])
+    dataset = load(data(tmp_path))
+    expect(dataset)
+    assert dataset.names == tuple(str(value) for value in values)
+
+
+def test_images_without_a_label_among_others(tmp_path):
+    """They train; validation and the labelled images are drawn among the others."""
+    labels = np.where(np.arange(20) < 12, LABELS, -1)
+    np.savez(tmp_path / "train.npz", images=TRAIN, labels=labels.astype(np.int16))
+    np.savez(tmp_path / "test.npz", images=TEST, labels=TEST_LABELS)
+    dataset = load(data(tmp_path))
+    expect(dataset, labels=labels)
+    parts = split(dataset, data("", validation=3, labels=4))
+    assert np.all(parts.validation.labels >= 0) and np.all(parts.train.labels[parts.labelled] >= 0)
+    assert np.sum(parts.train.labels == -1) == 8 and len(parts.train.images) == 17
+    np.testing.assert_array_equal(np.bincount(parts.train.labels[parts.labelled]), [1, 1, 1, 1])
+
+
+def test_labelled_images_need_not_be_balanced(tmp_path):
+    labels = np.array([0] * 13 + [1] * 5 + [-1] * 2)
+    np.savez(tmp_path / "train.npz", images=TRAIN, labels=labels)
+    np.savez(tmp_path / "test.npz", images=TEST, labels=TEST_LABELS % 2)
+    dataset = load(data(tmp_path))
+    parts = split(dataset, data("", validation=2, labels=16, balanced=False))
+    assert np.all(parts.train.labels[parts.labelled] >= 0) and len(parts.labelled) == 16
+    with pytest.raises(InputError, match=r"^config\.data\.labels: 17 .* must be at most 16$"):
+        split(dataset, data("", validation=2, labels=17, balanced=False))
+
+
+SPLITS = ("train", "test")
+
+
+def write_pictures(folder: Path, images, labels, names, ending=".png") -> None:
+    for index, (image, label) in enumerate(zip(images, labels, strict=True)):
+        place = folder / names[label]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(place / f"{index:03}{ending}")
+
+
+def by_class(images, labels):
+    """In the order in which folders are read."""
+    order = np.argsort(labels, kind="stable")
+    return images[order], labels[order]
+
+
+NAMES = ("ant", "bee", "cat", "dog")
+
+
+def test_pictures_by_class(tmp_path):
+    """With hidden files among them, which are passed over, and others, too."""
+    for part, images, labels in zip(SPLITS, (TRAIN, TEST), (LABELS, TEST_LABELS), strict=True):
+        write_pictures(tmp_path / part, images, labels, NAMES)
+    (tmp_path / "train/ant/.DS_Store").write_bytes(b"x")
+    (tmp_path / "train/.ipynb_checkpoints").mkdir()
+    (tmp_path / "README.txt").write_text("mine")
+    dataset = load(data(tmp_path))
+    expect(dataset, *by_class(TRAIN, LABELS), *by_class(TEST, TEST_LABELS))
+    assert dataset.names == NAMES
+
+
+def test_pictures_with_validation(tmp_path):
+    for part in ("train", "val", "test"):
+        write_pictures(tmp_path / part, TEST, TEST_LABELS, NAMES)
+    assert len(split(load(data(tmp_path)), data("", validation=0)).validation.images) == 8
+
+
+def test_pictures_without_a_test_part(tmp_path):
+    write_pictures(tmp_path, TRAIN, LABELS, NAMES)
+    dataset = load(data(tmp_path))
+    assert dataset.names == NAMES and len(dataset.train.images) == 16 and len(dataset.test.images) == 4
+
+
+def test_pictures_without_labels(tmp_path):
+    write_pictures(tmp_path, TRAIN, np.zeros(20, int), [""])
+    dataset = load(data(tmp_path))
+    assert dataset.classes == 0 and len(dataset.train.images) == 16
+
+
+def test_coloured_pictures(tmp_path):
+    write_pictures(tmp_path, COLOURED, LABELS, NAMES, ".bmp")
+    dataset = load(data(tmp_path))
+    assert dataset.train.images.shape == (16, 32, 32, 3)
+    whole = np.concatenate([dataset.train.images, dataset.test.images])
+    assert {image.tobytes() for image in whole} == {image.tobytes() for image in COLOURED}
+
+
+def test_pictures_of_several_sizes_are_resized_where_asked(tmp_path):
+    write_pictures(tmp_path, TRAIN, LABELS, NAMES)
+    Image.fromarray(np.full((9, 17), 200, np.uint8)).save(tmp_path / "ant" / "wide.png")
+    refused(tmp_path, r"wide\.png: is 9×17, the others 6×6; .* config\.data\.side, which resizes them")
+    dataset = load(data(tmp_path, side=4))
+    assert dataset.train.images.shape[1:] == (4, 4, 1)
+    assert dataset.notes == ("the pictures are cropped to squares and resized to 4×4",)
+
+
+def test_a_broken_picture_is_named(tmp_path):
+    write_pictures(tmp_path, TRAIN, LABELS, NAMES)
+    whole = (tmp_path / "bee/001.png").read_bytes()
+    for content in (whole[:40], whole[: len(whole) // 2 + 8], b"", b"not a picture"):
+        (tmp_path / "bee/001.png").write_bytes(content)
+        refused(tmp_path, r"bee/001\.png: damaged")
+
+
+def test_a_picture_of_16_bits_is_named(tmp_path):
+    write_pictures(tmp_path, TRAIN, LABELS, NAMES)
+    Image.fromarray(np.full((6, 6), 3000, np.uint16)).save(tmp_path / "cat" / "deep.png")
+    refused(tmp_path, r"cat/deep\.png: has more than 8 bits a pixel")
+
+
+def test_no_link_is_followed_out_of_the_folder(tmp_path):
+    write_pictures(tmp_path / "own", TRAIN, LABELS, NAMES)
+    write_pictures(tmp_path / "other", TRAIN, LABELS, NAMES)
+    (tmp_path / "own/ant/link.png").symlink_to(tmp_path / "other/ant/000.png")
+    refused(tmp_path / "own", r"link\.png: leads out of")
+
+
+def test_a_class_that_training_has_not(tmp_path):
+    for part, names in (("train", NAMES), ("test", ("ant", "bee", "cat", "emu"))):
+        write_pictures(tmp_path / part, TEST, TEST_LABELS, names)
+    refused(tmp_path, r"test: has a class 'emu'")
+
+
+def test_pictures_beside_folders_of_them(tmp_path):
+    write_pictures(tmp_path, TRAIN, LABELS, NAMES)
+    Image.fromarray(TRAIN[0]).save(tmp_path / "loose.png")
+    refused(tmp_path, r"holds both pictures and folders of them")
+
+
+def test_packed_binarised_mnist(tmp_path):
+    bits = RANDOM.randint(0, 2, (10, 784), dtype=np.uint8)
+    rows = np.packbits(bits, axis=1)
+    np.savez(tmp_path / "packed.npz", train=rows[:5], valid=rows[5:8], test=rows[8:])
+    dataset = load(data(tmp_path / "packed.npz"))
+    np.testing.assert_array_equal(dataset.train.images, 255 * bits[:5].reshape(5, 28, 28, 1))
+    np.testing.assert_array_equal(
+        split(dataset, data("", validation=0)).validation.images.reshape(3, -1), 255 * bits[5:8]
+    )
+    assert dataset.classes == 0
+
+
+def test_binarised_mnist_amat(tmp_path):
+    bits = RANDOM.randint(0, 2, (6, 784))
+    for part, rows in (("train", bits[:3]), ("valid", bits[3:4]), ("test", bits[4:])):
+        np.savetxt(tmp_path / f"binarized_mnist_{part}.amat", rows, fmt="%d")
+    dataset = load(data(tmp_path))
+    np.testing.assert_array_equal(dataset.train.images, 255 * bits[:3].reshape(3, 28, 28, 1))
+    np.testing.assert_array_equal(dataset.test.images, 255 * bits[4:].reshape(2, 28, 28, 1))
+
+
+def test_kaggles_csv(tmp_path):
+    header = "label," + ",".join(f"pixel{number}" for number in range(36))
+    rows = np.concatenate([LABELS[:, None], TRAIN.reshape(20, -1)], axis=1)
+    np.savetxt(tmp_path / "train.csv", rows, "%d", ",", header=header, comments="")
+    judged = ",".join(f"pixel{number}" for number in range(36))  # without labels: for the judges
+    np.savetxt(tmp_path / "test.csv", TEST.reshape(8, -1), "%d", ",", header=judged, comments="")
+    for name in (tmp_path, tmp_path / "train.csv"):
+        dataset = load(data(name))
+        assert dataset.classes == 4 and len(dataset.train.images) == 16 and len(dataset.test.images) == 4
+        assert {image.tobytes() for image in dataset.train.images} < {image.tobytes() for image in TRAIN}
+
+
+def test_csv_without_header(tmp_path):
+    rows = np.concatenate([LABELS[:, None], TRAIN.reshape(20, -1)], axis=1)
+    np.savetxt(tmp_path / "train.csv", rows, "%d", ",")
+    np.savetxt(tmp_path / "test.csv", rows[:8], "%d", ",")
+    expect(load(data(tmp_path)), test=TRAIN[:8], test_labels=LABELS[:8])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("label,a,b\n1,2,3\n", "2 pixels; must be a square"),
+        ("label,a\n1,300\n", "pixels go from 300 to 300"),
+        ("label,a\n1,x\n", "damaged or unreadable"),
+        ("label,a\n", "rows of"),
+        ("", "rows of|damaged"),
+    ],
+)
+def test_csv_that_is_no_images(tmp_path, text, message):
+    (tmp_path / "own.csv").write_text(text)
+    refused(tmp_path / "own.csv", rf"own\.csv: .*({message})")
+
+
+@pytest.mark.parametrize("place", ["", "cifar-10-batches-bin"])
+def test_cifar_10_binary(tmp_path, place):
+    folder = tmp_path / place
+    folder.mkdir(exist_ok=True)
+    records = np.concatenate([LABELS[:, None], COLOURED.transpose(0, 3, 1, 2).reshape(20, -1)], axis=1).astype(np.uint8)
+    for number, rows in enumerate(np.split(records, 5), 1):
+        (folder / f"data_batch_{number}.bin").write_bytes(rows.tobytes())
+    (folder / "test_batch.bin").write_bytes(records[:8].tobytes())
+    (folder / "batches.meta.txt").write_text("airplane\nautomobile\nbird\ncat\n\n")
+    dataset = load(data(tmp_path))
+    expect(dataset, COLOURED, LABELS, COLOURED[:8], LABELS[:8])
+    assert dataset.names == ("airplane", "automobile", "bird", "cat")
+    (folder / "data_batch_1.bin").write_bytes(records.tobytes()[:-1])
+    refused(tmp_path, r"data_batch_1\.bin: .* must be a whole number of records of 3073")
+
+
+def test_cifar_100_binary_has_its_fine_classes(tmp_path):
+    pixels = COLOURED.transpose(0, 3, 1, 2).reshape(20, -1)
+    records = np.concatenate([np.full((20, 1), 3), LABELS[:, None], pixels], axis=1).astype(np.uint8)
+    for part, rows in (("train", records), ("test", records[:8])):
+        (tmp_path / f"{part}.bin").write_bytes(rows.tobytes())
+    expect(load(data(tmp_path)), COLOURED, LABELS, COLOURED[:8], LABELS[:8])
+
+
+def norb(array, magic) -> bytes:
+    shape = [*array.shape, *[1] * (3 - array.ndim)]  # never fewer than three sizes
+    return struct.pack(f"<ii{len(shape)}i", magic, array.ndim, *shape) + array.tobytes()
+
+
+def test_small_norb(tmp_path):
+    pairs = RANDOM.randint(0, 256, (4, 2, 96, 96), dtype=np.uint8)
+    for name, rows in (("5x46789x9x18x6x2x96x96-training", pairs), ("5x01235x9x18x6x2x96x96-testing", pairs[:2])):
+        (tmp_path / f"smallnorb-{name}-dat.mat").write_bytes(norb(rows, 0x1E3D4C55))
+        labels = np.arange(len(rows), dtype="<i4") % 2
+        (tmp_path / f"smallnorb-{name}-cat.mat").write_bytes(norb(labels, 0x1E3D4C54))
+    dataset = load(data(tmp_path))
+    means = pairs[:, 0].reshape(4, 32, 3, 32, 3).mean(axis=(2, 4))
+    np.testing.assert_array_equal(dataset.train.images[..., 0], np.rint(means))
+    np.testing.assert_array_equal(dataset.train.labels, [0, 1, 0, 1])
+    path = tmp_path / "smallnorb-5x46789x9x18x6x2x96x96-training-dat.mat"
+    path.write_bytes(path.read_bytes()[:-1])
+    refused(tmp_path, r"training-dat\.mat: holds \d+ bytes, which is not uint8 \[4, 2, 96, 96\]")
+
+
+@pytest.mark.parametrize("white", [1, 16])
+def test_dark_images_are_told_of_and_scaled_only_where_asked(tmp_path, white):
+    dark = (TRAIN.astype(int) * white // 255).astype(np.uint8)
+    dark[0, 0, 0] = white
+    np.savez(tmp_path / "train.npz", images=dark, labels=LABELS)
+    np.savez(tmp_path / "test.npz", images=dark[:8], labels=LABELS[:8])
+    dataset = load(data(tmp_path))
+    (note,) = dataset.notes
+    assert note.startswith(f"the largest pixel is {white} of 255") and dataset.train.images.max() == white
+    factor = float(re.search(r"config\.data\.scale=([\d.]+)$", note)[1])
+    dataset = load(data(tmp_path, scale=factor))
+    assert dataset.notes == () and dataset.train.images.max() == 255
+    np.testing.assert_array_equal(dataset.test.images[..., 0], np.rint(dark[:8] * factor))
+    refused(tmp_path, r"^config\.data\.scale: .* must be at most", scale=255.0 / white + 1)
+
+
+def test_a_pickle_is_refused_with_what_reads_it(tmp_path):
+    (tmp_path / "data_batch_1").write_bytes(b"\x80\x04.")
+    refused(tmp_path, r"holds data_batch_1; must hold images in one of the formats of docs/data\.md")
+
+
+def test_fixed_binarised_mnist(shared_data):
+    dataset = load(data(shared_data / "binarized_mnist/binarized_mnist_packed.npz"))
+    assert dataset.train.images.shape == (50000, 28, 28, 1) and dataset.validation.images.shape == (10000, 28, 28, 1)
+    assert set(np.unique(dataset.test.images)) == {0, 255}
+
+
+def test_svhn_reduced(shared_data):
+    dataset = load(data(shared_data / "svhn_reduced"))
+    assert np.sum(dataset.train.labels == -1) == 10207 and np.sum(dataset.train.labels >= 0) == 4434
+    assert dataset.classes == 10 and dataset.test.images.shape == (15825, 32, 32, 3)

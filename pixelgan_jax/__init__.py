@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pixelgan_jax.api import TrainedModel, load
+    from pixelgan_jax.api import TrainedModel, load, train
 
 __version__ = "0.1.0"
-__all__ = ["TrainedModel", "load"]
+__all__ = ["TrainedModel", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,5 @@
-"""A trained model in Python: pg.load(workdir), then encode, classify, log_prob, sample, generate.
+"""Training and a trained model in Python: pg.train(config, workdir) or pg.load(workdir), then encode, classify,
+log_prob, sample, generate.
 
 Shapes: N images, H rows, W columns, C channels, K categories, d continuous dimensions, D = K + d code width.
 """
@@ -9,14 +10,19 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from ml_collections import ConfigDict
 
+from pixelgan_jax.commands import run
 from pixelgan_jax.config import SAMPLERS, Config
+from pixelgan_jax.config.fields import refused
 from pixelgan_jax.data.levels import quantise
 from pixelgan_jax.data.randomness import Stream, example_keys, fold
 from pixelgan_jax.data.sources import scale_pixels
 from pixelgan_jax.evaluation import trained
 from pixelgan_jax.evaluation.trained import Trained
 from pixelgan_jax.methods.method import Method
+from pixelgan_jax.methods.registry import from_dict
+from pixelgan_jax.training.workdir import own_path
 
 
 def load(workdir: str | Path) -> "TrainedModel":
@@ -24,7 +30,22 @@ def load(workdir: str | Path) -> "TrainedModel":
 
     Raises InputError (a ValueError) where the folder holds none.
     """
-    return TrainedModel(trained.load(Path(workdir)))
+    return TrainedModel(trained.load(own_path("workdir", workdir)))
+
+
+def train(config: Config | ConfigDict, workdir: str | Path, experiment: str = "python") -> "TrainedModel":
+    """What `--mode train` does, from Python: trains in the workdir, going on from what it holds, evaluates, writes the
+    report, and returns the trained model.
+
+    config: an experiment's ConfigDict, or a Config. experiment: the name that the workdir keeps; another run there must
+    have it too. In a thread Ctrl-C is the main thread's. Raises InputError (a ValueError) as the command line does.
+    """
+    folder = own_path("workdir", workdir)
+    typed = config if isinstance(config, Config) else from_dict(config)
+    if typed.train.replicates != 1:
+        raise refused("train.replicates", typed.train.replicates, "1 here: train one seed after another")
+    run.execute("train", run.start(experiment, typed, folder))
+    return load(folder)
 
 
 class TrainedModel:
@@ -191,4 +212,4 @@ def _pixel_log_prob(method: Method):
     return pixel_log_prob
 
 
-__all__ = ["TrainedModel", "load"]
+__all__ = ["TrainedModel", "load", "train"]

@@ -20,6 +20,7 @@ from pixelgan_jax.methods.registry import CONFIGS
 from pixelgan_jax.nn.xla_cpu import memory
 from pixelgan_jax.training import loop, processes
 from pixelgan_jax.training.signals import Interrupted, handled_by
+from pixelgan_jax.training.workdir import own_path
 
 MODES = (*run.MODES, *tables_and_figures.MODES)
 FLAGS = ("config", "mode", "workdir", *processes.FLAGS)
@@ -68,7 +69,7 @@ def parse(arguments: list[str]) -> Command:
     overrides = experiment.from_text(file, values, texts)
     config = experiment.typed(file, values, overrides)
     name = Path(file).stem
-    workdir = Path(flags.get("workdir", os.path.join("runs", name)))
+    workdir = own_path("--workdir", flags.get("workdir", os.path.join("runs", name)))
     return Command(name, config, mode, workdir, file, names, overrides, processes.member(flags))
 
 

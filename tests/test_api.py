@@ -1,6 +1,8 @@
 """pg.load and what a trained model offers; and replicates, whose models are trained alike."""
 
+import dataclasses
 import json
+import threading
 
 import jax
 import numpy as np
@@ -10,6 +12,7 @@ import pixelgan_jax as pg
 from pixelgan_jax.commands import replicates
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods.registry import from_dict
+from pixelgan_jax.training import parallel
 from pixelgan_jax.training.checkpoint import Checkpoints
 from tests import brief, tiny
 
@@ -42,6 +45,63 @@ def test_codes_are_probabilities(model, images):
     # an image's code is its own, whatever else is asked for
     np.testing.assert_allclose(model.encode(images[:1]), code[:1], rtol=1e-5)
     assert model.encode(images[:0]).shape == (0, 10)
+
+
+def test_grey_images_need_no_channel_and_one_image_no_row(model, images):
+    labels = model.classify(images)
+    assert np.array_equal(model.classify(images[..., 0]), labels)
+    assert np.array_equal(model.classify(images[3]), labels[3:4])
+
+
+def test_a_number_of_images_that_is_new_is_seldom_compiled_anew(model, monkeypatch):
+    """At most once a doubling: there are 8 devices, so 1 to 40 images take calls of 8, 16, 32 and 64."""
+    place, sizes = parallel.place, set()
+
+    def placed(rows, mesh, spec):
+        sizes.add(len(rows[0]))
+        return place(rows, mesh, spec)
+
+    monkeypatch.setattr(parallel, "place", placed)
+    images = np.zeros((40, 4, 4, 1), np.uint8)
+    for count in range(1, 41):
+        assert len(model.encode(images[:count])) == count
+    assert sizes == {8, 16, 32, 64}
+
+
+def test_classes_are_called_what_the_data_call_them(model, images):
+    numbers, names = tuple(str(3 * n + 1) for n in range(10)), tuple(f"class {n}" for n in range(10))
+    found = model.classify(images)
+    for called, expected in ((numbers, 3 * found + 1), (names, [names[n] for n in found])):
+        named = pg.TrainedModel(model._trained._replace(names=called))
+        assert named.classify(images).tolist() == list(expected)
+
+
+def test_images_are_scaled_as_the_training_images_were(model, images):
+    data = dataclasses.replace(model.config.data, scale=17.0)
+    dark = pg.TrainedModel(model._trained._replace(config=dataclasses.replace(model.config, data=data)))
+    small = images // 17
+    assert np.array_equal(dark.classify(small), model.classify(17 * small))
+    assert np.array_equal(dark.encode(small), model.encode(17 * small))
+
+
+def test_training_from_python_is_what_the_command_does(tmp_path):
+    """In a thread, too, where no signal can be handled."""
+    fields = tiny.fields(data={"labels": 0, "validation": 20}, prior={"name": "none"}, model={"layers": 0})
+    fields.train.steps = 2
+    made = []
+    thread = threading.Thread(target=lambda: made.append(pg.train(fields, tmp_path / "run")))
+    thread.start()
+    thread.join()
+    (trained,) = made
+    assert trained.step == 2 and trained.generate(2).shape == (2, 8, 8, 1)
+    assert results_of(tmp_path / "run")["step"] == 2 and (tmp_path / "run/report.html").exists()
+    assert pg.train(fields, tmp_path / "run").step == 2
+    with pytest.raises(ValueError, match=r"^config\.train\.replicates: 2 is not allowed"):
+        fields.train.replicates = 2
+        pg.train(fields, tmp_path / "run")
+    for function in (pg.load, lambda place: pg.train(fields, place)):
+        with pytest.raises(ValueError, match=r"gs://bucket/run: is a URL; must be a folder"):
+            function("gs://bucket/run")
 
 
 def test_log_prob_is_of_levels_and_normalised(model, images):

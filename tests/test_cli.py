@@ -12,7 +12,7 @@ import pytest
 from pixelgan_jax import cli, load
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods.registry import from_dict
-from pixelgan_jax.training import workdir
+from pixelgan_jax.training import logs, parallel, workdir
 
 ROOT = Path(__file__).resolve().parents[1]
 DIGITS = str(ROOT / "experiments" / "digits.py")
@@ -157,6 +157,8 @@ def test_what_is_given_arrives():
     assert config.model.encoder_channels == (16, 32)
     assert config.model.encoder_batch_norm is False
     assert cli.parse([f"--config={DIGITS}", "--workdir=a/b"])[2:4] == ("train", Path("a/b"))
+    assert cli.parse([f"--config={DIGITS}", "--config.train.steps=1e4"]).config.train.steps == 10_000
+    assert cli.parse([f"--config={DIGITS}", "--workdir=~/a"]).workdir == Path.home() / "a"
     with pytest.raises(InputError, match="^config.train.seed: -1 is not allowed"):
         cli.parse([f"--config={DIGITS}", "--config.train.seed", "-1"])
 
@@ -197,6 +199,27 @@ def copied(finished, tmp_path):
     """A copy of it to work on, and the command line for it."""
     shutil.copytree(finished, tmp_path / "run")
     return tmp_path / "run", ["--config", DIGITS, *SMALL, f"--workdir={tmp_path / 'run'}"]
+
+
+def test_a_file_of_errors_gets_a_line_a_log_point_and_no_bar(capsys, tmp_path):
+    """SMALL logs the first step and the last."""
+    status, _, err = run(capsys, "--config", DIGITS, *SMALL, f"--workdir={tmp_path / 'run'}")
+    assert status == 0
+    lines = [line for line in err.splitlines() if line.startswith("step ")]
+    assert [line.split(":")[0] for line in lines] == [f"step {row['step']}/3" for row in logs.read(tmp_path / "run")]
+    assert all("images/s" in line for line in lines) and "step/s" not in err and "\r" not in err
+
+
+@pytest.mark.parametrize("backend", ["module://nobody_has_this.backend", "TkAgg"])
+def test_the_backend_that_a_notebook_asks_for_need_not_be_there(backend):
+    """Pictures are drawn all the same, without one."""
+    program = (
+        "from pixelgan_jax.report import plots; import numpy as np;"
+        " print(len(plots.code_map(np.eye(2), None, ('a', 'b'), True)))"
+    )
+    environment = os.environ | {"MPLBACKEND": backend, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and int(done.stdout) > 5000, done.stderr
 
 
 def test_training_leaves_everything_behind(finished):
@@ -299,6 +322,15 @@ def test_what_cannot_be_written_is_one_line_that_names_the_path_and_status_1(cap
     assert (status, err.count("\n")) == (1, 1)
     assert err == f"error: {folder / 'results.json'}: Is a directory\n"
     assert os.listdir(folder / "results.json") == []
+
+
+def test_a_containers_limit_counts_as_its_memory(monkeypatch, tmp_path):
+    whole = parallel.machine_memory()
+    for text, limit in (("max\n", whole), (f"{whole // 2}\n", whole // 2), (f"{2 * whole}\n", whole)):
+        (tmp_path / "memory.max").write_text(text)
+        monkeypatch.setattr(parallel, "CGROUP_LIMITS", (tmp_path / "memory.max", tmp_path / "absent"))
+        assert parallel.machine_memory() <= limit
+        assert text.startswith("max") or parallel.machine_memory() == limit
 
 
 def test_a_batch_that_no_memory_holds_is_refused_before_a_step(capsys):

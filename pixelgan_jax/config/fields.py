@@ -104,6 +104,8 @@ def value_of(name: str, field: dataclasses.Field, value: Any) -> Any:
     kind, allowed = field.metadata["kind"], field.metadata["allowed"]
     if kind is float and type(value) is int and abs(value) < 2**63:
         value = float(value)
+    if kind is int and type(value) is float and value.is_integer():  # 1e4
+        value = int(value)
     if kind is tuple and isinstance(value, list):
         value = tuple(value)
     if type(value) is not kind or not field.metadata["check"](value):

@@ -1,6 +1,7 @@
 """for step in range(start, total): step, log, evaluate, save. Stops on a signal or a loss that is not finite."""
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -160,7 +161,8 @@ def train(
         """The number of a signal that some process has received, 0 where none has."""
         return agree(max(received, default=0))
 
-    bar = tqdm(total=settings.steps, initial=step, unit="step", dynamic_ncols=True, disable=log is None)
+    on_terminal = sys.stderr.isatty()  # else a bar would fill a file: a line where the log has one
+    bar = tqdm(total=settings.steps, initial=step, unit="step", dynamic_ncols=True, disable=not (log and on_terminal))
     with handled_by(received.append), bar:
         for count in plan:
             state, metrics = stepper(state, step, count)
@@ -173,6 +175,8 @@ def train(
             if validates or step % settings.log_every == 0 or step == 1:
                 row = meter.row(step)
                 bar.set_postfix_str(_progress(method.phases, row))
+                if log and not on_terminal:
+                    print(f"step {step}/{settings.steps}: {_progress(method.phases, row)}", file=sys.stderr, flush=True)
                 if validates:
                     with clock.apart("evaluating"):
                         validation, selection = validate(state)

@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -83,12 +85,25 @@ def bytes_needed(program: jax.stages.Compiled) -> int:
     return needed - memory.alias_size_in_bytes  # donated arguments that hold the results
 
 
+# what a container may take: version 2 of Linux's control groups, and 1
+CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
+
+def machine_memory() -> int:
+    """Bytes that this process may take: the machine's, or its container's limit where that is less."""
+    bounds = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in CGROUP_LIMITS:
+        with suppress(OSError, ValueError):  # no such file; "max"
+            bounds.append(int(path.read_text()))
+    return min(bounds)
+
+
 def check_memory(program: jax.stages.Compiled, mesh: Mesh, batch_size: int) -> None:
     """Raises InputError where a step of `batch_size` images cannot fit into the devices' memory."""
     local = mesh.local_devices
     limit = (local[0].memory_stats() or {}).get("bytes_limit")
     if limit is None:  # CPU devices share the machine's
-        limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // len(local)
+        limit = machine_memory() // len(local)
     needed = bytes_needed(program)
     if needed > limit:
         raise InputError(
@@ -129,14 +144,15 @@ def map_examples(
     function: Callable, shared: tuple, rows: tuple, mesh: Mesh, batch: int, unit: str | None = None
 ) -> Any:
     """function(*shared, *rows) for all rows, in calls of one size that the devices share, so that any number of rows
-    takes the memory and the compilation of one call.
+    takes the memory and the compilation of one call. Sizes below `batch` are powers of two: a number of rows that is
+    new is seldom compiled anew.
 
     function: arrays with a row an example, in and out, each row depending on its own example alone. rows: arrays of N
     rows, N at least 1. batch: rows of a call at most, over all devices. unit: what a row is called in a progress bar,
     which more than one call shows on a terminal.
     """
     count, devices = len(rows[0]), mesh.devices.size
-    size = -(-min(batch, count) // devices) * devices
+    size = -(-min(batch, 1 << (count - 1).bit_length()) // devices) * devices
     results = []
     with tqdm(total=count, unit=unit, disable=None if unit and count > size else True) as bar:
         for start in range(0, count, size):

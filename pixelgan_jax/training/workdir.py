@@ -30,6 +30,16 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _PARTIAL = re.compile(r"\..+\.(\d+)\.partial")
 
 
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def own_path(what: str, path: str | Path) -> Path:
+    """A workdir as somebody writes it, with ~ for the home folder. Raises InputError for a URL."""
+    if _URL.match(os.fspath(path)):
+        raise InputError(f"{what} {path}: is a URL; must be a folder of this machine, where a bucket may be mounted")
+    return Path(os.path.expanduser(path))
+
+
 def _partial(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.partial")
 

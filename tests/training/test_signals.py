@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -117,6 +118,38 @@ def test_a_second_signal_ends_the_process_at_once():
         assert got == [signal.SIGTERM]
         assert [signal.getsignal(number) for number in numbers] == [signal.SIG_DFL] * 2  # the system's: no more Python
     assert [signal.getsignal(number) for number in numbers] == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
+def test_a_closed_terminal_and_a_batch_systems_notice_are_answered_too(number):
+    got = []
+    with signals.handled_by(got.append):
+        os.kill(os.getpid(), number)
+    assert got == [number]
+
+
+def test_a_hang_up_that_nohup_ignores_stays_ignored():
+    before, got = signal.signal(signal.SIGHUP, signal.SIG_IGN), []
+    try:
+        with signals.handled_by(got.append):
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert got == []
+
+
+def test_a_thread_leaves_signals_to_the_main_one():
+    before, inside = signal.getsignal(signal.SIGTERM), []
+
+    def run():
+        with signals.handled_by(inside.append):
+            inside.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert inside == [before]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -25,7 +25,7 @@ def at_scale(plan: dict, scale: dict = SCALE) -> dict:
 
 
 def get_plan() -> dict:
-    plan = at_scale(figure2.get_plan(), SCALE | {"train.steps": 20000})
+    plan = at_scale(figure2.get_plan(), SCALE | {"model.channels": 32, "train.steps": 16000})
     experiment, own = plan["cells"]["aae"]
     plan["cells"]["aae"] = experiment, own | {"train.replicates": 1}
     return plan

@@ -10,12 +10,11 @@ def get_config() -> ConfigDict:
     config.data.labels = 0
     config.prior.name = "gaussian"
     config.model.encoder = "gaussian"
-    config.model.minimum_sd = 0.1  # left alone, posteriors shrink to points and leave holes in the prior
+    config.model.minimum_sd = 0.05  # left alone, posteriors shrink to points and leave holes in the prior
     config.model.conditioning = "location_dependent"
     config.model.code_units = (256, 256)  # two dimensions that are to say which digit, and how it is written
-    config.model.code_maps = 8
+    config.model.code_maps = 16
     config.model.first_kernel = 5  # reaches 2 pixels, the two layers 1 each: a 9-pixel field
     config.model.layers = 2
     config.optim.reconstruction_rate = 3e-3  # a map of so few dimensions takes long to arrange itself
-    config.optim.generator_rate = 5e-4
     return config

@@ -97,7 +97,7 @@ def test_an_experiment_that_does_not_work_is_refused(capsys, program, message):
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("--config.model.layrs=2", "config.model.layrs: no such field; config.model has encoder, "),
+        ("--config.model.layrs=2", "config.model.layrs: no such field; the nearest of config.model are layers, "),
         (
             "--config.nosuch.x=1",
             "config.nosuch.x: no such field; must be config.group.field, group one of ",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from collections.abc import Iterator
 from typing import Any
 
@@ -42,7 +43,10 @@ def _group(group: str, kind: type, values: Any) -> Any:
     values = dict(values.items())
     for name in values:
         if name not in fields:
-            raise InputError(f"config.{group}.{shown(name)}: no such field; config.{group} has {', '.join(fields)}")
+            nearest = ", ".join(difflib.get_close_matches(str(name)[:80], fields, n=5, cutoff=0.0))
+            raise InputError(
+                f"config.{group}.{shown(name)}: no such field; the nearest of config.{group} are {nearest} (--help has all)"
+            )
     for name in fields:
         if name not in values:
             raise InputError(f"config.{group}.{name}: missing; must be {fields[name].metadata['allowed']}")

@@ -125,7 +125,7 @@ def test_a_long_or_many_lined_value_is_shown_shortened_on_one_line():
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("model.layrs", 2, r"config\.model\.layrs: no such field; config\.model has encoder, .*layers"),
+        ("model.layrs", 2, r"config\.model\.layrs: no such field; the nearest of config\.model are layers, "),
         ("nosuch", {}, r"config\.nosuch: no such group; a config has method, data, model, prior, optim, "),
         ("train", 3, r"config\.train: 3 is not allowed: must be a group of fields"),
         ("train", "steps", r"config\.train: 'steps' is not allowed: must be a group of fields"),

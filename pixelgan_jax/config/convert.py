@@ -44,9 +44,8 @@ def _group(group: str, kind: type, values: Any) -> Any:
     for name in values:
         if name not in fields:
             nearest = ", ".join(difflib.get_close_matches(str(name)[:80], fields, n=5, cutoff=0.0))
-            raise InputError(
-                f"config.{group}.{shown(name)}: no such field; the nearest of config.{group} are {nearest} (--help has all)"
-            )
+            text = f"the nearest of config.{group} are {nearest} (--help has all)"
+            raise InputError(f"config.{group}.{shown(name)}: no such field; {text}")
     for name in fields:
         if name not in values:
             raise InputError(f"config.{group}.{name}: missing; must be {fields[name].metadata['allowed']}")

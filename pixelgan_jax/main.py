@@ -6,6 +6,8 @@ import sys
 
 
 def main() -> None:
+    if os.name != "posix":
+        sys.exit("error: pixelgan_jax runs on Linux and macOS; on Windows use WSL")
     # The imports below take seconds, in which there is nothing to save or to tidy up.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: os._exit(128 + number))

@@ -22,6 +22,16 @@ Array = jax.Array
 Rows = dict[str, np.ndarray]
 
 
+LOGITS = 1 << 29  # bytes that the decoder's parameters of one call's pixels may take, as far as levels tell
+
+
+def decoded_at_once(method: Method, batch: int) -> int:
+    """How many of at most `batch` images go through the decoder in one call: fewer where they are large and of many
+    levels."""
+    height, width, _ = method.shape
+    return max(1, min(batch, LOGITS // (4 * height * width * method.levels)))
+
+
 @cache
 def _nats(method: Method):
     """(variables, images, keys, code) -> -log p(x | code), nats [N]."""
@@ -43,7 +53,7 @@ def measure(trained: Trained, split: Split, decode: bool = True, batch: int = MA
     found = rows(trained, method.infer, (split.images, keys), batch)
     if not decode or method.log_prob is None:
         return found
-    code = found["code"]
+    code, batch = found["code"], decoded_at_once(method, batch)
     found["nats"] = rows(trained, _nats(method), (split.images, keys, code), batch)
     if method.code.width:
         order = np.random.RandomState([seed, Stream.PERMUTATION]).permutation(count)

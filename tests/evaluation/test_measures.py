@@ -163,3 +163,26 @@ def test_metrics_do_not_depend_on_the_batch_size_or_the_devices():
         assert other.keys() == metrics.keys()
         for name, value in metrics.items():
             np.testing.assert_allclose(other[name], value, rtol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("shape", "levels", "images"),
+    [((28, 28, 1), 2, 500), ((28, 28, 1), 256, 500), ((64, 64, 1), 256, 128), ((1024, 1024, 3), 256, 1)],
+)
+def test_large_images_of_many_levels_are_decoded_fewer_at_once(shape, levels, images):
+    """So that their parameters take at most half a GiB: 4 bytes for each level of each pixel."""
+    method = tiny.build().method._replace(shape=shape, levels=levels)
+    assert measures.decoded_at_once(method, 500) == images
+
+
+def test_images_without_labels_count_in_no_error_but_are_examples():
+    """Of four images, of which two have labels, one of these wrongly told; and none where nobody has one."""
+    made = tiny.build()
+    trained = of_state(made.config, made.method, tiny.initial(made, parallel.make_mesh(jax.devices()[:1])), None)
+    told = np.log(np.eye(10)[[0, 1, 2, 3]] + 1e-9)
+    found = {"log_probabilities": told, "code": np.eye(10)[[0, 1, 2, 3]]}
+    labels = np.array([0, 5, -1, -1])
+    metrics = measures.summarise(trained, found, labels, found, labels)
+    assert metrics["examples"] == 4 and metrics["error"] == 0.5 and metrics["cluster_error_majority"] == 0.0
+    nobody = measures.summarise(trained, found, np.full(4, -1), found, np.full(4, -1))
+    assert nobody["clusters_used"] == 4 and not any("error" in key or key in ("nmi", "ari") for key in nobody)

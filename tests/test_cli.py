@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pixelgan_jax import cli, load
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods.registry import from_dict
 from pixelgan_jax.training import logs, parallel, workdir
+from tests.data.test_formats import write_pictures
 
 ROOT = Path(__file__).resolve().parents[1]
 DIGITS = str(ROOT / "experiments" / "digits.py")
@@ -342,3 +344,37 @@ def test_a_batch_that_no_memory_holds_is_refused_before_a_step(capsys):
     assert f"error: config.train.batch_size: {batch} is not allowed: must be smaller" in err.splitlines()[-1]
     status, _, _ = run(capsys, "--config", DIGITS, *SMALL)  # what the refused one left behind is in nobody's way
     assert status == 0
+
+
+NARROW = [
+    *("--config.model.channels=4", "--config.model.layers=0", "--config.model.encoder_channels=(4,)"),
+    *("--config.model.encoder_units=8", "--config.model.discriminator_units=(8,)", "--config.train.batch_size=8"),
+    *("--config.train.steps=2", "--config.sample.count=4", "--config.data.validation=8"),
+]
+
+
+def test_pictures_without_labels_go_from_the_folder_to_the_report(capsys, tmp_path):
+    """A category's meaning is then nobody's to say: its clusters are counted, and everything else is there."""
+    images = np.random.RandomState(0).randint(0, 256, (40, 6, 6), dtype=np.uint8)
+    write_pictures(tmp_path / "mine", images, np.zeros(40, int), [""])
+    told = ["--config", DIGITS, *NARROW, "--config.data.labels=0", f"--config.data.name={tmp_path / 'mine'}"]
+    status, out, err = run(capsys, *told, f"--workdir={tmp_path / 'run'}")
+    assert status == 0 and "24 training images (0 labelled); 8 validation, 8 test" in out, err
+    test = json.loads((tmp_path / "run/results.json").read_text())["test"]
+    assert "clusters_used" in test and "negative_elbo_nats" in test and not any("error" in key for key in test)
+    assert (tmp_path / "run/report.html").exists() and (tmp_path / "run/samples/clusters.png").exists()
+
+
+def test_names_and_warnings_go_from_the_data_to_the_report_and_to_python(capsys, tmp_path):
+    """Two classes by name, of nearly black pictures of several sizes, all of which are resized."""
+    images = np.random.RandomState(0).randint(0, 17, (40, 9, 9), dtype=np.uint8)
+    write_pictures(tmp_path / "mine", images, np.arange(40) % 2, ["cat", "dog"])
+    told = ["--config", DIGITS, *NARROW, "--config.data.labels=4", "--config.prior.categories=2"]
+    told += ["--config.data.side=6", f"--config.data.name={tmp_path / 'mine'}", f"--workdir={tmp_path / 'run'}"]
+    status, out, err = run(capsys, *told)
+    assert status == 0, err
+    page, warnings = (tmp_path / "run/report.html").read_text(), json.loads((tmp_path / "run/results.json").read_text())
+    for note in ("resized to 6×6", "the largest pixel is "):
+        assert note in out and note in page and any(note in warning for warning in warnings["warnings"])
+    found = load(tmp_path / "run").classify(np.zeros((3, 6, 6), np.uint8))
+    assert set(found) <= {"cat", "dog"}

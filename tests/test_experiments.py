@@ -14,12 +14,13 @@ from pixelgan_jax.methods.registry import from_dict
 from pixelgan_jax.training import parallel
 
 NAMES = sorted(path.stem for path in Path(__file__).resolve().parents[1].glob("experiments/*.py"))
-CHANNELS = {"svhn": (32, 32, 3), "norb": (32, 32, 1)}
+CHANNELS = {"svhn": (32, 32, 3), "svhn_temporal_ensembling": (32, 32, 3), "norb": (32, 32, 1)}
 NAMED = [
     "base",
     "digits",
     "digits_clusters",
     "digits_gaussian",
+    "digits_temporal_ensembling",
     "figure2",
     "figure2_cpu",
     "figure3",
@@ -33,9 +34,11 @@ NAMED = [
     "mnist_clusters",
     "mnist_gaussian",
     "mnist_pixelcnn",
+    "mnist_temporal_ensembling",
     "norb",
     "precision",
     "svhn",
+    "svhn_temporal_ensembling",
     "table1",
     "table1_cpu",
 ]

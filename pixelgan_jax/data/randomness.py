@@ -31,6 +31,8 @@ class Stream(enum.IntEnum):
     PIXELS = 14
     PERMUTATION = 15
     VIEW = 16
+    DROPOUT = 17
+    CONSISTENCY_PHASE = 18
 
 
 def fold(key: Array, *numbers: int | Array) -> Array:
@@ -43,6 +45,11 @@ def fold(key: Array, *numbers: int | Array) -> Array:
 def example_keys(key: Array, index: Array) -> Array:
     """A key for each example: index int [N] -> keys [N]."""
     return jax.vmap(lambda i: jax.random.fold_in(key, i))(index)
+
+
+def fold_each(keys: Array, number: int) -> Array:
+    """Every key [N] folded with a number, for further draws of the same examples: [N]."""
+    return jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
 
 
 def _draw(sampler, keys: Array, stream: Stream, shape: tuple[int, ...]) -> Array:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pixelgan_jax.config import Config, convert
+from pixelgan_jax.methods import temporal_ensembling
 from pixelgan_jax.methods.autoencoder import method as autoencoder
 from pixelgan_jax.methods.autoencoder.settings import AutoencoderConfig
 from pixelgan_jax.methods.method import DataSpec, Method
@@ -18,7 +19,10 @@ class Entry(NamedTuple):
     make: Callable[[Any, DataSpec], Method]
 
 
-METHODS = {"autoencoder": Entry(AutoencoderConfig, autoencoder.make)}
+METHODS = {
+    "autoencoder": Entry(AutoencoderConfig, autoencoder.make),
+    "temporal_ensembling": Entry(temporal_ensembling.EnsemblingConfig, temporal_ensembling.make),
+}
 CONFIGS = {name: entry.config for name, entry in METHODS.items()}
 
 

@@ -8,6 +8,7 @@ experiments, under an equal configuration, is done as well, wherever its workdir
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shlex
 from collections.abc import Iterator
@@ -210,8 +211,8 @@ def _train(name: str, task: Task) -> str:
 
 
 def gather(cell: Cell, outcomes: dict[Path, str]) -> Row:
-    """What is known of a cell, of JSON types: its command, its configuration under the first seed, and a row for each
-    seed, with its results where done: the workdir's, where there is one, else the committed ones."""
+    """What is known of a cell, of JSON types: its command, its configuration under the first seed (but for where the
+    data lie), and a row for each seed, with its results where done: the workdir's, where there is one, else the committed ones."""
     runs = []
     for task in cell.tasks:
         row: Row = {"seed": task.config.train.seed, "status": outcomes[task.workdir]}
@@ -223,7 +224,7 @@ def gather(cell: Cell, outcomes: dict[Path, str]) -> Row:
     return {
         "name": cell.name,
         "command": cell.command,
-        "config": to_dict(first),
+        "config": to_dict(dataclasses.replace(first, data=dataclasses.replace(first.data, dir=""))),
         "labels": first.data.labels,
         "runs": runs,
     }

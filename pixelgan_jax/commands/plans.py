@@ -212,7 +212,8 @@ def _train(name: str, task: Task) -> str:
 
 def gather(cell: Cell, outcomes: dict[Path, str]) -> Row:
     """What is known of a cell, of JSON types: its command, its configuration under the first seed (but for where the
-    data lie), and a row for each seed, with its results where done: the workdir's, where there is one, else the committed ones."""
+    data lie), and a row for each seed, with its results where done: the workdir's, where there is one, else the
+    committed ones."""
     runs = []
     for task in cell.tasks:
         row: Row = {"seed": task.config.train.seed, "status": outcomes[task.workdir]}

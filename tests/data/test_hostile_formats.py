@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -85,6 +85,7 @@ def write(folder, contents) -> None:
 
 
 @pytest.mark.parametrize("format_", FORMATS)
+@settings(max_examples=max(50, settings.default.max_examples))  # 550 in all at least
 @given(data=st.data())
 def test_a_damaged_data_set_is_read_or_refused_in_one_line(tmp_path, format_, data):
     contents = dict(FORMATS[format_])

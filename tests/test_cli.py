@@ -249,7 +249,7 @@ def test_a_run_goes_on_in_other_arithmetic_with_more_steps_a_call(capsys, copied
     before = (folder / "metrics.jsonl").read_text().splitlines()
     changed = ["--config.train.steps=8", "--config.train.dtype=bfloat16", "--config.train.steps_per_call=2"]
     status, out, _ = run(capsys, *arguments, *changed, "--config.train.log_every=2")
-    assert status == 0 and "resumed from step 3\n" in out
+    assert status == 0 and "resumed from step 3\ntrain.steps: 3 before, " in out
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert rows[: len(before)] == [json.loads(line) for line in before]
     assert [row["step"] for row in rows[len(before) :]] == [4, 6, 8]

@@ -107,6 +107,7 @@ def train(run: Run) -> dict[str, Any] | None:
                 print(f"{run.config.data.name}: {note}", flush=True)
             if found:
                 print(f"resumed from step {int(state.step)}", flush=True)
+                _say_what_jumps(meta.config.train.steps, run.config.train.steps)
         unfinished = int(state.step) < run.config.train.steps  # else this run is done, and its images are logged
         with Log(run.workdir, int(state.step)) if parallel.is_first() else nullcontext() as log:
             state, meta = loop.train(
@@ -124,6 +125,12 @@ def train(run: Run) -> dict[str, Any] | None:
             if unfinished and log:
                 log.images(int(state.step), _written_pictures(run.workdir))
     return results
+
+
+def _say_what_jumps(before: int, now: int) -> None:
+    if before != now:
+        text = "rates that are scheduled over the run go on where a run of so many steps has them"
+        print(f"train.steps: {before} before, {now} now; {text}", flush=True)
 
 
 def evaluate(run: Run) -> dict[str, Any] | None:

@@ -78,10 +78,12 @@ def check(path: Path, images: Header, labels: Header | None) -> None:
     if dtype.hasobject or label_dtype.hasobject:
         raise InputError(f"{path}: holds pickled objects; images must be uint8 and labels integers")
     if dtype != np.uint8 or len(shape) not in (3, 4) or len(shape) == 4 and shape[3] not in (1, 3):
-        raise InputError(f"{path}: images are {dtype} {list(shape)}; must be uint8 [N, H, W] or [N, H, W, C], C 1 or 3")
+        text = f"{path}: images are {dtype} {list(shape)}; must be uint8 [N, H, W] or [N, H, W, C], C 1 or 3"
+        raise InputError(text + (", as (255 * images).round().astype('uint8') of 0 to 1" if dtype.kind == "f" else ""))
     if label_dtype.kind not in "iu" or len(label_shape) not in (1, 2):
         told = f"labels are {label_dtype} {list(label_shape)}"
-        raise InputError(f"{path}: {told}; must be integers [N], [N, 1] or one-hot [N, K]")
+        text = f"{path}: {told}; must be integers [N], [N, 1] or one-hot [N, K]"
+        raise InputError(text + (", as labels.astype('int64')" if label_dtype.kind in "fb" else ""))
     if shape[0] != label_shape[0]:
         raise InputError(f"{path}: {shape[0]} images but {label_shape[0]} labels; must be one label an image")
     if not math.prod(shape):

@@ -193,13 +193,16 @@ def read_amat(path: Path, data: Data) -> Parts | None:
 
 
 def read_csv(path: Path, data: Data) -> Parts | None:
-    """One CSV file of pixels, or train.csv and perhaps test.csv; a test file without labels is left alone, as Kaggle's
-    is for its judges."""
+    """One CSV file of pixels, or train.csv and perhaps test.csv, with any beginning, as mnist_train.csv; a test file
+    without labels is left alone, as Kaggle's is for its judges."""
     if path.is_file() and path.suffix == ".csv":
         return Parts(Part(*files.read_csv(path)))
-    train, test = (path / f"{part}.csv" for part in ("train", "test"))
-    if not train.is_file():
+    found = sorted(path.glob("*train.csv")) if path.is_dir() else []
+    if len(found) > 1:
+        raise InputError(f"{path}: holds {', '.join(file.name for file in found)[:200]}; must hold one of them")
+    if not found:
         return None
+    train, test = found[0], found[0].with_name(f"{found[0].name.removesuffix('train.csv')}test.csv")
     known, asked = files.read_csv(train), files.read_csv(test) if test.is_file() else None
     if asked is None or (asked[1] is None) != (known[1] is None):
         return Parts(Part(*known))

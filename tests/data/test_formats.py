@@ -316,10 +316,11 @@ def test_kaggles_csv(tmp_path):
         assert {image.tobytes() for image in dataset.train.images} < {image.tobytes() for image in TRAIN}
 
 
-def test_csv_without_header(tmp_path):
+@pytest.mark.parametrize("beginning", ["", "fashion-mnist_"])
+def test_csv_without_header(tmp_path, beginning):
     rows = np.concatenate([LABELS[:, None], TRAIN.reshape(20, -1)], axis=1)
-    np.savetxt(tmp_path / "train.csv", rows, "%d", ",")
-    np.savetxt(tmp_path / "test.csv", rows[:8], "%d", ",")
+    np.savetxt(tmp_path / f"{beginning}train.csv", rows, "%d", ",")
+    np.savetxt(tmp_path / f"{beginning}test.csv", rows[:8], "%d", ",")
     expect(load(data(tmp_path)), test=TRAIN[:8], test_labels=LABELS[:8])
 
 

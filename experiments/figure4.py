@@ -25,8 +25,8 @@ def get_config() -> ConfigDict:
 
 
 def get_plan() -> dict:
-    # plain: what `best` adds would spread the codes over the simplex by itself; location-dependent: a category can then
-    # stand for a layout, which is what tells the digits apart where no view does
+    # plain: what `best` adds would spread the codes over the simplex by itself; location-dependent, so that a category
+    # can stand for a layout
     own = {"data.classes": 3, "data.validation": 3000, "prior.categories": 3} | table1.PLAIN
     own |= {"model.conditioning": "location_dependent"}
     cells = {

@@ -23,17 +23,18 @@ from pixelgan_jax.methods.autoencoder.model import build, initialise
 from pixelgan_jax.methods.registry import from_dict
 
 
-def decoders() -> dict[str, ConfigDict]:
-    """The experiment as it is, and with a linear bias."""
+def decoders(maps: int | None) -> dict[str, ConfigDict]:
+    """The experiment as it is, or with so many maps, and with a linear bias."""
     made = {"network": mnist_gaussian.get_config(), "linear": mnist_gaussian.get_config()}
+    made["network"].model.code_maps = maps or made["network"].model.code_maps
     made["linear"].model.update(code_units=(), code_maps=0)
     return made
 
 
-def measure(decoder: str, batch: int, repeats: int) -> dict[str, float]:
+def measure(decoder: str, batch: int, repeats: int, maps: int | None = None) -> dict[str, float]:
     """Images a second of both, and their ratio."""
     calls = {}
-    for name, fields in decoders().items():
+    for name, fields in decoders(maps).items():
         fields.model.decoder = decoder
         model = build(from_dict(fields), (28, 28, 1))
         params, asked = initialise(model, 0)[0]["decoder"], request(model, batch)
@@ -62,13 +63,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="folder for code_network.json and code_network.png")
     parser.add_argument("--batches", default="1,16,64,256", help="images at once")
+    parser.add_argument("--maps", type=int, help="of the network, in place of the experiment's own")
     parser.add_argument("--repeats", type=int, default=9)
     asked = parser.parse_args()
     results = timing.circumstances() | {"decoders": {}}
     for decoder in ("pixelcnn", "gated_pixelcnn"):
         rows = results["decoders"][decoder] = {}
         for batch in asked.batches.split(","):
-            rows[batch] = measure(decoder, int(batch), asked.repeats)
+            rows[batch] = measure(decoder, int(batch), asked.repeats, asked.maps)
             print(f"{decoder}, {batch} images at once: {rows[batch]}", flush=True)
     if asked.out:
         timing.write(results, plot, asked.out, "code_network")

@@ -38,7 +38,8 @@ def train(config: Config | ConfigDict, workdir: str | Path, experiment: str = "p
     report, and returns the trained model.
 
     config: an experiment's ConfigDict, or a Config. experiment: the name that the workdir keeps; another run there must
-    have it too. In a thread Ctrl-C is the main thread's. Raises InputError (a ValueError) as the command line does.
+    have it too. In a thread Ctrl-C is the main thread's. Raises InputError (a ValueError) for what the command line
+    refuses, loop.Diverged where a loss is not finite, and signals.Interrupted after saving on a signal.
     """
     folder = own_path("workdir", workdir)
     typed = config if isinstance(config, Config) else from_dict(config)
@@ -180,7 +181,7 @@ class TrainedModel:
                 f" codes, of at most {height * width}"
             )
         given = np.zeros((count, height * width, channels), np.uint8)
-        given[:, : pixels.shape[1]] = pixels
+        given[:, : pixels.shape[1]] = scale_pixels(pixels, self.config.data.scale)
         return given.reshape(count, *self.shape), np.full(count, pixels.shape[1], np.int32)
 
     def _seed(self, seed: int) -> int:

@@ -82,6 +82,10 @@ def test_images_are_scaled_as_the_training_images_were(model, images):
     small = images // 17
     assert np.array_equal(dark.classify(small), model.classify(17 * small))
     assert np.array_equal(dark.encode(small), model.encode(17 * small))
+    code = np.eye(10)[:6]
+    drawn = dark.sample(code, prefix=small[:, :2])
+    assert np.array_equal(drawn, model.sample(code, prefix=17 * small[:, :2]))
+    assert np.array_equal(drawn[:, :2], 17 * small[:, :2])
 
 
 def test_training_from_python_is_what_the_command_does(tmp_path):

@@ -1,7 +1,6 @@
 """Readers of single files, IDX, .npz, .mat, CSV and more: untrusted bytes become checked arrays or an InputError.
 
-Each returns (images, labels), images uint8 [N, H, W, C] with C = 1 or 3 and labels integers [N], [N, 1] or one-hot
-[N, K], None where the file has none. What a header claims is compared with the size of its file before anything is
+Each returns a Part (data/parts.py). What a header claims is compared with the size of its file before anything is
 allocated, and nothing is ever unpickled. Which files make a data set is data/formats.py's.
 """
 
@@ -24,12 +23,13 @@ from typing import BinaryIO
 
 import numpy as np
 
+from pixelgan_jax.data.parts import Part
 from pixelgan_jax.errors import InputError, one_line
 
 # Deflate never packs more than 1,032 bytes into one, so a file's size bounds what it can hold.
 DEFLATE_RATIO = 1032
 PIECE = 1 << 20
-NPY_HEADER = 1 << 14  # bytes; NumPy takes no header of more than 10,000 characters
+NPY_HEADER = 1 << 11  # bytes; of an array of numbers it is 128, and its parser takes hundreds of bytes a character
 
 # The numeric types of MAT 5 files, and the two that contain others.
 MAT_TYPES = {1: "i1", 2: "u1", 3: "<i2", 4: "<u2", 5: "<i4", 6: "<u4", 7: "<f4", 9: "<f8", 12: "<i8", 13: "<u8"}
@@ -52,9 +52,6 @@ DAMAGED = (
 )
 
 
-Arrays = tuple[np.ndarray, np.ndarray | None]
-
-
 @contextmanager
 def readable(path: Path):
     """Turns whatever a reader raises on a damaged file into an InputError that names the file."""
@@ -74,7 +71,7 @@ Header = tuple[tuple[int, ...], np.dtype]
 
 def check(path: Path, images: Header, labels: Header | None) -> None:
     """Refuses a (shape, dtype) of images or labels that is not allowed."""
-    (shape, dtype), (label_shape, label_dtype) = images, labels or ((images[0][:1]), np.dtype(np.uint8))
+    (shape, dtype), (label_shape, label_dtype) = images, labels or (images[0][:1], np.dtype(np.uint8))
     if dtype.hasobject or label_dtype.hasobject:
         raise InputError(f"{path}: holds pickled objects; images must be uint8 and labels integers")
     if dtype != np.uint8 or len(shape) not in (3, 4) or len(shape) == 4 and shape[3] not in (1, 3):
@@ -126,7 +123,7 @@ def _read_idx_array(path: Path, rank: int, kind: int = 8) -> np.ndarray:
     return np.frombuffer(content, dtype).reshape(shape)
 
 
-def read_idx(images: Path, labels: Path) -> Arrays:
+def read_idx(images: Path, labels: Path) -> Part:
     """Reads a pair of IDX files of unsigned bytes, gzipped if their names end in .gz. Labels whose name has "idx2" are
     QMNIST's, of which the first column is the digit.
 
@@ -135,7 +132,7 @@ def read_idx(images: Path, labels: Path) -> Arrays:
     told = _read_idx_array(labels, 2, 12)[:, 0] if "idx2" in labels.name else _read_idx_array(labels, 1)
     pair = _read_idx_array(images, 3), told
     check(images, *((array.shape, array.dtype) for array in pair))
-    return channels(pair[0]), pair[1]
+    return Part(channels(pair[0]), pair[1])
 
 
 def _npy_header(path: Path, archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype]:
@@ -176,7 +173,7 @@ def npz_names(path: Path) -> list[str]:
         return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
-def read_npz(path: Path, images: str = "images", labels: str | None = "labels") -> Arrays:
+def read_npz(path: Path, images: str = "images", labels: str | None = "labels") -> Part:
     """Reads two arrays of one .npz file, or without `labels` one.
 
     Raises InputError naming the file that is missing or damaged, lacks an array, or holds one that is not allowed.
@@ -188,7 +185,7 @@ def read_npz(path: Path, images: str = "images", labels: str | None = "labels") 
             held = ", ".join(names[:9]) or "nothing"
             raise InputError(f"{path}: holds {one_line(held)[:200]}; must hold arrays {' and '.join(wanted)}")
         check(path, _npy_header(path, archive, images), _npy_header(path, archive, labels) if labels else None)
-        return channels(_npy(archive, images)), _npy(archive, labels) if labels else None
+        return Part(channels(_npy(archive, images)), _npy(archive, labels) if labels else None)
 
 
 def read_npz_array(path: Path, name: str, allowed: str, fits: Callable[[Header], bool]) -> np.ndarray:
@@ -254,7 +251,7 @@ def _mat_arrays(path: Path, content: memoryview, wanted: tuple[str, ...]) -> dic
     return arrays
 
 
-def read_svhn_mat(path: Path) -> Arrays:
+def read_svhn_mat(path: Path) -> Part:
     """Reads one of SVHN's published cropped-digit files: X uint8 [32, 32, 3, N], y [N, 1], where 10 stands for 0.
 
     Raises InputError naming the file that is missing, damaged or of another kind.
@@ -272,10 +269,10 @@ def read_svhn_mat(path: Path) -> Arrays:
         raise InputError(f"{path}: y must lie in 1 to 10, 10 being the digit 0")
     labels = labels.astype(np.int32) % 10  # MATLAB's numbers are doubles unless told otherwise
     check(path, (images.shape, images.dtype), (labels.shape, labels.dtype))
-    return channels(images), labels
+    return Part(channels(images), labels)
 
 
-def read_records(path: Path, label_bytes: int) -> Arrays:
+def read_records(path: Path, label_bytes: int) -> Part:
     """Reads one of CIFAR's binary files: records of `label_bytes` labels, of which the last counts, and 3,072 bytes of
     a 32×32 image, red, green, blue. Raises InputError where it is missing or of another length."""
     with readable(path):
@@ -284,7 +281,7 @@ def read_records(path: Path, label_bytes: int) -> Arrays:
         raise InputError(f"{path}: {len(content)} bytes; must be a whole number of records of {length}")
     records = np.frombuffer(content, np.uint8).reshape(-1, length)
     images = records[:, label_bytes:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-    return np.ascontiguousarray(images), records[:, label_bytes - 1]
+    return Part(np.ascontiguousarray(images), records[:, label_bytes - 1])
 
 
 NORB_TYPES = {0x1E3D4C55: np.dtype("u1"), 0x1E3D4C54: np.dtype("<i4")}
@@ -311,16 +308,16 @@ def read_numbers(path: Path, delimiter: str | None, header: bool) -> np.ndarray:
         return np.loadtxt(lines, np.int16, comments=None, delimiter=delimiter, skiprows=int(header), ndmin=2)
 
 
-def read_csv(path: Path) -> Arrays:
+def read_csv(path: Path) -> Part:
     """Reads a CSV file with a row of pixels 0 to 255 an image, a square or a square of three colours, pixel by pixel;
     where the first line names its columns and the first of them is the label, labels too."""
     with readable(path), path.open("rb") as stream:
         first = stream.readline(1 << 20).strip().lower().replace(b'"', b"")
-    named = bool(first) and not first.replace(b",", b"").replace(b" ", b"").isdigit()
+    named = bool(first) and not first.translate(None, b", -").isdigit()  # a label may be -1
     rows = read_numbers(path, ",", named)
     labelled = first.startswith((b"label,", b"class,", b"y,")) or not named and _side(rows.shape[1]) is None
     labels, pixels = (rows[:, 0], rows[:, 1:]) if labelled else (None, rows)
-    return squares(path, pixels), labels
+    return Part(squares(path, pixels), labels)
 
 
 def _side(count: int) -> tuple[int, int] | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from pixelgan_jax.config import Data
-from pixelgan_jax.data import files, pictures
+from pixelgan_jax.data import files, image_folder
 from pixelgan_jax.data.parts import Part, Parts
 from pixelgan_jax.data.tfds import block_means
 from pixelgan_jax.errors import InputError
@@ -48,7 +48,7 @@ def read_one_npz(path: Path, data: Data) -> Parts | None:
     if set(PACKED) <= held:
         return _packed(path)
     layout = next((each for each in NPZ if {name for pair in each.values() for name in pair if name} <= held), NPZ[0])
-    return Parts(**{part: Part(*files.read_npz(path, *names)) for part, names in layout.items()})
+    return Parts(**{part: files.read_npz(path, *names) for part, names in layout.items()})
 
 
 def _packed(path: Path) -> Parts:
@@ -80,7 +80,7 @@ def read_npz_folder(path: Path, data: Data) -> Parts | None:
 
 def _images_and_labels(path: Path) -> Part:
     labelled = not path.is_file() or "labels" in files.npz_names(path) or "images" not in files.npz_names(path)
-    return Part(*files.read_npz(path, "images", "labels" if labelled else None))
+    return files.read_npz(path, "images", "labels" if labelled else None)
 
 
 def read_kmnist_npz(path: Path, data: Data) -> Parts | None:
@@ -137,7 +137,7 @@ def read_svhn(path: Path, data: Data) -> Parts | None:
     train, test = path / "train_32x32.mat", path / "test_32x32.mat"
     if not (train.exists() or test.exists()):
         return None
-    return Parts(Part(*files.read_svhn_mat(train)), Part(*files.read_svhn_mat(test)))
+    return Parts(files.read_svhn_mat(train), files.read_svhn_mat(test))
 
 
 def read_norb(path: Path, data: Data) -> Parts | None:
@@ -166,12 +166,10 @@ def read_cifar(path: Path, data: Data) -> Parts | None:
             train = [files.read_records(file, 1) for file in batches]
             images, labels = (np.concatenate(rows) for rows in zip(*train, strict=True))
             names = _names(place / "batches.meta.txt")
-            return Parts(Part(images, labels), Part(*files.read_records(place / "test_batch.bin", 1)), names=names)
+            return Parts(Part(images, labels), files.read_records(place / "test_batch.bin", 1), names=names)
         if (place / "train.bin").exists():
             names = _names(place / "fine_label_names.txt")
-            return Parts(
-                *(Part(*files.read_records(place / f"{part}.bin", 2)) for part in ("train", "test")), None, names
-            )
+            return Parts(*(files.read_records(place / f"{part}.bin", 2) for part in ("train", "test")), None, names)
     return None
 
 
@@ -196,7 +194,7 @@ def read_csv(path: Path, data: Data) -> Parts | None:
     """One CSV file of pixels, or train.csv and perhaps test.csv, with any beginning, as mnist_train.csv; a test file
     without labels is left alone, as Kaggle's is for its judges."""
     if path.is_file() and path.suffix == ".csv":
-        return Parts(Part(*files.read_csv(path)))
+        return Parts(files.read_csv(path))
     found = sorted(path.glob("*train.csv")) if path.is_dir() else []
     if len(found) > 1:
         raise InputError(f"{path}: holds {', '.join(file.name for file in found)[:200]}; must hold one of them")
@@ -204,14 +202,14 @@ def read_csv(path: Path, data: Data) -> Parts | None:
         return None
     train, test = found[0], found[0].with_name(f"{found[0].name.removesuffix('train.csv')}test.csv")
     known, asked = files.read_csv(train), files.read_csv(test) if test.is_file() else None
-    if asked is None or (asked[1] is None) != (known[1] is None):
-        return Parts(Part(*known))
-    return Parts(Part(*known), Part(*asked))
+    if asked is None or (asked.labels is None) != (known.labels is None):
+        return Parts(known)
+    return Parts(known, asked)
 
 
 def read_pictures(path: Path, data: Data) -> Parts | None:
     """A folder of PNG, JPEG or BMP files."""
-    return pictures.read(path, data.side) if path.is_dir() and pictures.is_folder_of_pictures(path) else None
+    return image_folder.read(path, data.side) if path.is_dir() and image_folder.is_folder_of_pictures(path) else None
 
 
 # in the order in which they are tried

@@ -64,7 +64,7 @@ def _first_classes(dataset: Dataset, count: int) -> Dataset:
         raise InputError(f"config.data.classes: {count} is not allowed: {allowed}")
 
     def kept(split: Split | None) -> Split | None:
-        return split and Split(*(rows[split.labels < count] for rows in split))
+        return split and Split(*(rows[(split.labels >= 0) & (split.labels < count)] for rows in split))
 
     train, test, validation = map(kept, (dataset.train, dataset.test, dataset.validation))
     return dataset._replace(train=train, test=test, validation=validation, classes=count, names=dataset.names[:count])

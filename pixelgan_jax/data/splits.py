@@ -48,7 +48,7 @@ def labelled_indices(labels: np.ndarray, count: int, classes: int, seed: int, ba
     if not count:
         return np.zeros(0, np.int64)
     counts = np.bincount(labels, minlength=classes)
-    most = int(counts.min(initial=len(labels))) * classes
+    most = int(counts.min()) * classes
     if count < 0 or count % classes or count > most:
         text = f"must be 0 or a multiple of {classes}, at most {most}" if most else "must be 0: some class has no image"
         raise InputError(f"config.data.labels: {count} is not allowed: {text}")

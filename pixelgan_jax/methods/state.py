@@ -23,6 +23,13 @@ class TrainState:
     ema_stats: Tree
 
 
+def training_dtype(name: str) -> jnp.dtype:
+    """What `train.dtype` stands for: "auto" is bfloat16 but on CPU, which only emulates it."""
+    if name == "auto":
+        name = "float32" if jax.default_backend() == "cpu" else "bfloat16"
+    return jnp.dtype(name)
+
+
 def average(decay: float, step: Array, old: Tree, new: Tree) -> Tree:
     """The exponential moving average, its decay warmed up: min(decay, (1 + t) / (10 + t))."""
     decay = jnp.minimum(decay, (1.0 + step) / (10.0 + step))

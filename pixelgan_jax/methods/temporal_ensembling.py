@@ -26,7 +26,7 @@ from pixelgan_jax.data.levels import scale
 from pixelgan_jax.data.randomness import Stream, example_keys, fold, fold_each, normal
 from pixelgan_jax.data.views import view
 from pixelgan_jax.methods.method import AXIS, Batch, Code, DataSpec, Examples, Method, Metrics, Phase
-from pixelgan_jax.methods.state import TrainState, average
+from pixelgan_jax.methods.state import TrainState, average, training_dtype
 from pixelgan_jax.nn.classifier import Classifier
 
 Array = jax.Array
@@ -73,7 +73,13 @@ def make(config: EnsemblingConfig, data: DataSpec) -> Method:
     """The method of `config`, of which the seeds are not looked at, for such data."""
     settings = config.ensembling
     model = Classifier(
-        settings.blocks, settings.convolutions, settings.head, data.classes, settings.dropout, AXIS, _dtype(config)
+        settings.blocks,
+        settings.convolutions,
+        settings.head,
+        data.classes,
+        settings.dropout,
+        AXIS,
+        training_dtype(config.train.dtype),
     )
     metrics = ("classification_loss", "consistency_loss", "consistency_weight", "classification_gradient_norm")
     remembered = data.images if settings.target == "ensemble" else 0
@@ -89,13 +95,6 @@ def make(config: EnsemblingConfig, data: DataSpec) -> Method:
         averaged=lambda state: (state.ema, state.ema_stats),
         infer=partial(infer, model.clone(dtype=jnp.float32)),
     )
-
-
-def _dtype(config: Config) -> jnp.dtype:
-    name = config.train.dtype
-    if name == "auto":
-        name = "float32" if jax.default_backend() == "cpu" else "bfloat16"
-    return jnp.dtype(name)
 
 
 def ramp_up(done: Array, part: float) -> Array:

@@ -85,7 +85,17 @@ def walk() -> np.ndarray:
 
 
 def _splits(task: Task) -> Splits:
-    return split(load(task.config.data), task.config.data)
+    """The run's data, of which only what has labels can be judged. Raises InputError where nothing has."""
+    parts = split(load(task.config.data), task.config.data)
+    train, validation, test = (_labelled(part, task) for part in (parts.train, parts.validation, parts.test))
+    return parts._replace(train=train, validation=validation, test=test)
+
+
+def _labelled(part: Split, task: Task) -> Split:
+    seen = part.labels >= 0
+    if not seen.any():
+        raise InputError(f"config.data.name: {task.config.data.name!r} is not allowed: a figure needs labelled images")
+    return Split(part.images[seen], part.labels[seen])
 
 
 def _as_modelled(model: Trained, part: Split) -> np.ndarray:

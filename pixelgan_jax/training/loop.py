@@ -161,8 +161,8 @@ def train(
         """The number of a signal that some process has received, 0 where none has."""
         return agree(max(received, default=0))
 
-    on_terminal = sys.stderr.isatty()  # else a bar would fill a file: a line where the log has one
-    bar = tqdm(total=settings.steps, initial=step, unit="step", dynamic_ncols=True, disable=not (log and on_terminal))
+    shown = log is not None and sys.stderr.isatty()
+    bar = tqdm(total=settings.steps, initial=step, unit="step", dynamic_ncols=True, disable=not shown)
     with handled_by(received.append), bar:
         for count in plan:
             state, metrics = stepper(state, step, count)
@@ -174,9 +174,8 @@ def train(
             validates = final or step % settings.evaluate_every == 0
             if validates or step % settings.log_every == 0 or step == 1:
                 row = meter.row(step)
-                bar.set_postfix_str(_progress(method.phases, row))
-                if log and not on_terminal:
-                    print(f"step {step}/{settings.steps}: {_progress(method.phases, row)}", file=sys.stderr, flush=True)
+                if log:
+                    _show(bar, step, method.phases, row)
                 if validates:
                     with clock.apart("evaluating"):
                         validation, selection = validate(state)
@@ -197,6 +196,10 @@ def train(
     return state, clock.added_to(meta)
 
 
-def _progress(phases: tuple[Phase, ...], row: dict[str, float]) -> str:
+def _show(bar: tqdm, step: int, phases: tuple[Phase, ...], row: dict[str, float]) -> None:
+    """Losses and speed, on the bar, or in a line of their own where there is none, since it would fill a file."""
     losses = ", ".join(f"{phase.name} {row[phase.metrics[0]]:.3g}" for phase in phases)
-    return f"{losses}, {row['images_per_second']:.0f} images/s"
+    text = f"{losses}, {row['images_per_second']:.0f} images/s"
+    bar.set_postfix_str(text)
+    if bar.disable:
+        print(f"step {step}/{bar.total}: {text}", file=sys.stderr, flush=True)

@@ -1,5 +1,6 @@
 """Tables and figures: what is missing is trained, what is there is not, and everything is gathered and drawn."""
 
+import dataclasses
 import json
 import shutil
 import signal
@@ -14,6 +15,7 @@ from pixelgan_jax import cli
 from pixelgan_jax.commands import experiment, plans
 from pixelgan_jax.config.convert import fields_of
 from pixelgan_jax.config.fields import NEVER_ABSENT
+from pixelgan_jax.errors import InputError
 from pixelgan_jax.evaluation import scores
 from pixelgan_jax.evaluation.metrics import BY_KEY
 from pixelgan_jax.methods.registry import CONFIGS
@@ -271,6 +273,18 @@ def test_every_cell_of_a_plan_is_a_valid_run_that_overrides_reach(name):
         for check in planned["claim"]["checks"]:
             assert check["metric"] in BY_KEY and ("at_least" in check or "at_most" in check)
             assert {check["cell"], check.get("less", check["cell"])} <= {*planned["cells"], "real test images"}
+
+
+@pytest.mark.parametrize("drawing", ["samples", "codes"])
+def test_a_figure_of_data_without_labels_is_refused(folder, tmp_path, drawing):
+    np.savez(tmp_path / "all.npz", images=np.zeros((40, 8, 8), np.uint8))
+    place = folder / "runs/ours/clusters/seed_0"
+    config = figures.trained.load(place).config
+    config = dataclasses.replace(
+        config, data=dataclasses.replace(config.data, name=str(tmp_path / "all.npz"), validation=4)
+    )
+    with pytest.raises(InputError, match=r"^config\.data\.name: .*all\.npz' is not allowed: a figure needs labelled"):
+        figures.DRAWINGS[drawing]({"a": [figures.Task("a", config, place)]})
 
 
 def test_a_walk_goes_along_the_quantiles_of_a_gaussian_code():

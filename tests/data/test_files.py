@@ -206,3 +206,15 @@ def test_a_directory_entry_that_claims_terabytes_is_refused(tmp_path):
     entry = content.rindex(b"PK\x01\x02", 0, content.rindex(b"PK\x01\x02"))  # of images, the first
     content[entry + 24 : entry + 28] = struct.pack("<I", 2**32 - 2)
     refused("npz", tmp_path, bytes(content), r"images claims more bytes than the file can hold")
+
+
+def test_a_header_longer_than_any_array_of_numbers_has_is_not_parsed(tmp_path):
+    """Five thousand digits, which Python's parser would take megabytes for."""
+    digits = b"9" * 5000 + b"\n"
+    content = npz(images=b"\x93NUMPY\x01\0" + struct.pack("<H", len(digits)) + digits, labels=npy(LABELS))
+    tracemalloc.start()
+    try:
+        refused("npz", tmp_path, content, "damaged or unreadable")
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()

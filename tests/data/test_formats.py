@@ -250,6 +250,13 @@ def test_pictures_of_several_sizes_are_resized_where_asked(tmp_path):
     assert dataset.notes == ("the pictures are cropped to squares and resized to 4×4",)
 
 
+@pytest.mark.parametrize("made", ["test", "test/ant"])
+def test_a_part_without_pictures_is_named(tmp_path, made):
+    write_pictures(tmp_path / "train", TRAIN, LABELS, NAMES)
+    (tmp_path / made).mkdir(parents=True)
+    refused(tmp_path, r"/test: holds no picture; must hold \.png")
+
+
 def test_a_broken_picture_is_named(tmp_path):
     write_pictures(tmp_path, TRAIN, LABELS, NAMES)
     whole = (tmp_path / "bee/001.png").read_bytes()
@@ -322,6 +329,23 @@ def test_csv_without_header(tmp_path, beginning):
     np.savetxt(tmp_path / f"{beginning}train.csv", rows, "%d", ",")
     np.savetxt(tmp_path / f"{beginning}test.csv", rows[:8], "%d", ",")
     expect(load(data(tmp_path)), test=TRAIN[:8], test_labels=LABELS[:8])
+
+
+def test_csv_without_header_keeps_a_first_row_without_a_label(tmp_path):
+    rows = np.concatenate([LABELS[:, None], TRAIN.reshape(20, -1)], axis=1)
+    rows[0, 0] = -1
+    np.savetxt(tmp_path / "train.csv", rows, "%d", ",")
+    np.savetxt(tmp_path / "test.csv", rows[1:9], "%d", ",")
+    labels = np.where(np.arange(20) == 0, -1, LABELS)
+    expect(load(data(tmp_path)), labels=labels, test=TRAIN[1:9], test_labels=LABELS[1:9])
+
+
+def test_the_first_classes_alone_have_no_image_without_a_label(tmp_path):
+    labels = np.where(np.arange(20) < 3, -1, LABELS)
+    np.savez(tmp_path / "train.npz", images=TRAIN, labels=labels)
+    np.savez(tmp_path / "test.npz", images=TEST, labels=TEST_LABELS)
+    found = load(data(tmp_path, classes=2)).train.labels
+    assert set(found) == {0, 1} and len(found) == np.sum((labels == 0) | (labels == 1))
 
 
 @pytest.mark.parametrize(

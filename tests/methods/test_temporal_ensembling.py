@@ -131,7 +131,6 @@ def test_noise_and_dropout_are_each_images_own():
     state = method.init(0, np.zeros((1, *DATA.shape), np.uint8))
     model = method.step.args[1]
     images, keys = examples().images[:4], jax.random.split(jax.random.key(0), 4)
-    jax.clear_caches()
 
     def predict(keys):
         told, _ = jax.vmap(

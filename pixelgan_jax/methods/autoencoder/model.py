@@ -15,6 +15,7 @@ from pixelgan_jax.data.views import view
 from pixelgan_jax.methods.autoencoder import likelihoods, priors
 from pixelgan_jax.methods.autoencoder.likelihoods import Likelihood
 from pixelgan_jax.methods.autoencoder.settings import AutoencoderConfig
+from pixelgan_jax.methods.state import training_dtype
 from pixelgan_jax.nn.deconv import Deconv
 from pixelgan_jax.nn.discriminator import Discriminator
 from pixelgan_jax.nn.encoder import Encoder, Posterior
@@ -72,10 +73,7 @@ def build(config: AutoencoderConfig, shape: tuple[int, int, int], axis_name: str
 def in_training(model: Autoencoder) -> Autoencoder:
     """The model with networks that compute in `train.dtype`; parameters, batch statistics, heads, losses and optimizers
     are float32 either way, and so is everything outside training, where two samplers must draw the same images."""
-    name = model.config.train.dtype
-    if name == "auto":
-        name = "float32" if jax.default_backend() == "cpu" else "bfloat16"
-    dtype = jnp.dtype(name)
+    dtype = training_dtype(model.config.train.dtype)
     return model._replace(
         encoder=model.encoder.clone(dtype=dtype),
         decoder=model.decoder.clone(dtype=dtype),

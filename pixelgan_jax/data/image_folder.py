@@ -25,6 +25,7 @@ MOST_PIXELS = 64 << 20  # of one that is
 
 
 def is_picture(path: Path) -> bool:
+    """By its name alone."""
     return path.suffix.lower() in ENDINGS and not path.name.startswith(".")
 
 
@@ -48,17 +49,15 @@ def read(folder: Path, side: int) -> Parts:
     if places["train"] is None:
         places = {"train": folder, "validation": None, "test": None}
     files = {part: _files(place, root) for part, place in places.items() if place}
+    for part, by_class in files.items():
+        if not any(by_class.values()):
+            raise InputError(f"{places[part]}: holds no picture; must hold {', '.join(ENDINGS)} files, by class or not")
     names = tuple(files["train"])
     for part, by_class in files.items():
         if set(by_class) - set(names):
             other = sorted(set(by_class) - set(names))[0]
             raise InputError(f"{places[part]}: has a class {other!r}, which the training images have not")
-    listed = [path for by_class in files.values() for paths in by_class.values() for path in paths]
-    if not listed:
-        raise InputError(
-            f"{folder}: holds no picture; must hold {', '.join(ENDINGS)} files, in folders by class or not"
-        )
-    shape = _shape(listed, side)
+    shape = _shape([path for by_class in files.values() for paths in by_class.values() for path in paths], side)
     classes = names if names != ("",) else None
     parts = {part: _part(by_class, names, shape, side) for part, by_class in files.items()}
     notes = (f"the pictures are cropped to squares and resized to {side}×{side}",) if side else ()
@@ -125,8 +124,6 @@ def _shape(paths: list[Path], side: int) -> tuple[int, int, int]:
 
 def _part(by_class: dict[str, list[Path]], names: tuple[str, ...], shape: tuple[int, int, int], side: int) -> Part:
     paths = [path for name in names for path in by_class.get(name, [])]
-    if not paths:
-        raise InputError(f"{names}: a part of the folder holds no picture")
     images = np.empty((len(paths), *shape), np.uint8)
     for row, path in enumerate(paths):
         images[row] = _pixels(path, shape, side)

@@ -27,10 +27,10 @@ def patches(x: Array, size: tuple[int, int], strides: tuple[int, int], padding) 
     (rows, columns), (down, right) = size, strides
     height, width = x.shape[1] - rows + 1, x.shape[2] - columns + 1
     # rows first: two copies of long runs take half the time of one of short ones
-    x = jnp.concatenate([x[:, i : i + height : down] for i in range(rows)], axis=-1)
-    x = jax.lax.optimization_barrier(x)
-    x = jnp.concatenate([x[:, :, j : j + width : right] for j in range(columns)], axis=-1)
-    return jax.lax.optimization_barrier(x)
+    # kept in memory for all that read them, but for a sampler's single rows, which JAX 0.12 then fails to compile
+    kept = jax.lax.optimization_barrier if height > 1 else lambda x: x
+    x = kept(jnp.concatenate([x[:, i : i + height : down] for i in range(rows)], axis=-1))
+    return kept(jnp.concatenate([x[:, :, j : j + width : right] for j in range(columns)], axis=-1))
 
 
 def flat(kernel: Array) -> Array:

@@ -20,6 +20,7 @@ FORMATS = ("PNG", "JPEG", "BMP")  # Pillow has formats that other programs read 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")
 GREY = ("1", "L")
 PARTS = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test", "testing")}
+DEPTH = 2  # of the folders of a part's classes
 MOST_SIDE = 1024  # of a picture that is not resized
 MOST_PIXELS = 64 << 20  # of one that is
 
@@ -30,10 +31,12 @@ def is_picture(path: Path) -> bool:
 
 
 def is_folder_of_pictures(folder: Path) -> bool:
-    """Whether pictures lie in the folder, or in folders up to two below it."""
-    for depth in ("*", "*/*", "*/*/*"):
-        if any(is_picture(path) for path in folder.glob(depth) if path.is_file()):
+    """Whether pictures lie in the folder, or in folders up to two below it; one that may not be read holds none."""
+    for place, folders, names in os.walk(folder):
+        if any(is_picture(Path(place, name)) for name in names):
             return True
+        if len(Path(place).relative_to(folder).parts) == DEPTH:
+            folders.clear()  # os.walk goes no further down
     return False
 
 

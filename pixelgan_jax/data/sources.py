@@ -193,11 +193,14 @@ def _is_path(data: Data) -> bool:
 
 def _from_path(data: Data) -> Parts:
     path = Path(os.path.expanduser(data.name))
-    found = formats.read(path, data)
+    try:
+        found = formats.read(path, data)
+        held = ", ".join(sorted(os.listdir(path))[:9]) or "nothing" if path.is_dir() else ""
+    except OSError as error:  # a folder that may not be read, a name that is too long
+        raise InputError(f"config.data.name: {one_line(str(error))[:200]}") from error
     if found is not None:
         return found
-    if path.is_dir():
-        held = ", ".join(sorted(entry.name for entry in path.iterdir())[:9]) or "nothing"
+    if held:
         raise InputError(
             f"{path}: holds {one_line(held)[:200]}; must hold images in one of the formats of docs/data.md"
         )

@@ -2,12 +2,13 @@
 
 import io
 import json
+import os
 import resource
 
 import numpy as np
 import pytest
 from array_record.python.array_record_module import ArrayRecordWriter
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 from tensorflow_datasets.proto import tf_example_pb2, tf_feature_pb2
@@ -51,9 +52,12 @@ def test_any_labels(tmp_path, labels, count, validation, seed):
 
 @given(name=TEXT.filter(bool), folder=TEXT)
 def test_any_name_of_a_data_set(tmp_path, monkeypatch, name, folder):
-    monkeypatch.chdir(tmp_path)
-    if "\0" in name + folder:
-        return  # config's to refuse
+    """Names of what lies outside of this folder are left out: what they stand for is the machine's."""
+    (tmp_path / "here").mkdir(exist_ok=True)
+    monkeypatch.chdir(tmp_path / "here")
+    assume("\0" not in name + folder)  # config's to refuse
+    here, places = os.getcwd(), (os.path.abspath(os.path.expanduser(text)) for text in (name, folder))
+    assume(all(place.startswith(here) for place in places))
     before = listing(tmp_path)
     with bounded(TFDS):
         try:
@@ -63,6 +67,15 @@ def test_any_name_of_a_data_set(tmp_path, monkeypatch, name, folder):
         else:
             assert name == "digits"
     assert listing(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "locked"])
+def test_what_the_system_will_not_open_is_named(tmp_path, name):
+    """A name longer than any file's, and a folder that may not be read; root, who may, reads an empty one."""
+    (tmp_path / "locked").mkdir(mode=0)
+    with pytest.raises(InputError, match="config.data.name.*xxx|locked") as caught:
+        sources.load(Data(str(tmp_path / name), "", 0, 0, 1, 0, 2, "threshold"))
+    check_line(caught.value)
 
 
 def picture(content: np.ndarray, form: str = "PNG") -> bytes:

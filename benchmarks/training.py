@@ -27,7 +27,7 @@ import numpy as np
 from benchmarks import timing
 from benchmarks.loop_share import beside_program
 from pixelgan_jax.data.randomness import Stream, example_keys, fold, normal, uniform
-from pixelgan_jax.methods.autoencoder import priors
+from pixelgan_jax.methods import priors
 from pixelgan_jax.methods.autoencoder.model import Autoencoder, build
 from pixelgan_jax.methods.autoencoder.phases import ROLES, create
 from pixelgan_jax.methods.autoencoder.step import train_step
@@ -114,7 +114,7 @@ def draws(made: Case, step: int) -> "torch_step.Draws":
     )
     on_codes = (tensor(normal(keys, Stream.DISCRIMINATOR_NOISE, (model.width,))) for keys in (prior, code))
     binarising = tensor(uniform(reconstruction, Stream.BINARISATION, model.shape))
-    return torch_step.Draws(noise, binarising, tensor(priors.sample(model.config.prior, prior)), *on_codes)
+    return torch_step.Draws(noise, binarising, tensor(priors.sample(model.config.prior.code, prior)), *on_codes)
 
 
 def pytorch(made: Case, channels_last: bool) -> tuple[Callable[[], dict], Callable]:

@@ -33,6 +33,7 @@ class Stream(enum.IntEnum):
     VIEW = 16
     DROPOUT = 17
     CONSISTENCY_PHASE = 18
+    GENERATOR_NOISE = 19
 
 
 def fold(key: Array, *numbers: int | Array) -> Array:

@@ -1,11 +1,38 @@
-"""Random views of images for the encoder; each example's draws come from its own key."""
+"""Random views of images for a network that is to see past them; each example's draws come from its own key."""
+
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 
+from pixelgan_jax.config.fields import real
 from pixelgan_jax.data.randomness import Stream, uniform
 
 Array = jax.Array
+
+
+@dataclass(frozen=True)
+class Views:
+    """Fields of a method that trains on random views."""
+
+    translation: float = real(0, 0.0, "in training a random view, moved by at most so many pixels along either side")
+    rotation: float = real(0, 0.0, "turned by at most so many degrees", high=180)
+    scaling: float = real(0, 0.0, "scaled by at most this part of its size", high=1, below=True)
+    shear: float = real(0, 0.0, "sheared sideways by at most this part of its height")
+    thickness: float = real(0, 0.0, "strokes widened or thinned by at most this part of 3×3 pixels' extremes", high=1)
+
+
+def random_view(views: Views, images: Array, keys: Array) -> Array:
+    """`view` as the fields say."""
+    return view(
+        images,
+        keys,
+        rotation=views.rotation,
+        scaling=views.scaling,
+        shear=views.shear,
+        translation=views.translation,
+        thickness=views.thickness,
+    )
 
 
 def view(

@@ -31,6 +31,7 @@ class Metric(NamedTuple):
 
 _ERRORS, _CODE, _AGREEMENT = "Validation error", "Validation: code, nats", "Validation: clusters and labels"
 _ADVERSARIAL = "Adversarial losses, nats"
+_ENTROPIES = "Entropies of p(y|x), nats"
 _RECONSTRUCTION = "Reconstruction, nats per image"
 _DEVIATION = "Validation: code, largest deviation from the prior"
 
@@ -77,6 +78,18 @@ LOGGED = (
            _ADVERSARIAL, "discriminator", (math.log(4), "ln 4")),
     Metric("generator_loss", "Generator loss", "nats", "", f"at equilibrium ln 2 = {math.log(2):.3f}",
            _ADVERSARIAL, "generator", (math.log(2), "ln 2")),
+    Metric("code_loss", "−log Q(c|x) of generated images", "nats", "smaller",
+           "how surely a code is read off its image, but for a constant", "−log Q(c|x) of generated images, nats"),
+    Metric("conditional_entropy", "Entropy of p(y|x)", "nats", "smaller",
+           "mean over images of the data", _ENTROPIES, "of an image"),
+    Metric("marginal_entropy", "Entropy of the mean p(y|x)", "nats", "larger",
+           "at most ln K: all categories alike", _ENTROPIES, "of the mean"),
+    Metric("generated_entropy", "Entropy of p(y|G)", "nats", "", "mean over generated images, to the discriminator",
+           _ENTROPIES, "of a generated image"),
+    Metric("generated_conditional_entropy", "Entropy of p(y|G), generator’s", "nats", "",
+           "the same by the discriminator that has moved", _ENTROPIES, "that, to the generator"),
+    Metric("generated_marginal_entropy", "Entropy of the mean p(y|G)", "nats", "larger",
+           "at most ln K: all categories alike", _ENTROPIES, "of the mean of generated images"),
     Metric("classification_loss", "Classification loss", "nats", "smaller",
            "cross-entropy on labelled images", "Classification loss, nats"),
     Metric("consistency_loss", "Consistency loss", "", "",

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pixelgan_jax.config import Config, convert
-from pixelgan_jax.methods import temporal_ensembling
+from pixelgan_jax.methods import catgan, infogan, temporal_ensembling
 from pixelgan_jax.methods.autoencoder import method as autoencoder
 from pixelgan_jax.methods.autoencoder.settings import AutoencoderConfig
 from pixelgan_jax.methods.method import DataSpec, Method
@@ -21,6 +21,8 @@ class Entry(NamedTuple):
 
 METHODS = {
     "autoencoder": Entry(AutoencoderConfig, autoencoder.make),
+    "catgan": Entry(catgan.CatGANConfig, catgan.make),
+    "infogan": Entry(infogan.InfoGANConfig, infogan.make),
     "temporal_ensembling": Entry(temporal_ensembling.EnsemblingConfig, temporal_ensembling.make),
 }
 CONFIGS = {name: entry.config for name, entry in METHODS.items()}

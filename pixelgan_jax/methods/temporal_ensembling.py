@@ -24,7 +24,7 @@ from pixelgan_jax.config import Config
 from pixelgan_jax.config.fields import choice, integer, real, refused, widths
 from pixelgan_jax.data.levels import scale
 from pixelgan_jax.data.randomness import Stream, example_keys, fold, fold_each, normal
-from pixelgan_jax.data.views import view
+from pixelgan_jax.data.views import Views, random_view
 from pixelgan_jax.methods.method import AXIS, Batch, Code, DataSpec, Examples, Method, Metrics, Phase
 from pixelgan_jax.methods.state import TrainState, average, training_dtype
 from pixelgan_jax.nn.classifier import Classifier
@@ -33,7 +33,7 @@ Array = jax.Array
 
 
 @dataclass(frozen=True)
-class Ensembling:
+class Ensembling(Views):
     target: str = choice(
         ("ensemble", "second_pass"), "ensemble", "what a prediction is held to; second_pass: the Π-model's"
     )
@@ -43,10 +43,6 @@ class Ensembling:
     dropout: float = real(0, 0.5, "part of a block's values that training drops", high=1, below=True)
     noise: float = real(0, 0.15, "s.d. of noise on the images (pixels in [-1, 1]), in training only")
     translation: float = real(0, 2.0, "in training a random view, moved by at most so many pixels along either side")
-    rotation: float = real(0, 0.0, "turned by at most so many degrees", high=180)
-    scaling: float = real(0, 0.0, "scaled by at most this part of its size", high=1, below=True)
-    shear: float = real(0, 0.0, "sheared sideways by at most this part of its height")
-    thickness: float = real(0, 0.0, "strokes widened or thinned by at most this part of 3×3 pixels' extremes", high=1)
     weight: float = real(0, 30.0, "largest weight of the squared distance")
     momentum: float = real(0, 0.6, "of the moving average of an image's predictions", high=1, below=True)
     rate: float = real(0, 1e-3, "Adam's largest", above=True)
@@ -187,8 +183,7 @@ def squared_distance(told: Array, target: Array, known: Array) -> Array:
 
 def _predict(settings: Ensembling, model: Classifier, params: dict, stats: dict, images: Array, keys: Array):
     """(log p(class | a noisy view) [N, K], moved batch statistics) of images uint8."""
-    affine = {name: getattr(settings, name) for name in ("rotation", "scaling", "shear", "translation", "thickness")}
-    x = view(scale(images, 256), keys, **affine)
+    x = random_view(settings, scale(images, 256), keys)
     if settings.noise:
         x = x + settings.noise * normal(keys, Stream.INPUT_NOISE, x.shape[1:])
     variables = {"params": params["classifier"], "batch_stats": stats}

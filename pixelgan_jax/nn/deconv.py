@@ -26,7 +26,7 @@ class Deconv(nn.Module):
         h = nn.relu(Dense(8 * self.features, dtype=self.dtype)(z))
         h = nn.relu(Dense(rows * columns * 2 * self.features, dtype=self.dtype)(h))
         h = h.reshape(z.shape[0], rows, columns, 2 * self.features)
-        h = nn.relu(ConvTranspose(2 * self.features, self.dtype)(h))
-        h = nn.relu(ConvTranspose(self.features, self.dtype)(h))
+        h = nn.relu(ConvTranspose(2 * self.features, dtype=self.dtype)(h))
+        h = nn.relu(ConvTranspose(self.features, dtype=self.dtype)(h))
         h = h[:, :height, :width]  # sides that 4 does not divide
         return Conv(self.num_parameters, dtype=jnp.float32)(h)

@@ -49,11 +49,14 @@ class ConvTranspose(nn.Module):
     """A transposed 4×4 convolution of stride 2, which doubles an image's sides."""
 
     features: int
+    use_bias: bool = True
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """x [N, H, W, C] -> [N, 2 H, 2 W, F]."""
         kernel = self.param("kernel", lecun_normal(), (4, 4, x.shape[-1], self.features))
-        bias = self.param("bias", zeros_init(), (self.features,))
-        return ops.add_bias(ops.conv_transpose(x.astype(self.dtype), kernel.astype(self.dtype)), bias)
+        y = ops.conv_transpose(x.astype(self.dtype), kernel.astype(self.dtype))
+        if not self.use_bias:
+            return y
+        return ops.add_bias(y, self.param("bias", zeros_init(), (self.features,)))

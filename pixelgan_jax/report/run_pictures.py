@@ -44,14 +44,14 @@ def _drawn(trained: Trained, validation: Split) -> Pictures:
     drawn, passes = draw(trained, codes, settings.seed, settings.method, settings.temperature, given, known)
     if settings.method in ("fixed_point", "oracle"):
         print(f"sampling: {len(codes)} images took at most {passes.max()} passes of the decoder", flush=True)
-    ends = np.cumsum([settings.count, categories * ROW, len(shown)])
+    ends = np.cumsum([settings.count, categories * ROW, len(own)])
     samples, by_category, reconstructions, endings = np.split(drawn, ends)
     pictures = Pictures(samples=samples, completions=_completions(completed, endings))
     if categories:
         kind, names = ("class", trained.names) if config.data.labels else ("cluster", ())
         rows = by_category.reshape(categories, ROW, *method.shape)
         pictures = pictures._replace(rows=rows, row_kind=kind, row_names=[name[:20] for name in names])
-    if method.code.width:
+    if len(own):
         pictures = pictures._replace(originals=shown, reconstructions=reconstructions)
     return pictures
 
@@ -64,6 +64,8 @@ def _codes(trained: Trained, images: np.ndarray) -> tuple[np.ndarray, np.ndarray
     keys = example_keys(key, jnp.arange(count + rows + SHOWN))
     codes = np.array(method.prior(keys[: count + rows]))
     codes[count:, : method.code.categories] = np.repeat(np.eye(method.code.categories), ROW, axis=0)
+    if method.encode is None or not method.code.width:
+        return codes, codes[:0]
     own = method.encode(trained.variables, images, keys[count + rows :][: len(images)])
     return codes, np.asarray(own)
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.metrics import mutual_info_score
 
-from pixelgan_jax.methods.autoencoder import losses
+from pixelgan_jax.methods import losses
 
 
 def test_reconstruction_sums_pixels_and_averages_images():

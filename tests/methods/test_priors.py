@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pixelgan_jax.methods.autoencoder import priors
+from pixelgan_jax.methods import priors
 from pixelgan_jax.methods.autoencoder.settings import Prior
 from pixelgan_jax.nn.encoder import Posterior
 
@@ -17,9 +17,9 @@ KEYS = jax.random.split(jax.random.key(0), COUNT)
     ("name", "sizes"), [("none", (0, 0)), ("gaussian", (0, 3)), ("categorical", (4, 0)), ("product", (4, 3))]
 )
 def test_samples_have_the_prior_s_moments(name, sizes):
-    prior = Prior(name, 4, 3, True)
-    assert priors.sizes(prior) == sizes
-    z = np.asarray(priors.sample(prior, KEYS))
+    code = Prior(name, 4, 3, True).code
+    assert (code.categories, code.dimensions) == sizes
+    z = np.asarray(priors.sample(code, KEYS))
     assert z.shape == (COUNT, sum(sizes))
     one_hot, gaussian = z[:, : sizes[0]], z[:, sizes[0] :]
     if sizes[0]:

@@ -9,7 +9,8 @@ import numpy as np
 import optax
 import pytest
 
-from pixelgan_jax.methods.autoencoder import phases, priors, step
+from pixelgan_jax.methods import priors
+from pixelgan_jax.methods.autoencoder import phases, step
 from pixelgan_jax.methods.autoencoder.model import in_training
 from pixelgan_jax.methods.autoencoder.phases import create, learning_rate, optimizers
 from pixelgan_jax.methods.method import AXIS

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pixelgan_jax.methods.autoencoder import losses
+from pixelgan_jax.methods import losses
 from pixelgan_jax.methods.autoencoder.model import log_prob
 from pixelgan_jax.nn import xla_cpu
 from pixelgan_jax.nn.xla_cpu import microbatches

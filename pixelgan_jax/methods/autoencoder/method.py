@@ -9,14 +9,14 @@ from typing import Any
 import jax
 
 from pixelgan_jax.errors import InputError
-from pixelgan_jax.methods.autoencoder import priors
+from pixelgan_jax.methods import priors
 from pixelgan_jax.methods.autoencoder.information import information
 from pixelgan_jax.methods.autoencoder.model import Autoencoder, build, encode, log_prob, targets
 from pixelgan_jax.methods.autoencoder.phases import create, phases
 from pixelgan_jax.methods.autoencoder.sampling import samplers
 from pixelgan_jax.methods.autoencoder.settings import AutoencoderConfig
 from pixelgan_jax.methods.autoencoder.step import train_step
-from pixelgan_jax.methods.method import AXIS, Code, DataSpec, Method
+from pixelgan_jax.methods.method import AXIS, DataSpec, Method
 from pixelgan_jax.methods.state import TrainState
 from pixelgan_jax.nn.pixelcnn import reach
 
@@ -35,7 +35,7 @@ def make(config: AutoencoderConfig, data: DataSpec) -> Method:
             f" {data.classes} classes when there are labels"
         )
     model = build(config, data.shape, AXIS)
-    code = Code(*priors.sizes(config.prior), matched=config.prior.adversarial)
+    code = config.prior.code
     return Method(
         name="autoencoder",
         shape=model.shape,
@@ -51,7 +51,7 @@ def make(config: AutoencoderConfig, data: DataSpec) -> Method:
         encode=partial(_encode, model),
         targets=partial(targets, model),
         log_prob=partial(_log_prob, model),
-        prior=partial(priors.sample, config.prior),
+        prior=partial(priors.sample, code),
         draw=samplers(model),
         completes=config.model.decoder != "deconv",
     )

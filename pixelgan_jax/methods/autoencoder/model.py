@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from pixelgan_jax.data.levels import binarise, quantise, scale
 from pixelgan_jax.data.randomness import Stream, fold, normal, uniform
 from pixelgan_jax.data.views import view
-from pixelgan_jax.methods.autoencoder import likelihoods, priors
+from pixelgan_jax.methods.autoencoder import likelihoods
 from pixelgan_jax.methods.autoencoder.likelihoods import Likelihood
 from pixelgan_jax.methods.autoencoder.settings import AutoencoderConfig
 from pixelgan_jax.methods.state import training_dtype
@@ -46,13 +46,13 @@ def build(config: AutoencoderConfig, shape: tuple[int, int, int], axis_name: str
     cannot model C channels.
     """
     settings = config.model
-    categories, dimensions = priors.sizes(config.prior)
+    code = config.prior.code
     likelihood = likelihoods.make(config, shape[2])
     encoder = Encoder(
         channels=settings.encoder_channels,
         units=settings.encoder_units,
-        categories=categories,
-        dimensions=dimensions,
+        categories=code.categories,
+        dimensions=code.dimensions,
         gaussian=settings.encoder == "gaussian",
         minimum_sd=settings.minimum_sd,
         batch_norm=settings.encoder_batch_norm,
@@ -62,7 +62,7 @@ def build(config: AutoencoderConfig, shape: tuple[int, int, int], axis_name: str
     return Autoencoder(
         config=config,
         shape=tuple(shape),
-        width=categories + dimensions,
+        width=code.width,
         encoder=encoder,
         decoder=_decoder(config, shape, likelihood.num_parameters),
         discriminator=Discriminator(settings.discriminator_units),

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from pixelgan_jax.config import Config
 from pixelgan_jax.config.fields import boolean, choice, integer, odd, real, refused, widths
+from pixelgan_jax.methods.method import Code
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,13 @@ class Prior:
     categories: int = integer(2, 10, "K, width of the categorical code", high=65536)
     dimensions: int = integer(1, 2, "d, width of the Gaussian code", high=65536)
     adversarial: bool = boolean(True, "match the aggregated posterior to the prior")
+
+    @property
+    def code(self) -> Code:
+        """What its codes are made of."""
+        categories = self.categories if self.name in ("categorical", "product") else 0
+        dimensions = self.dimensions if self.name in ("gaussian", "product") else 0
+        return Code(categories, dimensions, self.adversarial)
 
 
 @dataclass(frozen=True)

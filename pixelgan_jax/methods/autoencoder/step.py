@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 
 from pixelgan_jax.data.randomness import Stream, example_keys, fold, normal
-from pixelgan_jax.methods.autoencoder import losses, priors
+from pixelgan_jax.methods import losses, priors
 from pixelgan_jax.methods.autoencoder.model import (
     Autoencoder,
     encode_in_training,
@@ -127,7 +127,7 @@ def adversarial_phase(
         return code_for(first, keys), posterior.log_probabilities
 
     def discriminator_loss(params, code):
-        prior_code = priors.sample(model.config.prior, prior_keys)
+        prior_code = priors.sample(model.config.prior.code, prior_keys)
         both = jnp.concatenate([prior_code + noise(prior_keys), code + noise(keys)])
         logits = discriminate(params, both)
         return losses.discriminator_loss(logits[:count], logits[count:])

@@ -7,27 +7,19 @@ import jax
 import jax.numpy as jnp
 
 from pixelgan_jax.data.randomness import Stream, normal, uniform
-from pixelgan_jax.methods.autoencoder.settings import Prior
+from pixelgan_jax.methods.method import Code
 from pixelgan_jax.nn.encoder import Posterior
 
 Array = jax.Array
 
 
-def sizes(prior: Prior) -> tuple[int, int]:
-    """(K, d): widths of the categorical and of the Gaussian part."""
-    categories = prior.categories if prior.name in ("categorical", "product") else 0
-    dimensions = prior.dimensions if prior.name in ("gaussian", "product") else 0
-    return categories, dimensions
-
-
-def sample(prior: Prior, keys: Array) -> Array:
+def sample(code: Code, keys: Array) -> Array:
     """z ~ p(z): one key an example, keys [N] -> one-hot and Gaussian entries [N, D]."""
-    categories, dimensions = sizes(prior)
-    gaussian = normal(keys, Stream.GAUSSIAN, (dimensions,))
-    if not categories:
+    gaussian = normal(keys, Stream.GAUSSIAN, (code.dimensions,))
+    if not code.categories:
         return gaussian
-    drawn = jnp.floor(uniform(keys, Stream.ONE_HOT, ()) * categories).astype(jnp.int32)
-    return jnp.concatenate([jax.nn.one_hot(drawn, categories), gaussian], axis=1)
+    drawn = jnp.floor(uniform(keys, Stream.ONE_HOT, ()) * code.categories).astype(jnp.int32)
+    return jnp.concatenate([jax.nn.one_hot(drawn, code.categories), gaussian], axis=1)
 
 
 def soft_code(posterior: Posterior, keys: Array) -> Array:

@@ -1,0 +1,233 @@
+"""CatGAN (Springenberg 2016, Unsupervised and Semi-supervised Learning with Categorical GANs).
+
+The discriminator p(y | x) sorts images into K categories. It is to be sure of images of the data and to use all
+categories for them, and to be unsure of generated ones; the generator is to have it be sure, of all categories alike.
+With H the entropy, E the mean over a mini-batch of images x and G(z) of generated ones (equations 7 and 9):
+
+    discriminator, least:  -H[E p(y|x)] + E H[p(y|x)] - E H[p(y|G(z))] + λ · cross-entropy of labelled images
+    generator, least:      -H[E p(y|G(z))] + E H[p(y|G(z))]
+
+An image of category k is drawn by generating several and taking the first that the discriminator puts into k, or, of
+none, that which it finds the likeliest to be of k: G itself knows no categories.
+
+Shapes: N images of the device's part of the mini-batch, K categories.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from pixelgan_jax.config import Config
+from pixelgan_jax.config.fields import integer, real, widths
+from pixelgan_jax.data.levels import scale
+from pixelgan_jax.data.randomness import Stream, example_keys, fold, fold_each
+from pixelgan_jax.data.views import Views, random_view
+from pixelgan_jax.errors import InputError
+from pixelgan_jax.methods import adversarial, priors
+from pixelgan_jax.methods.adversarial import Adversarial
+from pixelgan_jax.methods.losses import supervised_loss
+from pixelgan_jax.methods.method import AXIS, Batch, Code, DataSpec, Examples, Method, Metrics, Phase
+from pixelgan_jax.methods.state import TrainState, training_dtype
+from pixelgan_jax.nn.classifier import Classifier
+from pixelgan_jax.nn.encoder import Posterior
+from pixelgan_jax.nn.gan import Generator
+
+Array = jax.Array
+CANDIDATES = 32  # images of which one of a category is taken
+
+
+@dataclass(frozen=True)
+class CatGAN(Views, Adversarial):
+    categories: int = integer(2, 10, "K; with labels the data's classes", high=65536)
+    blocks: tuple[int, ...] = widths(
+        (32, 64), "of the discriminator's 3×3 convolutions, each block followed by a 2×2 maximum"
+    )
+    convolutions: int = integer(1, 1, "3×3 convolutions of a block", high=100)
+    head: tuple[int, ...] = widths((128,), "after the blocks; the first a 3×3 convolution, the others pixel by pixel")
+    noise: float = real(0, 0.3, "s.d. of noise on what every convolution of the discriminator sees, in training only")
+    certainty: float = real(0, 1.0, "weight of the mean entropy of p(y | x), x of the data")
+    balance: float = real(0, 1.0, "weight of the entropy of its mean")
+    supervision: float = real(0, 1.0, "λ, weight of the labelled images' cross-entropy")
+
+
+@dataclass(frozen=True)
+class CatGANConfig(Config):
+    """An experiment with CatGAN."""
+
+    catgan: CatGAN = CatGAN()
+
+
+def make(config: CatGANConfig, data: DataSpec) -> Method:
+    """The method of `config`, of which the seeds are not looked at, for such data. Raises InputError where labels are
+    not the categories."""
+    settings = config.catgan
+    if config.data.labels and settings.categories != data.classes:
+        raise InputError(
+            f"config.catgan.categories: {settings.categories} is not allowed: must be the data's {data.classes} classes"
+            " when there are labels"
+        )
+    generator = adversarial.generator(settings, config, data.shape)
+    discriminator = Classifier(
+        settings.blocks,
+        settings.convolutions,
+        settings.head,
+        settings.categories,
+        noise=settings.noise,
+        axis_name=AXIS,
+        dtype=training_dtype(config.train.dtype),
+    )
+    told = "conditional_entropy", "marginal_entropy", "generated_entropy", "discriminator_gradient_norm"
+    supervised = ("supervised_loss",) if config.data.labels else ()
+    rates = tuple(f"catgan.{phase}_rate" for phase in adversarial.PHASES)
+    evaluated = discriminator.clone(dtype=jnp.float32), generator.clone(dtype=jnp.float32)
+    code, drawn = Code(settings.categories, 0, matched=False), partial(draw, settings, *evaluated)
+    return Method(
+        name=config.method.name,
+        shape=data.shape,
+        levels=256,
+        code=code,
+        phases=(
+            Phase("discriminator", (*told, *supervised), rates[:1]),
+            Phase(
+                "generator",
+                ("generated_conditional_entropy", "generated_marginal_entropy", "generator_gradient_norm"),
+                rates[1:],
+            ),
+        ),
+        summary="",
+        init=partial(init, config, generator, discriminator, data.shape),
+        step=partial(train_step, config, generator, discriminator),
+        averaged=lambda state: (state.ema, state.ema_stats),
+        infer=partial(infer, evaluated[0]),
+        prior=partial(priors.sample, code),
+        draw=lambda sampler, temperature: (drawn, ()),
+    )
+
+
+def init(
+    config: CatGANConfig, generator: Generator, discriminator: Classifier, shape: tuple, seed: Array, images: Array
+):
+    """The state before the first step."""
+    z, x, one = jnp.zeros((1, config.catgan.noise_dimensions)), jnp.zeros((1, *shape)), jnp.arange(1)
+    return adversarial.create(
+        config.catgan,
+        config.train.steps,
+        seed,
+        lambda key: generator.init(key, z, train=False),
+        lambda key: discriminator.init(key, x, example_keys(key, one), train=False),
+    )
+
+
+def train_step(
+    config: CatGANConfig,
+    generator: Generator,
+    discriminator: Classifier,
+    state: TrainState,
+    examples: Examples,
+    batch: Batch,
+) -> tuple[TrainState, Metrics]:
+    """One step over a mini-batch and, where there are labels, a labelled one."""
+    settings, count = config.catgan, batch.index.shape[0]
+    position = jax.lax.axis_index(AXIS) * count + jnp.arange(count)
+    key = fold(jax.random.key(examples.seed), Stream.TRAINING, state.step)
+    keys = example_keys(fold(key, Stream.ADVERSARIAL_PHASE), position)
+    z = adversarial.noise(settings, keys)
+
+    def generate(params):
+        fakes, moved = generator.apply(_variables(state, "generator", params), z, train=True, mutable=["batch_stats"])
+        return fakes, moved["batch_stats"]
+
+    def discriminate(params, x, number):
+        """(log p(y | x) [N, K], moved statistics); `number` tells the passes' draws apart."""
+        told, moved = discriminator.apply(
+            _variables(state, "discriminator", params), x, fold_each(keys, number), train=True, mutable=["batch_stats"]
+        )
+        return told, moved["batch_stats"]
+
+    def seen(index, number):
+        return random_view(settings, scale(examples.images[index], 256), fold_each(keys, number))
+
+    def discriminator_loss(params, fakes):
+        told, stats = discriminate(params, seen(batch.index, 0), 0)
+        generated, _ = discriminate(params, fakes, 1)
+        marginal, conditional, unsure = (
+            marginal_entropy(told),
+            conditional_entropy(told),
+            conditional_entropy(generated),
+        )
+        metrics = {"marginal_entropy": marginal, "conditional_entropy": conditional, "generated_entropy": unsure}
+        loss = settings.certainty * conditional - settings.balance * marginal - unsure
+        if config.data.labels:
+            told, _ = discriminate(params, seen(examples.labelled[batch.labelled_index], 2), 2)
+            metrics["supervised_loss"] = supervised_loss(told, examples.labels[batch.labelled_index])
+            loss = loss + settings.supervision * metrics["supervised_loss"]
+        return loss, (metrics, stats)
+
+    def generator_loss(params, fakes):
+        told, _ = discriminate(params, fakes, 3)
+        marginal, conditional = marginal_entropy(told), conditional_entropy(told)
+        metrics = {"generated_conditional_entropy": conditional, "generated_marginal_entropy": marginal}
+        return conditional - marginal, metrics
+
+    return adversarial.step(settings, config.train.steps, state, generate, discriminator_loss, generator_loss)
+
+
+def _variables(state: TrainState, role: str, params: dict) -> dict:
+    return {"params": params, "batch_stats": state.stats[role]}
+
+
+def conditional_entropy(told: Array) -> Array:
+    """E H[p(y | x)], nats []: log p(y | x) [N, K]."""
+    return -jnp.mean(jnp.sum(jnp.exp(told) * told, axis=1))
+
+
+def marginal_entropy(told: Array) -> Array:
+    """H[E p(y | x)], nats [], the mean being that over all devices' images: log p(y | x) [N, K]."""
+    mean = jax.lax.pmean(jnp.mean(jnp.exp(told), axis=0), AXIS)
+    return -jnp.sum(mean * jnp.log(mean + jnp.finfo(mean.dtype).tiny))
+
+
+def infer(discriminator: Classifier, variables: tuple, images: Array, keys: Array) -> dict[str, Array]:
+    """log p(y | x) [N, K] by the averaged parameters, and a draw of it, [N, K]."""
+    told = _told(discriminator, variables, scale(images, 256), keys)
+    nothing = jnp.zeros((images.shape[0], 0))
+    return {"log_probabilities": told, "code": priors.hard_code(Posterior(told, nothing, nothing), keys)}
+
+
+def _told(discriminator: Classifier, variables: tuple, x: Array, keys: Array) -> Array:
+    params, stats = variables
+    given = {"params": params["discriminator"], "batch_stats": stats["discriminator"]}
+    return discriminator.apply(given, x, keys, train=False)
+
+
+def draw(
+    settings: CatGAN,
+    discriminator: Classifier,
+    generator: Generator,
+    variables: tuple,
+    options: tuple,
+    code: Array,
+    keys: Array,
+    given: Array,
+    known: Array,
+) -> tuple[Array, Array]:
+    """Images of the categories of code [N, K]: uint8 [N, H, W, C], and one pass each."""
+    params, stats = variables
+    weights = {"params": params["generator"], "batch_stats": stats["generator"]}
+    wanted = jnp.argmax(code, axis=1)
+
+    def better(number, best):
+        images, score = best
+        x = generator.apply(weights, adversarial.noise(settings, fold_each(keys, number)), train=False)
+        told = _told(discriminator, variables, x, keys)
+        likely = jnp.exp(jnp.take_along_axis(told, wanted[:, None], axis=1)[:, 0])
+        # an image of the category counts more than any that is not, and none more than the first
+        found = jnp.where(jnp.argmax(told, axis=1) == wanted, 2.0, likely)
+        taken = found > score
+        return jnp.where(taken[:, None, None, None], x, images), jnp.where(taken, found, score)
+
+    start = jnp.zeros(given.shape), jnp.full(code.shape[0], -1.0)
+    images, _ = jax.lax.fori_loop(0, CANDIDATES, better, start)
+    return adversarial.pixels(images), jnp.ones(code.shape[0], jnp.int32)

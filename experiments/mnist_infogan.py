@@ -9,4 +9,5 @@ def get_config() -> ConfigDict:
     config, data = base.get_config("infogan"), mnist.plain()
     config.data, config.train = data.data, data.train
     config.data.labels = 0
+    config.train.steps = 5000
     return config

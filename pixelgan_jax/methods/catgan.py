@@ -149,33 +149,39 @@ def train_step(
     def seen(index, number):
         return random_view(settings, scale(examples.images[index], 256), fold_each(keys, number))
 
-    def discriminator_loss(params, fakes):
+    def discriminate_both(params, fakes):
         told, stats = discriminate(params, seen(batch.index, 0), 0)
         generated, _ = discriminate(params, fakes, 1)
-        marginal, conditional, unsure = (
-            marginal_entropy(told),
-            conditional_entropy(told),
-            conditional_entropy(generated),
-        )
-        metrics = {"marginal_entropy": marginal, "conditional_entropy": conditional, "generated_entropy": unsure}
-        loss = settings.certainty * conditional - settings.balance * marginal - unsure
+        loss, metrics = discriminator_loss(settings, told, generated)
         if config.data.labels:
             told, _ = discriminate(params, seen(examples.labelled[batch.labelled_index], 2), 2)
             metrics["supervised_loss"] = supervised_loss(told, examples.labels[batch.labelled_index])
             loss = loss + settings.supervision * metrics["supervised_loss"]
         return loss, (metrics, stats)
 
-    def generator_loss(params, fakes):
+    def fool(params, fakes):
         told, _ = discriminate(params, fakes, 3)
-        marginal, conditional = marginal_entropy(told), conditional_entropy(told)
-        metrics = {"generated_conditional_entropy": conditional, "generated_marginal_entropy": marginal}
-        return conditional - marginal, metrics
+        return generator_loss(told)
 
-    return adversarial.step(settings, config.train.steps, state, generate, discriminator_loss, generator_loss)
+    return adversarial.step(settings, config.train.steps, state, generate, discriminate_both, fool)
 
 
 def _variables(state: TrainState, role: str, params: dict) -> dict:
     return {"params": params, "batch_stats": state.stats[role]}
+
+
+def discriminator_loss(settings: CatGAN, told: Array, generated: Array) -> tuple[Array, Metrics]:
+    """(the discriminator's loss without labels, its terms), nats: log p(y | x) [N, K] and log p(y | G(z)) [N, K]."""
+    marginal, conditional, unsure = marginal_entropy(told), conditional_entropy(told), conditional_entropy(generated)
+    metrics = {"conditional_entropy": conditional, "marginal_entropy": marginal, "generated_entropy": unsure}
+    return settings.certainty * conditional - settings.balance * marginal - unsure, metrics
+
+
+def generator_loss(generated: Array) -> tuple[Array, Metrics]:
+    """(the generator's loss, its terms), nats: log p(y | G(z)) [N, K]."""
+    marginal, conditional = marginal_entropy(generated), conditional_entropy(generated)
+    metrics = {"generated_conditional_entropy": conditional, "generated_marginal_entropy": marginal}
+    return conditional - marginal, metrics
 
 
 def conditional_entropy(told: Array) -> Array:

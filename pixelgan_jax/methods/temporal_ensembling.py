@@ -74,8 +74,8 @@ def make(config: EnsemblingConfig, data: DataSpec) -> Method:
         settings.head,
         data.classes,
         settings.dropout,
-        AXIS,
-        training_dtype(config.train.dtype),
+        axis_name=AXIS,
+        dtype=training_dtype(config.train.dtype),
     )
     metrics = ("classification_loss", "consistency_loss", "consistency_weight", "classification_gradient_norm")
     remembered = data.images if settings.target == "ensemble" else 0

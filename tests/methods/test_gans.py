@@ -1,0 +1,247 @@
+"""CatGAN and InfoGAN: losses by hand, phases, devices, resume, what the house makes of them."""
+
+import json
+import math
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import pixelgan_jax as pg
+from experiments import base
+from pixelgan_jax.commands import replicates
+from pixelgan_jax.errors import InputError
+from pixelgan_jax.evaluation import trained
+from pixelgan_jax.methods import adversarial, catgan, infogan, registry
+from pixelgan_jax.methods.method import AXIS, Batch, DataSpec, Examples
+from pixelgan_jax.training import logs, parallel
+
+METHODS = ("catgan", "infogan")
+DATA = DataSpec((8, 8, 1), 3, images=24, labels=6)
+SMALL = {
+    "catgan": {"blocks": (4, 5), "head": (6,), "categories": 3},
+    "infogan": {"channels": (4, 5), "units": 6, "code_units": 4, "categories": 3},
+}
+GENERATOR = {"generator_units": 7, "generator_features": 4, "noise_dimensions": 5}
+
+
+def fields(method, **changes):
+    made = base.get_config(method)
+    made.data.labels = 6 if method == "catgan" else 0
+    made[method].update(SMALL[method] | GENERATOR | changes)
+    made.train.update(steps=10, batch_size=16)
+    return made
+
+
+def config(method, **changes):
+    return registry.from_dict(fields(method, **changes))
+
+
+def examples():
+    random = np.random.RandomState(0)
+    images = random.randint(0, 256, (24, *DATA.shape)).astype(np.uint8)
+    labelled = np.arange(0, 24, 4, dtype=np.int32)
+    return Examples(images, labelled, labelled // 4 % 3, np.int32(0))
+
+
+def step(made, devices):
+    """(the state before a step, that after it, its metrics)."""
+    mesh, method = parallel.make_mesh(devices), registry.make(made, DATA)
+    before = trained.initial(method, made, mesh)
+    start = jax.device_get(before)
+    random = np.random.RandomState(1)
+    batch = Batch(random.permutation(24)[None, :16].astype(np.int32), random.randint(0, 6, (1, 16)).astype(np.int32))
+    call = parallel.compile_step(method.step, mesh)
+    after, metrics = call(before, parallel.replicate(examples(), mesh), parallel.split_batch(batch, mesh))
+    return start, jax.device_get(after), {name: float(value[0]) for name, value in jax.device_get(metrics).items()}
+
+
+def on_one_device(function):
+    """The function's value under the device axis that it averages over."""
+    return jax.tree.map(lambda x: float(x[0]), jax.vmap(function, axis_name=AXIS)(jnp.zeros(1)))
+
+
+def entropy(*probabilities):
+    return -sum(p * math.log(p) for p in probabilities)
+
+
+def test_catgans_losses_by_hand():
+    """Two images that it is rather sure of, two generated ones; each term with its sign and weight."""
+    real, generated = jnp.log(jnp.array([[0.9, 0.1], [0.2, 0.8]])), jnp.log(jnp.array([[0.5, 0.5], [0.7, 0.3]]))
+    conditional, marginal = (entropy(0.9, 0.1) + entropy(0.2, 0.8)) / 2, entropy(0.55, 0.45)
+    unsure, mixed = (entropy(0.5, 0.5) + entropy(0.7, 0.3)) / 2, entropy(0.6, 0.4)
+    settings = config("catgan", certainty=0.5, balance=2.0).catgan
+    loss, told = on_one_device(lambda _: catgan.discriminator_loss(settings, real, generated))
+    assert loss == pytest.approx(0.5 * conditional - 2.0 * marginal - unsure, rel=1e-5)
+    expected = {"conditional_entropy": conditional, "marginal_entropy": marginal, "generated_entropy": unsure}
+    assert told == pytest.approx(expected, rel=1e-5)
+    loss, told = on_one_device(lambda _: catgan.generator_loss(generated))
+    assert loss == pytest.approx(unsure - mixed, rel=1e-5)
+    expected = {"generated_conditional_entropy": unsure, "generated_marginal_entropy": mixed}
+    assert told == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_entropy_of_certainties_is_zero_and_its_gradient_finite():
+    sure = jnp.log(jnp.array([[1.0, 0.0], [1.0, 0.0]]) + 1e-30)
+    value, slope = jax.vmap(lambda _: jax.value_and_grad(catgan.marginal_entropy)(sure), axis_name=AXIS)(jnp.zeros(1))
+    assert float(value[0]) == pytest.approx(0.0, abs=1e-6) and np.all(np.isfinite(slope))
+
+
+def test_infogans_code_loss_by_hand():
+    """-log Q of category 1, and half the squared distance of the continuous entries from their means."""
+    category, mean = jnp.log(jnp.array([[0.2, 0.8], [0.6, 0.4]])), jnp.array([[0.5], [1.0]])
+    code = jnp.array([[0.0, 1.0, 1.5], [1.0, 0.0, 0.0]])
+    found = float(infogan.code_loss(category, mean, code))
+    assert found == pytest.approx((-math.log(0.8) + 0.5 - math.log(0.6) + 0.5) / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("phase", adversarial.PHASES)
+def test_each_phase_moves_its_own_role_alone(method, phase):
+    """The other one's rate is next to nothing, so what moves, this phase has moved."""
+    other = next(name for name in adversarial.PHASES if name != phase)
+    before, after, _ = step(config(method, **{f"{other}_rate": 1e-30}), jax.devices()[:1])
+
+    def moved(role):
+        pairs = zip(jax.tree.leaves(before.params[role]), jax.tree.leaves(after.params[role]), strict=True)
+        return [np.abs(a - b).max() > 1e-20 for a, b in pairs]
+
+    assert any(moved(phase)) and not any(moved(other))
+
+
+def record_gradients(settings, steps, phase):
+    """In place of a phase's optimizer: moves nothing and keeps the gradient as its state."""
+    return optax.GradientTransformation(
+        lambda p: jax.tree.map(jnp.zeros_like, p), lambda g, _, params=None: (jax.tree.map(jnp.zeros_like, g), g)
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_gradients_agree_on_one_device_and_on_eight(method, monkeypatch):
+    monkeypatch.setattr(adversarial, "optimizer", record_gradients)
+    registry._make.cache_clear()
+    (_, one, told), (_, eight, told_by_eight) = (
+        step(config(method, momentum=0.25), devices) for devices in (jax.devices()[:1], jax.devices())
+    )
+    registry._make.cache_clear()
+    assert told == pytest.approx(told_by_eight, rel=1e-5)
+    for phase in adversarial.PHASES:
+        largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(one.opt[phase]))
+        assert largest > 1e-3
+        for a, b in zip(jax.tree.leaves(one.opt[phase]), jax.tree.leaves(eight.opt[phase]), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * largest)
+    for a, b in zip(jax.tree.leaves(one.stats), jax.tree.leaves(eight.stats), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_real_and_generated_images_are_normalised_apart(method):
+    """The statistics that evaluation uses are those of real images: the generator's do not reach them."""
+    _, after, _ = step(config(method), jax.devices()[:1])
+    _, other, _ = step(config(method, generator_rate=1.0, noise_dimensions=9), jax.devices()[:1])
+    first, second = (jax.tree.leaves(state.stats["discriminator"]) for state in (after, other))
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def run(request, tmp_path_factory):
+    """Four steps on the digits, evaluated and reported."""
+    made = fields(request.param, categories=10)
+    made.data.labels = 20 if request.param == "catgan" else 0
+    made.train.update(steps=4, log_every=2, evaluate_every=4, checkpoint_every=2)
+    made.sample.count = 4
+    folder = tmp_path_factory.mktemp(request.param) / "run"
+    replicates.execute("train", request.param, registry.from_dict(made), folder)
+    return made, folder
+
+
+def test_a_resumed_run_is_the_whole_one_bit_for_bit(run, tmp_path):
+    made, whole = run
+    stopped = tmp_path / "run"
+    shutil.copytree(whole, stopped)
+    shutil.rmtree(stopped / "checkpoints" / "4")
+    replicates.execute("train", made.method.name, registry.from_dict(made), stopped)
+    first, second = (trained.load(folder) for folder in (whole, stopped))
+    assert first.step == second.step == 4
+    for a, b in zip(jax.tree.leaves(first.variables), jax.tree.leaves(second.variables), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_the_house_draws_by_category_and_has_no_likelihood(run):
+    made, folder = run
+    results = json.loads((folder / "results.json").read_text())
+    clusters = {"cluster_error_best_example", "cluster_error_majority", "cluster_error_hungarian"}
+    assert clusters <= set(results["test"]) and "reconstruction_nats" not in results["test"]
+    rows = logs.read(folder)
+    if made.method.name == "catgan":
+        assert "error" in results["test"]
+        told, drawn = {"conditional_entropy", "generated_entropy", "supervised_loss"}, {"classes.png"}
+    else:
+        assert "error" not in results["test"]
+        told, drawn = {"discriminator_loss", "generator_loss", "code_loss"}, {"clusters.png", "reconstructions.png"}
+    assert told <= set(rows[0])
+    names = {path.name for path in (folder / "samples").iterdir()}
+    assert names == drawn | {"prior.png", "code.png", "curves.png"}
+
+
+def test_python_draws_images_of_a_code_and_refuses_likelihoods(run):
+    made, folder = run
+    model = pg.load(folder)
+    images = model.generate(3)
+    assert images.shape == (3, 8, 8, 1) and images.dtype == np.uint8
+    assert np.array_equal(model.generate(2), images[:2])
+    with pytest.raises(ValueError, match=f"^log_prob: the method '{made.method.name}' cannot do this"):
+        model.log_prob(images, np.eye(10, dtype=np.float32)[:3])
+    if made.method.name == "catgan":
+        assert model.classify(images).shape == (3,)
+        with pytest.raises(ValueError, match="^encode: the method 'catgan' cannot do this"):
+            model.encode(images)
+    else:
+        assert model.encode(images).shape == (3, 12)
+
+
+def test_an_image_of_a_category_is_one_that_the_discriminator_puts_there(run):
+    """Where some candidate is of it; never a later one than the first."""
+    made, folder = run
+    if made.method.name != "catgan":
+        pytest.skip("InfoGAN's generator is told the category")
+    model = trained.load(folder)
+    images, _ = trained.draw(model, np.eye(10)[np.arange(40) % 10], seed=3)
+    told = trained.rows(model, model.method.infer, (images, trained.evaluation_keys(0, 40)))["log_probabilities"]
+    alone, _ = trained.draw(model, np.eye(10)[:1], seed=3)
+    assert np.array_equal(alone[0], images[0])
+    possible = set(told.argmax(axis=1).tolist())
+    assert all(told[i].argmax() == i % 10 for i in range(40) if i % 10 in possible and told[i].max() > 0.9)
+
+
+@pytest.mark.parametrize(
+    ("method", "group", "changes", "message"),
+    [
+        (
+            "infogan",
+            "data",
+            {"labels": 10},
+            r"config\.data\.labels: 10 is not allowed: must be 0 with method\.name infogan",
+        ),
+        ("infogan", "infogan", {"categories": 1}, r"config\.infogan\.categories: 1 is not allowed"),
+        ("infogan", "infogan", {"momentum": 1.0}, r"config\.infogan\.momentum: 1\.0 is not allowed"),
+        ("catgan", "catgan", {"noise": -1.0}, r"config\.catgan\.noise: -1\.0 is not allowed"),
+        ("catgan", "catgan", {"blocks": ()}, r"config\.catgan\.blocks: \(\) is not allowed"),
+        ("catgan", "catgan", {"target": "ensemble"}, r"config\.catgan\.target: no such field"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(method, group, changes, message):
+    made = fields(method).to_dict() if hasattr(fields(method), "to_dict") else fields(method)
+    made[group].update(changes)
+    with pytest.raises(InputError, match=f"^{message}"):
+        registry.from_dict(made)
+
+
+def test_labels_must_be_catgans_categories():
+    with pytest.raises(
+        InputError, match=r"^config\.catgan\.categories: 4 is not allowed: must be the data's 3 classes"
+    ):
+        registry.make(config("catgan", categories=4), DATA)

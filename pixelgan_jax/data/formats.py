@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from pixelgan_jax.config import Data
-from pixelgan_jax.data import files, image_folder
+from pixelgan_jax.data import files, image_folder, parquet
 from pixelgan_jax.data.parts import Part, Parts
 from pixelgan_jax.data.tfds import block_means
 from pixelgan_jax.errors import InputError
@@ -207,6 +207,12 @@ def read_csv(path: Path, data: Data) -> Parts | None:
     return Parts(known, asked)
 
 
+def read_parquet(path: Path, data: Data) -> Parts | None:
+    """Parquet files of encoded pictures, the Hugging Face hub's."""
+    found = parquet.find(path)
+    return parquet.read(found, data.side) if found else None
+
+
 def read_pictures(path: Path, data: Data) -> Parts | None:
     """A folder of PNG, JPEG or BMP files."""
     return image_folder.read(path, data.side) if path.is_dir() and image_folder.is_folder_of_pictures(path) else None
@@ -223,6 +229,7 @@ FORMATS: tuple[Reader, ...] = (
     read_cifar,
     read_amat,
     read_csv,
+    read_parquet,
     read_pictures,
 )
 

@@ -11,18 +11,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from pixelgan_jax.data.parts import Part, Parts
-from pixelgan_jax.errors import InputError, one_line
+from pixelgan_jax.data.pictures import Picture, pixels, resized_note, shape_of
+from pixelgan_jax.errors import InputError
 
-FORMATS = ("PNG", "JPEG", "BMP")  # Pillow has formats that other programs read for it
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")
-GREY = ("1", "L")
 PARTS = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test", "testing")}
 DEPTH = 2  # of the folders of a part's classes
-MOST_SIDE = 1024  # of a picture that is not resized
-MOST_PIXELS = 64 << 20  # of one that is
 
 
 def is_picture(path: Path) -> bool:
@@ -60,11 +56,11 @@ def read(folder: Path, side: int) -> Parts:
         if set(by_class) - set(names):
             other = sorted(set(by_class) - set(names))[0]
             raise InputError(f"{places[part]}: has a class {other!r}, which the training images have not")
-    shape = _shape([path for by_class in files.values() for paths in by_class.values() for path in paths], side)
+    paths = [path for by_class in files.values() for paths in by_class.values() for path in paths]
+    shape = shape_of((Picture(str(path), path) for path in paths), side)
     classes = names if names != ("",) else None
     parts = {part: _part(by_class, names, shape, side) for part, by_class in files.items()}
-    notes = (f"the pictures are cropped to squares and resized to {side}×{side}",) if side else ()
-    return Parts(parts["train"], parts.get("test"), parts.get("validation"), classes, notes)
+    return Parts(parts["train"], parts.get("test"), parts.get("validation"), classes, resized_note(side))
 
 
 def _first(folder: Path, names: Iterable[str]) -> Path | None:
@@ -94,54 +90,10 @@ def _files(folder: Path, root: str) -> dict[str, list[Path]]:
     return by_class or {"": loose}
 
 
-def _open(path: Path) -> Image.Image:
-    try:
-        return Image.open(path, formats=FORMATS)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = one_line(str(error))[:200]
-        raise InputError(f"{path}: damaged, or no {', '.join(FORMATS)} file: {reason}") from error
-
-
-def _shape(paths: list[Path], side: int) -> tuple[int, int, int]:
-    """(H, W, C) of all the pictures, from their headers: C is 1 where all are grey, else 3."""
-    first, grey = None, True
-    for path in paths:
-        with _open(path) as picture:
-            size, mode = picture.size, picture.mode
-        grey = grey and mode in GREY
-        if mode.startswith(("I", "F")):
-            raise InputError(f"{path}: has more than 8 bits a pixel (mode {mode}); must have 8")
-        if side:
-            if size[0] * size[1] > MOST_PIXELS:
-                raise InputError(f"{path}: {size[1]}×{size[0]} pixels; must be at most {MOST_PIXELS:,} in all")
-            continue
-        first = first or size
-        if size != first:
-            told = f"is {size[1]}×{size[0]}, the others {first[1]}×{first[0]}"
-            raise InputError(f"{path}: {told}; must all have one size, or set config.data.side, which resizes them")
-        if max(size) > MOST_SIDE:
-            raise InputError(f"{path}: {size[1]}×{size[0]} pixels; at most {MOST_SIDE} a side, or set config.data.side")
-    width, height = (side, side) if side else first
-    return height, width, 1 if grey else 3
-
-
 def _part(by_class: dict[str, list[Path]], names: tuple[str, ...], shape: tuple[int, int, int], side: int) -> Part:
     paths = [path for name in names for path in by_class.get(name, [])]
-    images = np.empty((len(paths), *shape), np.uint8)
-    for row, path in enumerate(paths):
-        images[row] = _pixels(path, shape, side)
+    images = pixels([Picture(str(path), path) for path in paths], shape, side)
     if names == ("",):
         return Part(images, None)
     labels = np.repeat(np.arange(len(names)), [len(by_class.get(name, [])) for name in names])
     return Part(images, labels)
-
-
-def _pixels(path: Path, shape: tuple[int, int, int], side: int) -> np.ndarray:
-    with _open(path) as picture:
-        try:
-            drawn = picture.convert("L" if shape[2] == 1 else "RGB")
-        except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises on a file that ends too soon
-            raise InputError(f"{path}: damaged or truncated: {one_line(str(error))[:200]}") from error
-    if side:
-        drawn = ImageOps.fit(drawn, (side, side), Image.Resampling.LANCZOS)
-    return np.asarray(drawn, np.uint8).reshape(shape)

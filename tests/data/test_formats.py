@@ -1,11 +1,15 @@
 """Every format that is read, in the layout in which people have it, made here with real arrays."""
 
 import gzip
+import io
+import json
 import re
 import struct
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -438,3 +442,55 @@ def test_svhn_reduced(shared_data):
     dataset = load(data(shared_data / "svhn_reduced"))
     assert np.sum(dataset.train.labels == -1) == 10207 and np.sum(dataset.train.labels >= 0) == 4434
     assert dataset.classes == 10 and dataset.test.images.shape == (15825, 32, 32, 3)
+
+
+def png(image: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write_parquet(path, images, labels=None, names=None, column="image"):
+    """As the Hugging Face hub stores a data set: pictures as structs of bytes and path, names in the metadata."""
+    cells = [{"bytes": png(image), "path": f"{number}.png"} for number, image in enumerate(images)]
+    table = pa.table({column: cells} | ({} if labels is None else {"label": pa.array(labels, pa.int64())}))
+    if names:
+        features = {column: {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}
+        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    path.parent.mkdir(exist_ok=True)
+    pq.write_table(table, path)
+
+
+def test_parquet_of_the_hugging_face_hub(tmp_path):
+    names = ["bag", "boot", "coat", "shirt"]
+    write_parquet(tmp_path / "mnist" / "train-00000-of-00002.parquet", TRAIN[:12], LABELS[:12], names)
+    write_parquet(tmp_path / "mnist" / "train-00001-of-00002.parquet", TRAIN[12:], LABELS[12:], names)
+    write_parquet(tmp_path / "mnist" / "test-00000-of-00001.parquet", TEST, TEST_LABELS, names)
+    dataset = load(data(tmp_path))
+    expect(dataset)
+    assert dataset.names == tuple(names)
+    assert load(data(tmp_path / "mnist", side=3)).train.images.shape == (20, 3, 3, 1)
+
+
+def test_parquet_in_one_file_in_colour_without_labels(tmp_path):
+    write_parquet(tmp_path / "all.parquet", COLOURED, column="img")
+    dataset = load(data(tmp_path / "all.parquet"))
+    assert dataset.train.images.shape == (16, 32, 32, 3) and dataset.classes == 0
+    assert {image.tobytes() for image in (*dataset.train.images, *dataset.test.images)} == {
+        image.tobytes() for image in COLOURED
+    }
+
+
+def test_parquet_that_is_no_pictures_is_told_apart(tmp_path):
+    pq.write_table(pa.table({"text": ["a"]}), tmp_path / "a.parquet")
+    refused(tmp_path / "a.parquet", r"a\.parquet: has columns text; must have pictures in one called image or img")
+    pq.write_table(pa.table({"image": [{"bytes": None, "path": "/etc/passwd"}]}), tmp_path / "b.parquet")
+    refused(tmp_path / "b.parquet", r"b\.parquet: row 0 has no picture of its own")
+    pq.write_table(pa.table({"image": [png(TRAIN[0])] * 5, "label": list("abcde")}), tmp_path / "c.parquet")
+    refused(tmp_path / "c.parquet", r"c\.parquet: labels are string; must be integers")
+    (tmp_path / "several").mkdir()
+    for name in ("one", "two"):
+        write_parquet(tmp_path / "several" / name / "train-0.parquet", TRAIN)
+    refused(tmp_path / "several", r"several: holds several data sets; must be one of .*one, .*two")
+    write_parquet(tmp_path / "untrained" / "test-0.parquet", TRAIN)
+    refused(tmp_path / "untrained", r"untrained: has no training images")

@@ -4,6 +4,8 @@ import io
 import zlib
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,6 +38,13 @@ def text(rows) -> bytes:
     return buffer.getvalue()
 
 
+def parquet(count) -> bytes:
+    buffer = io.BytesIO()
+    cells = [{"bytes": png(image), "path": "a.png"} for image in IMAGES[:count]]
+    pq.write_table(pa.table({"image": cells, "label": LABELS[:count]}), buffer)
+    return buffer.getvalue()
+
+
 CSV = text(np.concatenate([LABELS[:, None], IMAGES.reshape(6, -1)], axis=1))
 AMAT = b"\n".join(b" ".join([b"0", b"1"] * 8) for _ in range(3))
 # the files of a small data set of each format, the first of which is damaged
@@ -63,6 +72,7 @@ FORMATS = {
     "csv": {"train.csv": CSV, "test.csv": CSV},
     "amat": {f"binarized_mnist_{part}.amat": AMAT for part in ("train", "valid", "test")},
     "png": {f"{name}/{number}.png": png(IMAGES[number]) for number in range(3) for name in "ab"},
+    "parquet": {"train-0.parquet": parquet(6), "test-0.parquet": parquet(3)},
     "jpeg": {f"{number}.jpg": png(IMAGES[number], "JPEG") for number in range(6)},
 }
 
@@ -85,7 +95,7 @@ def write(folder, contents) -> None:
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-@settings(max_examples=max(50, settings.default.max_examples))  # 550 in all at least
+@settings(max_examples=max(50, settings.default.max_examples))  # 600 in all at least
 @given(data=st.data())
 def test_a_damaged_data_set_is_read_or_refused_in_one_line(tmp_path, format_, data):
     contents = dict(FORMATS[format_])

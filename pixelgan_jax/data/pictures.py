@@ -1,0 +1,83 @@
+"""Encoded pictures, PNG, JPEG or BMP, become arrays: untrusted, so what a header claims is looked at before any is
+unpacked."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from pixelgan_jax.errors import InputError, one_line
+
+FORMATS = ("PNG", "JPEG", "BMP")  # Pillow has formats that other programs read for it
+GREY = ("1", "L")
+MOST_SIDE = 1024  # of a picture that is not resized
+MOST_PIXELS = 64 << 20  # of one that is
+
+
+class Picture(NamedTuple):
+    """name: what an error calls it. content: its file, or its bytes."""
+
+    name: str
+    content: Path | bytes
+
+
+def _open(picture: Picture) -> Image.Image:
+    file = picture.content if isinstance(picture.content, Path) else io.BytesIO(picture.content)
+    try:
+        return Image.open(file, formats=FORMATS)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        reason = one_line(str(error))[:200]
+        raise InputError(f"{picture.name}: damaged, or no {', '.join(FORMATS)} file: {reason}") from error
+
+
+def shape_of(pictures: Iterable[Picture], side: int) -> tuple[int, int, int]:
+    """(H, W, C) of all the pictures, from their headers: C is 1 where all are grey, else 3. side: what they will be
+    resized to; 0: all must have one size. Raises InputError naming the picture that is damaged or of another size."""
+    first, grey = None, True
+    for picture in pictures:
+        with _open(picture) as opened:
+            size, mode = opened.size, opened.mode
+        name, grey = picture.name, grey and mode in GREY
+        if mode.startswith(("I", "F")):
+            raise InputError(f"{name}: has more than 8 bits a pixel (mode {mode}); must have 8")
+        if side:
+            if size[0] * size[1] > MOST_PIXELS:
+                raise InputError(f"{name}: {size[1]}×{size[0]} pixels; must be at most {MOST_PIXELS:,} in all")
+            continue
+        first = first or size
+        if size != first:
+            told = f"is {size[1]}×{size[0]}, the others {first[1]}×{first[0]}"
+            raise InputError(f"{name}: {told}; must all have one size, or set config.data.side, which resizes them")
+        if max(size) > MOST_SIDE:
+            raise InputError(f"{name}: {size[1]}×{size[0]} pixels; at most {MOST_SIDE} a side, or set config.data.side")
+    width, height = (side, side) if side else first
+    return height, width, 1 if grey else 3
+
+
+def pixels(pictures: list[Picture], shape: tuple[int, int, int], side: int) -> np.ndarray:
+    """The pictures, uint8 [N, H, W, C] of that (H, W, C): with `side` cropped to squares and resized."""
+    images = np.empty((len(pictures), *shape), np.uint8)
+    for row, picture in enumerate(pictures):
+        images[row] = _decoded(picture, shape, side)
+    return images
+
+
+def _decoded(picture: Picture, shape: tuple[int, int, int], side: int) -> np.ndarray:
+    with _open(picture) as opened:
+        try:
+            drawn = opened.convert("L" if shape[2] == 1 else "RGB")
+        except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises on a file that ends too soon
+            raise InputError(f"{picture.name}: damaged or truncated: {one_line(str(error))[:200]}") from error
+    if side:
+        drawn = ImageOps.fit(drawn, (side, side), Image.Resampling.LANCZOS)
+    return np.asarray(drawn, np.uint8).reshape(shape)
+
+
+def resized_note(side: int) -> tuple[str, ...]:
+    """What there is to say of pictures that are resized to `side`."""
+    return (f"the pictures are cropped to squares and resized to {side}×{side}",) if side else ()

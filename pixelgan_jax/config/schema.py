@@ -34,6 +34,12 @@ class Data:
         ("stochastic", "threshold"), "stochastic", "of two levels: grey is a probability, or is rounded"
     )
     balanced: bool = boolean(True, "labelled images are as many of each class; False: any", absent=True)
+    download: bool = boolean(
+        False,
+        "have TFDS download and prepare a data set that is not there, which needs TensorFlow",
+        on_resume=True,
+        absent=False,
+    )
     side: int = integer(0, 0, "pixels a side that a folder's pictures are resized to; 0: none", high=1024, absent=0)
     scale: float = real(0, 1.0, "factor of every pixel: 255 over the images' white", high=255, above=True, absent=1.0)
 

@@ -41,7 +41,7 @@ class Dataset(NamedTuple):
 
 
 def load(data: Data) -> Dataset:
-    """Reads the data set that `data.name` and `data.dir` name; nothing is downloaded or written.
+    """Reads the data set that `data.name` and `data.dir` name; nothing is written, but with `data.download`.
 
     The name is "digits", a path (it exists, begins with "." "~" or "/", ends in .npz, or has a separator and is not
     TFDS's), or a TFDS name. A name with no separator is TFDS's wherever `data.dir` is set, whatever folder has it too.
@@ -217,5 +217,5 @@ def _from_raw_files(data: Data) -> Parts | None:
 
 
 def _from_tfds(data: Data) -> Parts:
-    train, test = tfds.read(data.name, os.path.expanduser(data.dir))
+    train, test = tfds.read(data.name, os.path.expanduser(data.dir), data.download)
     return Parts(Part(*train), Part(*test))

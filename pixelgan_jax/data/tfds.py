@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import re
 import sys
@@ -17,6 +18,7 @@ from pixelgan_jax.errors import InputError
 NAME = re.compile(r"[a-z0-9_]+(/[a-z0-9_.\-]+)*")
 ALLOWED = '"digits", a TFDS name, or a path to a folder, a .npz or a .csv file'
 BATCH = 1000
+PREPARING = "tensorflow-cpu importlib_resources"
 RECORD_FORMATS = ("PNG", "JPEG", "BMP")  # Pillow has formats that other programs read for it
 
 Arrays = tuple[np.ndarray, np.ndarray]  # images uint8 [N, H, W, C] and labels int64 [N]
@@ -63,10 +65,11 @@ def has(name: str) -> bool:
     return name.split("/")[0] in _import_tfds(name).list_builders(with_community_datasets=False)
 
 
-def read(name: str, folder: str) -> tuple[Arrays, Arrays]:
-    """(train, test) of TFDS's data set `name` under its data_dir `folder`, "" for its own.
+def read(name: str, folder: str, download: bool) -> tuple[Arrays, Arrays]:
+    """(train, test) of TFDS's data set `name` under its data_dir `folder`, "" for its own; with `download` TFDS
+    prepares it first where it is not there.
 
-    Raises InputError naming the field and what is allowed, or the command that prepares it.
+    Raises InputError naming the field and what is allowed, or how to prepare it.
     """
     if not NAME.fullmatch(name):
         raise InputError(f"config.data.name: {name!r} is not allowed: must be {ALLOWED}")
@@ -77,10 +80,12 @@ def read(name: str, folder: str) -> tuple[Arrays, Arrays]:
         text = f"{name!r} is not allowed: must be {ALLOWED}; TFDS says: {_one_line(error)}"
         raise InputError(f"config.data.name: {text}") from error
     _hide_gpus_from_tensorflow()
+    if download and not builder.info.splits:
+        builder = _prepared(tfds, name, folder)
     where = f", data_dir={folder!r}" if folder else ""
     call = f"tfds.builder({name!r}{where}, file_format='array_record').download_and_prepare()"
     command = f'`python -c "import tensorflow_datasets as tfds; {call}"`'
-    prepare = f"{command}, which needs `pip install tensorflow-cpu importlib_resources`"
+    prepare = f"--config.data.download=True, or with {command}; either needs `pip install {PREPARING}`"
     if not builder.info.splits:
         place = repr(folder) if folder else "TFDS's default folder"
         raise InputError(f"config.data.dir: {name!r} is not prepared in {place}; prepare it with {prepare}")
@@ -95,6 +100,20 @@ def read(name: str, folder: str) -> tuple[Arrays, Arrays]:
         raise InputError(f"config.data.dir: {text}") from error
     except Exception as error:  # on damaged files the readers raise what their C++ and protobuf layers do
         raise InputError(f"{builder.data_path}: damaged or unreadable: {_one_line(error)}") from error
+
+
+def _prepared(tfds: ModuleType, name: str, folder: str) -> Any:
+    """The builder of a data set that TFDS has downloaded and prepared, under its own progress bars. It goes on where it
+    was stopped, compares checksums, and gives the data set its name when it is whole."""
+    if importlib.util.find_spec("tensorflow") is None:
+        raise InputError(f"config.data.download: preparing {name!r} needs TensorFlow: `pip install {PREPARING}`")
+    builder = tfds.builder(name, data_dir=folder or None, file_format="array_record")
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # no network, no room, another file than its checksum, a data set's own code
+        raise InputError(f"config.data.download: {name!r}: TFDS says: {_one_line(error)}") from error
+    _hide_gpus_from_tensorflow()
+    return builder
 
 
 def _pixels(record: bytes | np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:

@@ -97,6 +97,8 @@ LOGGED = (
     Metric("consistency_weight", "Consistency weight", "", "", "of that distance in the loss", "Weight of consistency"),
     Metric("supervised_loss", "Supervised loss", "nats", "smaller",
            "cross-entropy on labelled images", "Supervised loss, nats"),
+    *(Metric(f"{phase}_rate", f"Learning rate, {phase}", "", "", "of the phase’s step", "Learning rates", phase)
+      for phase in ("reconstruction", "discriminator", "generator", "supervised", "classification")),
     Metric("code_mean_deviation", "Deviation of the code’s mean", "", "smaller",
            "from the prior’s, of the entry furthest off", _DEVIATION, "mean"),
     Metric("code_sd_ratio_deviation", "Deviation of the code’s standard deviation", "", "smaller",

@@ -50,11 +50,15 @@ def noise(settings: Adversarial, keys: Array) -> Array:
     return normal(keys, Stream.GENERATOR_NOISE, (settings.noise_dimensions,))
 
 
+def learning_rate(settings: Adversarial, steps: int, phase: str) -> optax.Schedule:
+    """A phase's rate over the run."""
+    rate = getattr(settings, f"{phase}_rate")
+    return optax.cosine_decay_schedule(rate, steps) if settings.schedule == "cosine" else optax.constant_schedule(rate)
+
+
 def optimizer(settings: Adversarial, steps: int, phase: str) -> optax.GradientTransformation:
     """A phase's Adam."""
-    rate = getattr(settings, f"{phase}_rate")
-    decayed = optax.cosine_decay_schedule(rate, steps) if settings.schedule == "cosine" else rate
-    return optax.adam(decayed, b1=settings.momentum)
+    return optax.adam(learning_rate(settings, steps, phase), b1=settings.momentum)
 
 
 def create(settings: Adversarial, steps: int, seed: Array, generated: Callable, discriminated: Callable) -> TrainState:
@@ -104,7 +108,8 @@ def _update(settings: Adversarial, steps: int, state: TrainState, phase: str, gr
     gradients = jax.lax.pmean(gradients, AXIS)
     updates, opt = optimizer(settings, steps, phase).update(gradients, state.opt[phase], state.params[phase])
     params = state.params | {phase: optax.apply_updates(state.params[phase], updates)}
-    metrics = {f"{phase}_gradient_norm": optax.tree.norm(gradients)}
+    rate = jnp.asarray(learning_rate(settings, steps, phase)(state.step), jnp.float32)
+    metrics = {f"{phase}_gradient_norm": optax.tree.norm(gradients), f"{phase}_rate": rate}
     return state.replace(params=params, opt=state.opt | {phase: opt}), metrics
 
 

@@ -78,7 +78,13 @@ def make(config: CatGANConfig, data: DataSpec) -> Method:
         axis_name=AXIS,
         dtype=training_dtype(config.train.dtype),
     )
-    told = "conditional_entropy", "marginal_entropy", "generated_entropy", "discriminator_gradient_norm"
+    told = (
+        "conditional_entropy",
+        "marginal_entropy",
+        "generated_entropy",
+        "discriminator_gradient_norm",
+        "discriminator_rate",
+    )
     supervised = ("supervised_loss",) if config.data.labels else ()
     rates = tuple(f"catgan.{phase}_rate" for phase in adversarial.PHASES)
     evaluated = discriminator.clone(dtype=jnp.float32), generator.clone(dtype=jnp.float32)
@@ -92,7 +98,12 @@ def make(config: CatGANConfig, data: DataSpec) -> Method:
             Phase("discriminator", (*told, *supervised), rates[:1]),
             Phase(
                 "generator",
-                ("generated_conditional_entropy", "generated_marginal_entropy", "generator_gradient_norm"),
+                (
+                    "generated_conditional_entropy",
+                    "generated_marginal_entropy",
+                    "generator_gradient_norm",
+                    "generator_rate",
+                ),
                 rates[1:],
             ),
         ),

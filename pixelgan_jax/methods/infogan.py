@@ -79,10 +79,14 @@ def make(config: InfoGANConfig, data: DataSpec) -> Method:
         phases=(
             Phase(
                 "discriminator",
-                ("discriminator_loss", "code_loss", "discriminator_gradient_norm"),
+                ("discriminator_loss", "code_loss", "discriminator_gradient_norm", "discriminator_rate"),
                 ("infogan.discriminator_rate",),
             ),
-            Phase("generator", ("generator_loss", "generator_gradient_norm"), ("infogan.generator_rate",)),
+            Phase(
+                "generator",
+                ("generator_loss", "generator_gradient_norm", "generator_rate"),
+                ("infogan.generator_rate",),
+            ),
         ),
         summary="",
         init=partial(init, config, generator, discriminator, data.shape),

@@ -77,7 +77,8 @@ def make(config: EnsemblingConfig, data: DataSpec) -> Method:
         axis_name=AXIS,
         dtype=training_dtype(config.train.dtype),
     )
-    metrics = ("classification_loss", "consistency_loss", "consistency_weight", "classification_gradient_norm")
+    told = "classification_loss", "consistency_loss", "consistency_weight", "classification_gradient_norm"
+    metrics = (*told, "classification_rate")
     remembered = data.images if settings.target == "ensemble" else 0
     return Method(
         name=config.method.name,
@@ -103,18 +104,20 @@ def ramp_down(done: Array, part: float) -> Array:
     return jnp.exp(-12.5 * jnp.square(jnp.maximum(0.0, (done - 1.0) / max(part, 1e-9) + 1.0)))
 
 
-def optimizer(config: EnsemblingConfig) -> optax.GradientTransformation:
-    """Adam; its rate is ramped up and down, its b1 goes from 0.9 to 0.5 with the latter."""
-    settings, steps = config.ensembling, config.train.steps
+def learning_rate(config: EnsemblingConfig, step: Array) -> Array:
+    """The rate at a step, ramped up and down."""
+    settings, done = config.ensembling, step / config.train.steps
+    return settings.rate * ramp_up(done, settings.ramp_up) * ramp_down(done, settings.ramp_down)
 
-    def rate(step: Array) -> Array:
-        done = step / steps
-        return settings.rate * ramp_up(done, settings.ramp_up) * ramp_down(done, settings.ramp_down)
+
+def optimizer(config: EnsemblingConfig) -> optax.GradientTransformation:
+    """Adam, whose b1 goes from 0.9 to 0.5 while its rate is ramped down."""
+    settings, steps = config.ensembling, config.train.steps
 
     def momentum(step: Array) -> Array:
         return 0.5 + 0.4 * ramp_down(step / steps, settings.ramp_down)
 
-    return optax.inject_hyperparams(optax.adam)(learning_rate=rate, b1=momentum, b2=0.999)
+    return optax.inject_hyperparams(optax.adam)(learning_rate=partial(learning_rate, config), b1=momentum, b2=0.999)
 
 
 def init(config: EnsemblingConfig, model: Classifier, shape: tuple, remembered: int, seed: Array, images: Array):
@@ -164,6 +167,7 @@ def train_step(config: EnsemblingConfig, model: Classifier, state: TrainState, e
         "consistency_weight": weight,
     }
     metrics["classification_gradient_norm"] = optax.tree.norm(gradients)
+    metrics["classification_rate"] = learning_rate(config, state.step)
     state = state.replace(
         step=state.step + 1,
         params=params,

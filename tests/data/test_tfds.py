@@ -1,8 +1,10 @@
 """Data sets that TFDS prepared: real ones where TensorFlow is installed to prepare them, else written here by hand."""
 
+import dataclasses
 import importlib.util
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -130,6 +132,48 @@ def test_fashion_mnist_as_tfds_prepares_it(shared_data, tmp_path):
         # TFDS shuffles what it prepares
         rows = (np.column_stack([y.astype(np.uint8), x.reshape(len(x), -1)]) for x, y in ((images, labels), got))
         assert len({tuple(sorted(map(bytes, row))) for row in rows}) == 1
+
+
+DOWNLOAD = """
+import sys
+from pixelgan_jax.config import Data
+from pixelgan_jax.data.sources import load
+dataset = load(Data("fashion_mnist", sys.argv[1], download=True))
+assert len(dataset.train.images) == 60000 and len(dataset.test.images) == 10000 and dataset.classes == 10
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="preparing with TFDS needs tensorflow")
+def test_download_prepares_what_is_not_there_and_reads_what_is(shared_data, tmp_path):
+    """The files lie where TFDS looks before it asks the network."""
+    shutil.copytree(shared_data / "fashion_mnist", tmp_path / "downloads" / "manual")
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", DOWNLOAD, str(tmp_path)], check=True, capture_output=True, cwd=ROOT)
+        shutil.rmtree(tmp_path / "downloads", ignore_errors=True)
+    [info] = tmp_path.glob("fashion_mnist/*/dataset_info.json")
+    assert json.loads(info.read_text())["fileFormat"] == "array_record"
+
+
+def test_download_without_tensorflow_is_refused(tmp_path, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *more: name != "tensorflow" and found(name, *more) or None
+    )
+    with pytest.raises(InputError, match=r"^config\.data\.download: preparing 'mnist' needs TensorFlow: `pip install "):
+        load(dataclasses.replace(data("mnist", tmp_path), download=True))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="preparing with TFDS needs tensorflow")
+def test_a_download_that_fails_is_one_line(tmp_path):
+    """A file of another checksum than TFDS's."""
+    manual = tmp_path / "downloads" / "manual"
+    manual.mkdir(parents=True)
+    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (manual / f"{name}-ubyte.gz").write_bytes(b"no such thing")
+    with pytest.raises(InputError, match=r"^config\.data\.download: 'fashion_mnist': TFDS says: ") as caught:
+        load(dataclasses.replace(data("fashion_mnist", tmp_path), download=True))
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["no_such_thing", "emnist/no_such_config"])

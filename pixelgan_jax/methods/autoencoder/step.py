@@ -19,7 +19,7 @@ from pixelgan_jax.methods.autoencoder.model import (
     log_prob,
     targets,
 )
-from pixelgan_jax.methods.autoencoder.phases import EVALUATED, ROLES, optimizers, phases
+from pixelgan_jax.methods.autoencoder.phases import EVALUATED, ROLES, learning_rate, optimizers, phases
 from pixelgan_jax.methods.method import AXIS, Batch, Examples, Metrics
 from pixelgan_jax.methods.state import TrainState, average, pick
 from pixelgan_jax.nn.xla_cpu import microbatches
@@ -76,6 +76,7 @@ def update(model: Autoencoder, state: TrainState, phase: str, gradients: dict) -
     params = state.params | optax.apply_updates(own, updates)
     # not optax.tree.norm, whose reduction takes XLA:CPU three times as long as a product
     metrics = {f"{phase}_gradient_norm": jnp.sqrt(optax.tree.vdot(gradients, gradients))}
+    metrics[f"{phase}_rate"] = jnp.asarray(learning_rate(model.config, phase)(state.step), jnp.float32)
     return state.replace(params=params, opt=state.opt | {phase: opt}), metrics
 
 

@@ -15,7 +15,7 @@ import optax
 from pixelgan_jax.config import Config
 from pixelgan_jax.config.fields import choice, integer, real
 from pixelgan_jax.data.levels import to_uint8
-from pixelgan_jax.data.randomness import Stream, fold, normal
+from pixelgan_jax.data.randomness import Stream, fold, uniform
 from pixelgan_jax.methods.method import AXIS, Metrics
 from pixelgan_jax.methods.state import TrainState, average, training_dtype
 from pixelgan_jax.nn.gan import Generator
@@ -46,8 +46,8 @@ def generator(settings: Adversarial, config: Config, shape: tuple[int, int, int]
 
 
 def noise(settings: Adversarial, keys: Array) -> Array:
-    """What images are generated from, [N, w], for keys [N]."""
-    return normal(keys, Stream.GENERATOR_NOISE, (settings.noise_dimensions,))
+    """What images are generated from, uniform in [-1, 1): [N, w], for keys [N]."""
+    return 2.0 * uniform(keys, Stream.GENERATOR_NOISE, (settings.noise_dimensions,)) - 1.0
 
 
 def learning_rate(settings: Adversarial, steps: int, phase: str) -> optax.Schedule:

@@ -11,8 +11,8 @@ Array = jax.Array
 
 
 class Generator(nn.Module):
-    """Dense layers to a quarter-size map, a transposed convolution to half the size and one to the whole, batch
-    normalisation and ReLU after each, then a convolution to the pixels (after Chen et al. 2016, appendix C.1)."""
+    """Dense layers to a quarter-size map, a transposed convolution to half the size and one to the pixels; batch
+    normalisation and ReLU before the last (after Chen et al. 2016, appendix C.1)."""
 
     shape: tuple[int, int, int]
     units: int
@@ -33,8 +33,8 @@ class Generator(nn.Module):
         h = normalised(Dense(rows * columns * 2 * self.features, use_bias=False, dtype=self.dtype)(h))
         h = h.reshape(z.shape[0], rows, columns, 2 * self.features)
         h = normalised(ConvTranspose(self.features, use_bias=False, dtype=self.dtype)(h))
-        h = normalised(ConvTranspose(max(1, self.features // 2), use_bias=False, dtype=self.dtype)(h))
-        return jnp.tanh(Conv(channels, dtype=jnp.float32)(h[:, :height, :width]))  # sides that 4 does not divide
+        h = ConvTranspose(channels, dtype=jnp.float32)(h)
+        return jnp.tanh(h[:, :height, :width])  # sides that 4 does not divide
 
 
 class InfoDiscriminator(nn.Module):

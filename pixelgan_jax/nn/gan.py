@@ -3,11 +3,15 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.linen.initializers import normal
 
 from pixelgan_jax.nn.batch_norm import BatchNorm, conv_norm
 from pixelgan_jax.nn.layers import Conv, ConvTranspose, Dense
 
 Array = jax.Array
+# as published: of layers before batch normalisation a size that Adam soon outgrows, so that the generator finds in a few
+# steps which of its inputs matter, the code or the noise
+WEIGHTS = normal(0.02)
 
 
 class Generator(nn.Module):
@@ -29,11 +33,13 @@ class Generator(nn.Module):
         def normalised(x: Array) -> Array:
             return nn.relu(BatchNorm(axis_name=self.axis_name)(x, train))
 
-        h = normalised(Dense(self.units, use_bias=False, dtype=self.dtype)(z))
-        h = normalised(Dense(rows * columns * 2 * self.features, use_bias=False, dtype=self.dtype)(h))
+        h = normalised(Dense(self.units, use_bias=False, dtype=self.dtype, kernel_init=WEIGHTS)(z))
+        h = normalised(
+            Dense(rows * columns * 2 * self.features, use_bias=False, dtype=self.dtype, kernel_init=WEIGHTS)(h)
+        )
         h = h.reshape(z.shape[0], rows, columns, 2 * self.features)
-        h = normalised(ConvTranspose(self.features, use_bias=False, dtype=self.dtype)(h))
-        h = ConvTranspose(channels, dtype=jnp.float32)(h)
+        h = normalised(ConvTranspose(self.features, use_bias=False, dtype=self.dtype, kernel_init=WEIGHTS)(h))
+        h = ConvTranspose(channels, dtype=jnp.float32, kernel_init=WEIGHTS)(h)
         return jnp.tanh(h[:, :height, :width])  # sides that 4 does not divide
 
 
@@ -54,19 +60,19 @@ class InfoDiscriminator(nn.Module):
         """x [N, H, W, C] in [-1, 1] -> the logit [N] that x is an image of the data, log Q(k | x) [N, K], and the means
         [N, d] of the Gaussians Q(z | x), of s.d. 1. train: BatchNorm over the mini-batch."""
         for index, width in enumerate(self.channels):
-            conv = Conv(width, 2, use_bias=index == 0, dtype=self.dtype)
+            conv = Conv(width, 2, use_bias=index == 0, dtype=self.dtype, kernel_init=WEIGHTS)
             x = nn.leaky_relu(conv(x) if index == 0 else self._normalised(conv, x, train), 0.1)
         x = self._dense(x.reshape(x.shape[0], -1), self.units, train)
         told = self._dense(x, self.code_units, train)
-        real = Dense(1, dtype=jnp.float32, name="real")(x)[:, 0]
-        category = nn.log_softmax(Dense(self.categories, dtype=jnp.float32, name="category")(told))
+        real = Dense(1, dtype=jnp.float32, kernel_init=WEIGHTS, name="real")(x)[:, 0]
+        category = nn.log_softmax(Dense(self.categories, dtype=jnp.float32, kernel_init=WEIGHTS, name="category")(told))
         if not self.dimensions:
             return real, category, jnp.zeros((x.shape[0], 0))
-        return real, category, Dense(self.dimensions, dtype=jnp.float32, name="mean")(told)
+        return real, category, Dense(self.dimensions, dtype=jnp.float32, kernel_init=WEIGHTS, name="mean")(told)
 
     def _normalised(self, conv: Conv, x: Array, train: bool) -> Array:
         return conv_norm(conv, BatchNorm(axis_name=self.axis_name), x, train)
 
     def _dense(self, x: Array, width: int, train: bool) -> Array:
-        y = Dense(width, use_bias=False, dtype=self.dtype)(x)
+        y = Dense(width, use_bias=False, dtype=self.dtype, kernel_init=WEIGHTS)(x)
         return nn.leaky_relu(BatchNorm(axis_name=self.axis_name)(y, train), 0.1)

@@ -3,7 +3,7 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax.linen.initializers import lecun_normal, zeros_init
+from flax.linen.initializers import Initializer, lecun_normal, zeros_init
 
 from pixelgan_jax.nn import ops
 
@@ -16,11 +16,12 @@ class Dense(nn.Module):
     features: int
     use_bias: bool = True
     dtype: jnp.dtype = jnp.float32
+    kernel_init: Initializer = lecun_normal()
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """x [..., C] -> [..., F]."""
-        kernel = self.param("kernel", lecun_normal(), (x.shape[-1], self.features))
+        kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
         y = ops.dense(x.astype(self.dtype), kernel.astype(self.dtype))
         if not self.use_bias:
             return y
@@ -34,11 +35,12 @@ class Conv(nn.Module):
     stride: int = 1
     use_bias: bool = True
     dtype: jnp.dtype = jnp.float32
+    kernel_init: Initializer = lecun_normal()
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """x [N, H, W, C] -> [N, ceil(H / stride), ceil(W / stride), F]."""
-        kernel = self.param("kernel", lecun_normal(), (3, 3, x.shape[-1], self.features))
+        kernel = self.param("kernel", self.kernel_init, (3, 3, x.shape[-1], self.features))
         y = ops.conv(x.astype(self.dtype), kernel.astype(self.dtype), (self.stride, self.stride))
         if not self.use_bias:
             return y
@@ -51,11 +53,12 @@ class ConvTranspose(nn.Module):
     features: int
     use_bias: bool = True
     dtype: jnp.dtype = jnp.float32
+    kernel_init: Initializer = lecun_normal()
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """x [N, H, W, C] -> [N, 2 H, 2 W, F]."""
-        kernel = self.param("kernel", lecun_normal(), (4, 4, x.shape[-1], self.features))
+        kernel = self.param("kernel", self.kernel_init, (4, 4, x.shape[-1], self.features))
         y = ops.conv_transpose(x.astype(self.dtype), kernel.astype(self.dtype))
         if not self.use_bias:
             return y

@@ -18,7 +18,7 @@ from pixelgan_jax.config.fields import refused
 from pixelgan_jax.data.levels import quantise
 from pixelgan_jax.data.randomness import Stream, example_keys, fold
 from pixelgan_jax.data.sources import scale_pixels
-from pixelgan_jax.evaluation import trained
+from pixelgan_jax.evaluation import predictions, trained
 from pixelgan_jax.evaluation.trained import Trained
 from pixelgan_jax.methods.method import Method
 from pixelgan_jax.methods.registry import from_dict
@@ -102,6 +102,24 @@ class TrainedModel:
         """What each class is called: int32 [K] where all are numbers, else text [K]."""
         names = self._trained.names or tuple(str(number) for number in range(count))
         return np.array(names, np.int32 if all(name.isdigit() for name in names) else None)
+
+    def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """What `--mode predict` writes of images, as far as the method can say it.
+
+        "class" [N], as of `classify`, or "cluster" int32 [N], and its "probability" [N]; "code" [N, D], as of `encode`;
+        "log_prob_nats" and "bits_per_dim" [N], log p(x | z) of a draw z of q(z | x). Raises ValueError for other than
+        uint8 [N, H, W, C], N at least 1.
+        """
+        images = self._images(images)
+        if not len(images):
+            raise ValueError("images: must be at least one")
+        found = jax.device_get(predictions.predict(self._trained, images))
+        category = found.pop("category", None)
+        if category is None:
+            return found
+        if not self.config.data.labels:
+            return {"cluster": category} | found
+        return {"class": self._class_values(int(category.max()) + 1)[category]} | found
 
     def log_prob(self, images: np.ndarray, code: np.ndarray) -> np.ndarray:
         """log p(pixel | earlier pixels, z), nats, float32 [N, H, W]; its sum over H, W is log p(x | z).

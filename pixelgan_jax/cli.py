@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from pixelgan_jax.commands import experiment, replicates, run, tables_and_figures
+from pixelgan_jax.commands import experiment, predict, replicates, run, tables_and_figures
 from pixelgan_jax.config import Config, to_dict
 from pixelgan_jax.config.convert import describe
 from pixelgan_jax.errors import InputError, one_line
@@ -22,19 +22,22 @@ from pixelgan_jax.training import loop, processes
 from pixelgan_jax.training.signals import Interrupted, handled_by
 from pixelgan_jax.training.workdir import own_path
 
-MODES = (*run.MODES, *tables_and_figures.MODES)
-FLAGS = ("config", "mode", "workdir", *processes.FLAGS)
+MODES = (*run.MODES, "predict", *tables_and_figures.MODES)
+FLAGS = ("config", "mode", "workdir", "input", "output", *processes.FLAGS)
 HELP = ("--help", "--helpfull", "-h")
 USAGE = f"""\
 usage: python -m pixelgan_jax.main --config experiments/NAME.py [--mode {"|".join(MODES)}] [--workdir DIR]
-                                   [--config.group.field=value ...]
+                                   [--config.group.field=value ...] [--input FILE [--output DIR]]
                                    [--coordinator_address HOST:PORT --num_processes N --process_id I]
 
   --config    the experiment: a Python file whose get_config() returns a ConfigDict
   --mode      train (the default): trains, going on from what the workdir holds, evaluates and writes the report
               evaluate: rewrites results.json and the report; sample: rewrites samples/
+              predict: what the workdir's model says of every image of --input, in predictions.csv and codes.npz
               table, figure: trains what is missing of the runs that get_plan() names, gathers and draws
   --workdir   where everything is kept; runs/NAME unless given
+  --input     with predict: images in any format that training reads (docs/data.md)
+  --output    with predict: the folder that its files are written into; the workdir unless given
   --coordinator_address, --num_processes, --process_id   one run over N processes: the same command for each, with I
               from 0 to N - 1, and process 0's host and a free port of it; not needed on Cloud TPU
 
@@ -53,6 +56,8 @@ class Command(NamedTuple):
     names: dict[str, Any]
     overrides: dict[str, Any]
     member: processes.Member | None
+    input: str
+    output: Path
 
 
 def parse(arguments: list[str]) -> Command:
@@ -70,7 +75,14 @@ def parse(arguments: list[str]) -> Command:
     config = experiment.typed(file, values, overrides)
     name = Path(file).stem
     workdir = own_path("--workdir", flags.get("workdir", os.path.join("runs", name)))
-    return Command(name, config, mode, workdir, file, names, overrides, processes.member(flags))
+    for flag in ("input", "output"):
+        if flag in flags and mode != "predict":
+            raise InputError(f"--{flag}: must be given with --mode predict alone")
+    if mode == "predict" and "input" not in flags:
+        raise InputError("--input: missing; must be a file or folder of images, or the name of a data set")
+    output = own_path("--output", flags["output"]) if "output" in flags else workdir
+    member = processes.member(flags)
+    return Command(name, config, mode, workdir, file, names, overrides, member, flags.get("input", ""), output)
 
 
 def _split(arguments: list[str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -104,14 +116,18 @@ def help_text() -> str:
 
 def execute(command: Command) -> None:
     """Does what a command line asks for."""
+    if command.member and command.mode in ("predict", *tables_and_figures.MODES):
+        flags = ", ".join(f"--{flag}" for flag in processes.FLAGS)
+        raise InputError(f"--mode {command.mode}: must be given without {flags}")
     if command.mode in tables_and_figures.MODES:
-        if command.member:
-            flags = ", ".join(f"--{flag}" for flag in processes.FLAGS)
-            raise InputError(f"--mode {command.mode}: must be given without {flags}")
         asked = experiment.call(command.file, command.names, "get_plan")
         own = experiment.typed(command.file, experiment.config_of(command.file, command.names), {}).data.name
         seeds = command.config.train.replicates
         tables_and_figures.execute(command.mode, command.file, asked, own, seeds, command.workdir, command.overrides)
+        return
+    if command.mode == "predict":
+        run.check_workdir(command.experiment, command.workdir)
+        predict.execute(command.workdir, command.input, command.output, command.overrides)
         return
     processes.join(command.member, {"--config": command.experiment, "--mode": command.mode, **_fields(command.config)})
     replicates.execute(command.mode, command.experiment, command.config, command.workdir)

@@ -17,6 +17,7 @@ from pixelgan_jax.data import sources
 from pixelgan_jax.data.splits import Splits, split
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.evaluation import collapse, measures, provenance, trained
+from pixelgan_jax.evaluation.clusters import majority_classes
 from pixelgan_jax.evaluation.metrics import CHOSEN_BY, HEADLINES, first_of
 from pixelgan_jax.evaluation.trained import Trained
 from pixelgan_jax.methods import registry
@@ -194,8 +195,9 @@ def _trained(run: Run, state: State) -> Trained:
     return trained.of_state(run.config, run.method, state, run.mesh, run.names)
 
 
-def _validate(run: Run, state: State) -> tuple[dict[str, float], float]:
-    """Scalars of the validation split to log, and the error that the best checkpoint is chosen by."""
+def _validate(run: Run, state: State) -> tuple[dict[str, float], float | None]:
+    """Scalars of the validation split to log, and the error that the best checkpoint is chosen by; None where there is
+    none, as of a method without a likelihood on images without labels."""
     validation, code = run.splits.validation, run.method.code
     model = _trained(run, state)
     labelled = validation.labels.max() >= 0
@@ -208,10 +210,11 @@ def _validate(run: Run, state: State) -> tuple[dict[str, float], float]:
         scalars["code_mean_deviation"] = float(np.max(np.abs(np.array(metrics["code_mean"]) - mean)))
         scalars["code_sd_ratio_deviation"] = float(np.max(np.abs(np.array(metrics["code_sd"]) / sd - 1.0)))
     if parallel.is_first():
-        tqdm.write(f"step {int(state.step)}: validation {chosen_by} {metrics[chosen_by]:.4f}")
+        told = f"{chosen_by} {metrics[chosen_by]:.4f}" if chosen_by else "has nothing to choose by"
+        tqdm.write(f"step {int(state.step)}: validation {told}")
         for warning in collapse.warnings(code, metrics):
             tqdm.write(f"step {int(state.step)}: warning: {warning}")
-    return {f"validation_{name}": value for name, value in scalars.items()}, metrics[chosen_by]
+    return {f"validation_{name}": value for name, value in scalars.items()}, metrics.get(chosen_by)
 
 
 def _finish(run: Run, state: State, meta: Meta) -> dict[str, Any] | None:
@@ -239,6 +242,8 @@ def _finish(run: Run, state: State, meta: Meta) -> dict[str, Any] | None:
         "test": measures.summarise(model, found, test.labels, fitted, validation.labels),
         "warnings": [*run.notes, *collapse.warnings(run.method.code, validated)],
     }
+    if names := _cluster_classes(run, fitted):
+        results["cluster_classes"] = names
     write_json(run.workdir / "results.json", results)
     _draw(run, state)
     page.write_html(run.workdir)
@@ -246,6 +251,16 @@ def _finish(run: Run, state: State, meta: Meta) -> dict[str, Any] | None:
     headline = f"test {name} {results['test'][name]:.4f}; " if name else ""
     print(f"{headline}report: {run.workdir / 'report.html'}", flush=True)
     return results
+
+
+def _cluster_classes(run: Run, fitted: measures.Rows) -> list[str]:
+    """The class that each cluster is named after, by the majority of its validation images; empty where there are no
+    clusters, no labels to name them by, or where the clusters are the classes."""
+    told, labels = fitted["log_probabilities"], run.splits.validation.labels
+    known = labels >= 0
+    if run.config.data.labels or not told.shape[1] or not known.any():
+        return []
+    return [run.names[kind] for kind in majority_classes(told[known], labels[known])]
 
 
 def _draw(run: Run, state: State) -> None:

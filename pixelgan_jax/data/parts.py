@@ -9,10 +9,11 @@ import numpy as np
 
 class Part(NamedTuple):
     """Images uint8 [N, H, W, C], C = 1 or 3; labels integers [N], [N, 1] or one-hot [N, K], -1 of an image that has
-    none, or None where no image has one."""
+    none, or None where no image has one; files: what each image's own is called, where it has one."""
 
     images: np.ndarray
     labels: np.ndarray | None
+    files: tuple[str, ...] | None = None
 
 
 class Parts(NamedTuple):

@@ -47,14 +47,45 @@ def load(data: Data) -> Dataset:
     TFDS's), or a TFDS name. A name with no separator is TFDS's wherever `data.dir` is set, whatever folder has it too.
     Raises InputError naming the field or the file, and what is allowed.
     """
-    if data.name == "digits":
-        parts = _digits()
-    elif _is_path(data):
-        parts = _from_path(data)
-    else:
-        parts = _from_raw_files(data) or _from_tfds(data)
+    parts = _parts(data)
     dataset = _checked(_with_test(parts, data), data)
     return _first_classes(dataset, data.classes) if data.classes else dataset
+
+
+def _parts(data: Data) -> Parts:
+    if data.name == "digits":
+        return _digits()
+    if _is_path(data):
+        return _from_path(data)
+    return _from_raw_files(data) or _from_tfds(data)
+
+
+def _called(kind: int, parts: Parts) -> str:
+    return parts.names[kind] if parts.names else str(kind)
+
+
+class Unsplit(NamedTuple):
+    """A part of a data set as it lies: its images uint8 [N, H, W, C], scaled; what each is called; what its label is
+    called, "" of an image without."""
+
+    part: str
+    images: np.ndarray
+    names: list[str]
+    labels: list[str]
+
+
+def unsplit(data: Data) -> list[Unsplit]:
+    """Every image of a data set, part by part, none drawn or left out. Raises InputError as `load`."""
+    parts, found = _parts(data), []
+    for name, part in (("train", parts.train), ("validation", parts.validation), ("test", parts.test)):
+        if part is not None:
+            values = _values(part, f"{data.name}: {name}")
+            if parts.names and values.max() >= len(parts.names):
+                raise InputError(f"{data.name}: {name} label {values.max()} has no name; there are {len(parts.names)}")
+            labels = [("" if value == UNLABELLED else _called(value, parts)) for value in values.tolist()]
+            names = list(part.files) if part.files else [str(number) for number in range(len(part.images))]
+            found.append(Unsplit(name, _scaled(part.images, data), names, labels))
+    return found
 
 
 def _first_classes(dataset: Dataset, count: int) -> Dataset:
@@ -114,7 +145,7 @@ def _checked(parts: Parts, data: Data) -> Dataset:
             raise InputError(f"{data.name}: {name} label {unknown[0]} is no train label; must be one of those")
         labels = np.where(values[name] == UNLABELLED, UNLABELLED, np.searchsorted(kinds, values[name]))
         splits[name] = Split(_scaled(part.images, data), labels.astype(np.int32))
-    names = tuple(parts.names[kind] if parts.names else str(kind) for kind in kinds)
+    names = tuple(_called(kind, parts) for kind in kinds)
     if len(kinds) < 2:  # nothing to tell apart
         splits = {name: split._replace(labels=np.full_like(split.labels, UNLABELLED)) for name, split in splits.items()}
         names = ()

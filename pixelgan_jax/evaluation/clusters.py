@@ -29,11 +29,9 @@ def cluster_metrics(
     )
     clusters = log_probabilities.shape[1]
     classes = int(max(labels.max(), fitted_labels.max())) + 1
-    assigned, fitted_assigned = log_probabilities.argmax(axis=1), fitted.argmax(axis=1)
-    best = fitted_labels[fitted.argmax(axis=0)]
-    size = max(clusters, classes)
-    counts = confusion_matrix(fitted_assigned, fitted_labels, labels=np.arange(size))[:clusters, :classes]
-    majority = np.where(counts.sum(axis=1) > 0, counts.argmax(axis=1), best)
+    assigned = log_probabilities.argmax(axis=1)
+    counts, best = _counts(fitted, fitted_labels, classes), _best(fitted, fitted_labels)
+    majority = majority_classes(fitted, fitted_labels)
     metrics = {
         "cluster_error_best_example": float(np.mean(best[assigned] != labels)),
         "cluster_error_majority": float(np.mean(majority[assigned] != labels)),
@@ -49,3 +47,21 @@ def cluster_metrics(
             "ari": float(adjusted_rand_score(labels, assigned)),
         }
     )
+
+
+def majority_classes(fitted: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The class that each cluster is named after, int [K]: the commonest among the members of log q [M, K] with labels
+    [M], all at least 0; its best example's where it has none."""
+    counts = _counts(fitted, labels, int(labels.max()) + 1)
+    return np.where(counts.sum(axis=1) > 0, counts.argmax(axis=1), _best(fitted, labels))
+
+
+def _best(fitted: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return labels[fitted.argmax(axis=0)]
+
+
+def _counts(fitted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """How many images of each class each cluster has, [K, classes]."""
+    clusters = fitted.shape[1]
+    size = np.arange(max(clusters, classes))
+    return confusion_matrix(fitted.argmax(axis=1), labels, labels=size)[:clusters, :classes]

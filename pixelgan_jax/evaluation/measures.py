@@ -33,7 +33,7 @@ def decoded_at_once(method: Method, batch: int) -> int:
 
 
 @cache
-def _nats(method: Method):
+def nats_function(method: Method):
     """(variables, images, keys, code) -> -log p(x | code), nats [N]."""
 
     def nats(variables: Variables, images: Array, keys: Array, code: Array) -> Array:
@@ -54,10 +54,10 @@ def measure(trained: Trained, split: Split, decode: bool = True, batch: int = MA
     if not decode or method.log_prob is None:
         return found
     code, batch = found["code"], decoded_at_once(method, batch)
-    found["nats"] = rows(trained, _nats(method), (split.images, keys, code), batch)
+    found["nats"] = rows(trained, nats_function(method), (split.images, keys, code), batch)
     if method.code.width:
         order = np.random.RandomState([seed, Stream.PERMUTATION]).permutation(count)
-        found["shuffled_nats"] = rows(trained, _nats(method), (split.images, keys, code[order]), batch)
+        found["shuffled_nats"] = rows(trained, nats_function(method), (split.images, keys, code[order]), batch)
     return found
 
 

@@ -59,9 +59,9 @@ def initial(method: Method, config: Config, mesh: Mesh, images: np.ndarray | Non
     return parallel.replicate(method.init(config.train.seed, images), mesh)
 
 
-def evaluation_keys(seed: int, count: int) -> Array:
-    """A key for each of N examples, [N], of a split or of a request."""
-    return example_keys(fold(jax.random.key(seed), Stream.EVALUATION), jnp.arange(count))
+def evaluation_keys(seed: int, count: int, start: int = 0) -> Array:
+    """A key for each of N examples, [N], of a split or of a request; of those from number `start` on."""
+    return example_keys(fold(jax.random.key(seed), Stream.EVALUATION), jnp.arange(start, start + count))
 
 
 def rows(trained: Trained, function, arrays: tuple, batch: int = MAPPED) -> Any:

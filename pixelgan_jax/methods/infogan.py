@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from pixelgan_jax.config import Config
 from pixelgan_jax.config.fields import integer, real, refused, widths
 from pixelgan_jax.data.levels import scale
-from pixelgan_jax.data.randomness import Stream, example_keys, fold, fold_each, normal
+from pixelgan_jax.data.randomness import Stream, example_keys, fold
 from pixelgan_jax.methods import adversarial, losses, priors
 from pixelgan_jax.methods.adversarial import Adversarial
 from pixelgan_jax.methods.method import AXIS, Batch, Code, DataSpec, Examples, Method, Metrics, Phase
@@ -41,7 +41,6 @@ class InfoGAN(Adversarial):
     channels: tuple[int, ...] = widths((64, 128), "of the discriminator's 3×3 convolutions, which each halve the image")
     units: int = integer(1, 1024, "of the dense layer that discriminator and Q share", high=65536)
     code_units: int = integer(1, 128, "of Q's own dense layer", high=65536)
-    noise: float = real(0, 0.3, "s.d. of noise on what discriminator and Q see, in training only; the paper has none")
     information: float = real(0, 1.0, "λ, weight of -log Q(c | x)")
 
 
@@ -143,22 +142,20 @@ def train_step(
         fakes, moved = generator.apply(variables, z, train=True, mutable=["batch_stats"])
         return fakes, moved["batch_stats"]
 
-    def discriminate(params, x, number):
-        if settings.noise:
-            x = x + settings.noise * normal(fold_each(keys, number), Stream.INPUT_NOISE, x.shape[1:])
+    def discriminate(params, x):
         variables = {"params": params, "batch_stats": state.stats["discriminator"]}
         told, moved = discriminator.apply(variables, x, train=True, mutable=["batch_stats"])
         return told, moved["batch_stats"]
 
     def discriminator_loss(params, fakes):
-        (real_logits, _, _), stats = discriminate(params, images, 0)
-        (fake_logits, *told), _ = discriminate(params, fakes, 1)
+        (real_logits, _, _), stats = discriminate(params, images)
+        (fake_logits, *told), _ = discriminate(params, fakes)
         metrics = {"discriminator_loss": losses.discriminator_loss(real_logits, fake_logits)}
         metrics["code_loss"] = code_loss(*told, code)
         return metrics["discriminator_loss"] + settings.information * metrics["code_loss"], (metrics, stats)
 
     def generator_loss(params, fakes):
-        (logits, *told), _ = discriminate(params, fakes, 2)
+        (logits, *told), _ = discriminate(params, fakes)
         loss = losses.generator_loss(logits)
         return loss + settings.information * code_loss(*told, code), {"generator_loss": loss}
 

@@ -9,8 +9,8 @@ from pixelgan_jax.nn.batch_norm import BatchNorm, conv_norm
 from pixelgan_jax.nn.layers import Conv, ConvTranspose, Dense
 
 Array = jax.Array
-# as published: of layers before batch normalisation a size that Adam soon outgrows, so that the generator finds in a few
-# steps which of its inputs matter, the code or the noise
+# As published. Before batch normalisation their size is free, and Adam outgrows a small one in a few steps: so the
+# generator soon finds which of its inputs matter.
 WEIGHTS = normal(0.02)
 
 

@@ -141,13 +141,13 @@ def train(
     mesh: Mesh,
     checkpoints: Checkpoints,
     log: Log | None,
-    validate: Callable[[State], tuple[dict[str, float], float]],
+    validate: Callable[[State], tuple[dict[str, float], float | None]],
 ) -> tuple[State, Meta]:
     """Trains from `state` to `settings.steps`; the last state, which is saved, and its meta.
 
-    `validate(state)` gives the scalars to log and the error that the best checkpoint is chosen by. Without a log this
-    process reports nothing. Raises Interrupted after saving on a signal, which may be another process's; Diverged
-    without saving; InputError where the memory cannot hold a step.
+    `validate(state)` gives the scalars to log and the error, if any, that the best checkpoint is chosen by. Without a
+    log this process reports nothing. Raises Interrupted after saving on a signal, which may be another process's;
+    Diverged without saving; InputError where the memory cannot hold a step.
     """
     step = int(state.step)
     plan, received, clock = calls(step, settings), [], _Clock()

@@ -187,6 +187,20 @@ def test_the_house_draws_by_category_and_has_no_likelihood(run):
     assert names == drawn | {"prior.png", "code.png", "curves.png"}
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_images_without_labels_are_enough(method, tmp_path):
+    """There is no error and no likelihood to choose a checkpoint by; the run ends all the same."""
+    np.savez(tmp_path / "own.npz", images=np.random.RandomState(0).randint(0, 256, (60, 8, 8), dtype=np.uint8))
+    made = fields(method)
+    made.data.update(name=str(tmp_path / "own.npz"), labels=0, validation=20)
+    made.train.update(steps=2)
+    made.sample.count = 4
+    replicates.execute("train", method, registry.from_dict(made), tmp_path / "run")
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert not {"error", "cluster_error_majority", "reconstruction_nats"} & set(results["test"])
+    assert results["test"]["clusters_used"] >= 1 and (tmp_path / "run" / "report.html").exists()
+
+
 def test_python_draws_images_of_a_code_and_refuses_likelihoods(run):
     made, folder = run
     model = pg.load(folder)

@@ -1,0 +1,136 @@
+"""--mode predict: what a trained model says of every image of a file, in predictions.csv and codes.npz."""
+
+import csv
+import dataclasses
+import io
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from pixelgan_jax.config import Config, to_dict
+from pixelgan_jax.data import sources
+from pixelgan_jax.data.sources import Unsplit
+from pixelgan_jax.errors import InputError
+from pixelgan_jax.evaluation import trained
+from pixelgan_jax.evaluation.predictions import predict
+from pixelgan_jax.evaluation.trained import Trained
+from pixelgan_jax.training.workdir import write_whole
+
+CHUNK = 10 * trained.MAPPED  # images that are asked of at once
+OF_THE_FILE = ("data.side", "data.scale")  # overrides that may differ from what the model was trained with
+
+
+def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any]) -> None:
+    """Writes predictions.csv, a row an image, and codes.npz into the folder `output`.
+
+    overrides: {group.field: value} of the command line, which must be the model's but for those that say how the file
+    is read. Raises InputError naming the file or the field.
+    """
+    model = trained.load(workdir)
+    asked = _asked(model.config, file, overrides)
+    parts = sources.unsplit(asked)
+    for part in parts:
+        _check_shape(file, part, model.method.shape)
+    output.mkdir(parents=True, exist_ok=True)
+    begun = time.monotonic()
+    rows, codes = _rows(model, parts, _cluster_classes(workdir, model.step))
+    spent = time.monotonic() - begun
+    write_whole(output / "predictions.csv", _csv(rows))
+    written = ["predictions.csv"]
+    if codes is not None:
+        buffer = io.BytesIO()
+        np.savez(buffer, codes=codes)
+        write_whole(output / "codes.npz", buffer.getvalue())
+        written.append("codes.npz")
+    print(
+        f"{len(rows):,} images, {len(rows) / max(spent, 1e-9):,.0f} images/s; {output}: {', '.join(written)}",
+        flush=True,
+    )
+
+
+def _cluster_classes(workdir: Path, step: int) -> list[str] | None:
+    """The classes that the clusters are named after, of the workdir's results; None where they are not of this step."""
+    try:
+        results = json.loads((workdir / "results.json").read_bytes())
+        names = results["cluster_classes"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    told = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return names if told and results.get("step") == step else None
+
+
+def _asked(config: Config, file: str, overrides: dict[str, Any]) -> Any:
+    """How the file is read: as the model's own data were, but for overrides of this."""
+    saved = to_dict(config)
+    for name, value in overrides.items():
+        group, field = name.split(".")
+        own = saved.get(group, {}).get(field)
+        value = list(value) if isinstance(value, tuple) else value
+        if name not in OF_THE_FILE and own != value:
+            raise InputError(f"config.{name}: {value!r} differs from the checkpoint's {own!r}; must be the same")
+    changed = {name.removeprefix("data."): overrides[name] for name in OF_THE_FILE if name in overrides}
+    return dataclasses.replace(config.data, name=file, **changed)
+
+
+def _check_shape(file: str, part: Unsplit, shape: tuple[int, int, int]) -> None:
+    if part.images.shape[1:] != shape:
+        told = f"{list(part.images.shape[1:])}; the model takes {list(shape)}"
+        side = ", which config.data.side can make of pictures" if shape[0] == shape[1] else ""
+        raise InputError(f"--input {file}: its images are {told}{side}")
+
+
+def _rows(model: Trained, parts: list[Unsplit], clusters: list[str] | None) -> tuple[list[dict[str, Any]], Any]:
+    """(a row an image, the codes of all [N, D] or None)."""
+    rows: list[dict[str, Any]] = []
+    codes: list[np.ndarray] = []
+    labelled = any(label for part in parts for label in part.labels)
+    with tqdm(total=sum(len(part.images) for part in parts), unit="image", disable=None) as bar:
+        for part in parts:
+            for start in range(0, len(part.images), CHUNK):
+                images = part.images[start : start + CHUNK]
+                found = jax.device_get(predict(model, images, len(rows)))
+                codes.extend([found["code"]] if "code" in found else [])
+                for number in range(len(images)):
+                    row = {"name": part.names[start + number], "part": part.part}
+                    row |= _said(model, {name: values[number] for name, values in found.items()}, clusters)
+                    if labelled:
+                        row |= _compared(model, row, part.labels[start + number])
+                    rows.append(row)
+                bar.update(len(images))
+    return rows, np.concatenate(codes) if codes else None
+
+
+def _said(model: Trained, found: dict[str, Any], clusters: list[str] | None) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    if "category" in found:
+        category = int(found["category"])
+        if model.config.data.labels:
+            row["class"] = model.names[category] if model.names else str(category)
+        else:
+            row["cluster"] = category
+            if clusters:
+                row["cluster_class"] = clusters[category]
+        row["probability"] = f"{found['probability']:.6f}"
+    if "log_prob_nats" in found:
+        row |= {"log_prob_nats": f"{found['log_prob_nats']:.4f}", "bits_per_dim": f"{found['bits_per_dim']:.6f}"}
+    return row
+
+
+def _compared(model: Trained, row: dict[str, Any], label: str) -> dict[str, Any]:
+    told = row.get("class", row.get("cluster_class"))
+    if told is None:
+        return {"label": label}
+    return {"label": label, "right": "" if not label else int(told == label)}
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,31 @@
+"""What a trained model says of single images: their class or cluster, their code, their likelihood."""
+
+import math
+
+import numpy as np
+
+from pixelgan_jax.evaluation.measures import decoded_at_once, nats_function
+from pixelgan_jax.evaluation.trained import MAPPED, Trained, evaluation_keys, rows
+
+
+def predict(trained: Trained, images: np.ndarray, start: int = 0) -> dict[str, np.ndarray]:
+    """Of images uint8 [N, H, W, C], scaled already, what the method can say: "category" int32 [N], the most probable
+    class or cluster, and its "probability" [N]; "code" float32 [N, D], that of `encode`; "log_prob_nats" [N],
+    log p(x | z) of a draw z of q(z | x), and that as "bits_per_dim" [N].
+
+    start: the number of the first image in a longer row of them; their draws follow from their numbers.
+    """
+    method = trained.method
+    keys = evaluation_keys(0, len(images), start)
+    told = rows(trained, method.infer, (images, keys))
+    found = {}
+    if told["log_probabilities"].shape[1]:
+        found["category"] = told["log_probabilities"].argmax(axis=1).astype(np.int32)
+        found["probability"] = np.exp(told["log_probabilities"].max(axis=1))
+    if method.encode is not None and method.code.width:
+        found["code"] = rows(trained, method.encode, (images, keys))
+    if method.log_prob is not None:
+        batch = decoded_at_once(method, MAPPED)
+        nats = rows(trained, nats_function(method), (images, keys, told["code"]), batch)
+        found |= {"log_prob_nats": -nats, "bits_per_dim": nats / (math.prod(method.shape) * math.log(2))}
+    return found

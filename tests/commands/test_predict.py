@@ -1,0 +1,177 @@
+"""--mode predict: what a trained model says of every image of a file."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import pixelgan_jax as pg
+from pixelgan_jax.cli import run_command
+from pixelgan_jax.commands import predict
+from pixelgan_jax.config import Data
+from pixelgan_jax.data.sources import load
+from pixelgan_jax.evaluation import trained
+
+SMALL = [
+    "--config.model.encoder_channels=(4, 4)",
+    "--config.model.encoder_units=8",
+    "--config.model.channels=4",
+    "--config.model.layers=1",
+    "--config.model.discriminator_units=(8,)",
+    "--config.sample.count=4",
+    "--config.train.steps=4",
+]
+DIGITS = load(Data())
+
+
+def command(experiment, workdir, *more):
+    return run_command(["--config", f"experiments/{experiment}.py", "--workdir", str(workdir), *more])
+
+
+@pytest.fixture(scope="module", params=["digits", "digits_clusters", "digits_gaussian"])
+def run(request, tmp_path_factory):
+    """(the experiment, its workdir) after four steps."""
+    folder = tmp_path_factory.mktemp(request.param) / "run"
+    assert command(request.param, folder, *SMALL) == 0
+    return request.param, folder
+
+
+def rows(folder):
+    with open(folder / "predictions.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_image_of_a_data_set(run, tmp_path, capsys):
+    """The columns are those that the model can fill; codes, classes and errors are what it says elsewhere."""
+    experiment, folder = run
+    assert command(experiment, folder, "--mode", "predict", "--input", "digits", "--output", str(tmp_path / "out")) == 0
+    assert "1,797 images, " in capsys.readouterr().out
+    found, model = rows(tmp_path / "out"), pg.load(folder)
+    assert [row["part"] for row in found] == ["train"] * 1397 + ["test"] * 400
+    images = np.concatenate([DIGITS.train.images, DIGITS.test.images])
+    labels = np.concatenate([DIGITS.train.labels, DIGITS.test.labels])
+    assert [int(row["label"]) for row in found] == labels.tolist()
+    with np.load(tmp_path / "out" / "codes.npz") as codes:
+        np.testing.assert_array_equal(codes["codes"], model.encode(images))
+    nats = np.array([float(row["log_prob_nats"]) for row in found])
+    np.testing.assert_allclose([float(row["bits_per_dim"]) for row in found], -nats / 64 / np.log(2), rtol=1e-4)
+    results = json.loads((folder / "results.json").read_text())
+    wrong = [row["right"] == "0" for row in found[1397:]] if "right" in found[0] else None
+    if experiment == "digits":
+        assert [int(row["class"]) for row in found] == model.classify(images).tolist()
+        assert np.mean(wrong) == pytest.approx(results["test"]["error"])
+    elif experiment == "digits_clusters":
+        assert [row["cluster_class"] for row in found] == [
+            results["cluster_classes"][int(row["cluster"])] for row in found
+        ]
+        assert np.mean(wrong) == pytest.approx(results["test"]["cluster_error_majority"])
+    else:
+        assert not {"class", "cluster", "probability", "right"} & set(found[0])
+
+
+def test_python_says_the_same(run, tmp_path):
+    experiment, folder = run
+    np.savez(tmp_path / "own.npz", images=DIGITS.test.images[:7])
+    assert command(experiment, folder, "--mode=predict", f"--input={tmp_path}/own.npz", f"--output={tmp_path}") == 0
+    found, said = rows(tmp_path), pg.load(folder).predict(DIGITS.test.images[:7])
+    for column in ("class", "cluster", "probability", "log_prob_nats", "bits_per_dim"):
+        assert (column in said) == (column in found[0])
+        if column in said:
+            np.testing.assert_allclose([float(row[column]) for row in found], said[column].astype(float), atol=1e-4)
+    assert "label" not in found[0]
+
+
+def test_the_draws_do_not_depend_on_how_many_are_asked_of_at_once(run, tmp_path, monkeypatch):
+    experiment, folder = run
+    np.savez(tmp_path / "own.npz", images=DIGITS.train.images[:600])
+    for chunk in (trained.MAPPED, 10 * trained.MAPPED):
+        monkeypatch.setattr(predict, "CHUNK", chunk)
+        out = tmp_path / str(chunk)
+        assert command(experiment, folder, "--mode=predict", f"--input={tmp_path}/own.npz", f"--output={out}") == 0
+    first, second = (rows(tmp_path / str(chunk)) for chunk in (trained.MAPPED, 10 * trained.MAPPED))
+    assert first == second
+
+
+def test_pictures_go_by_their_names(run, tmp_path):
+    """A folder of them, with classes that are not the model's, and a single one."""
+    experiment, folder = run
+    for number, kind in enumerate(["a, b", "c"]):
+        (tmp_path / "in" / kind).mkdir(parents=True)
+        Image.fromarray(DIGITS.test.images[number, ..., 0]).save(tmp_path / "in" / kind / "x.png")
+    assert command(experiment, folder, "--mode=predict", f"--input={tmp_path}/in", f"--output={tmp_path}") == 0
+    found = rows(tmp_path)
+    assert [row["name"] for row in found] == ["a, b/x.png", "c/x.png"]
+    assert [row["label"] for row in found] == ["a, b", "c"]
+    one = tmp_path / "in" / "c" / "x.png"
+    assert command(experiment, folder, "--mode=predict", f"--input={one}", f"--output={tmp_path}/one") == 0
+    [row] = rows(tmp_path / "one")
+    assert row["name"] == "x.png" and row["log_prob_nats"] != ""
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("shape", r"error: --input .*own.npz: its images are \[9, 9, 1\]; the model takes \[8, 8, 1\]"),
+        ("empty", r"error: .*own.npz: "),
+        ("broken", r"error: .*own.npz: damaged or unreadable"),
+        ("absent", r"error: config.data.name: .*own.npz"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line_and_nothing_is_written(run, tmp_path, capsys, content, message):
+    experiment, folder = run
+    file = tmp_path / "own.npz"
+    if content == "shape":
+        np.savez(file, images=np.zeros((3, 9, 9), np.uint8))
+    elif content != "absent":
+        file.write_bytes(b"" if content == "empty" else b"PK" * 50)
+    before = sorted(folder.rglob("*"))
+    assert command(experiment, folder, "--mode=predict", f"--input={file}") == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert re.match(message, line), line
+    assert sorted(folder.rglob("*")) == before and "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--mode=predict"], "--input: missing"),
+        (["--mode=sample", "--input=x"], "--input: must be given with --mode predict alone"),
+        (["--mode=train", "--output=x"], "--output: must be given with --mode predict alone"),
+        (["--mode=predict", "--input=digits", "--config.model.channels=9"], "config.model.channels: 9 differs from"),
+    ],
+)
+def test_flags_that_do_not_fit(run, capsys, flags, message):
+    experiment, folder = run
+    assert command(experiment, folder, *flags) == 2
+    assert capsys.readouterr().err.startswith(f"error: {message}")
+
+
+def test_a_signal_leaves_the_old_files_whole(tmp_path):
+    """In a process of its own, which is asked to stop while it predicts."""
+    script = """
+import os, signal, sys
+from pixelgan_jax import cli
+from pixelgan_jax.commands import predict
+from pixelgan_jax.config import Data
+def stop(*arguments):
+    os.kill(os.getpid(), signal.SIGTERM)
+    raise AssertionError("went on")
+arguments = sys.argv[1:]
+assert cli.run_command(arguments[:-2]) == 0
+assert cli.run_command(arguments[:-3] + ["--mode=predict", *arguments[-2:]]) == 0
+predict.predict = stop
+sys.exit(cli.run_command(arguments[:-3] + ["--mode=predict", *arguments[-2:]]))
+"""
+    out = tmp_path / "out"
+    arguments = ["--config=experiments/digits.py", f"--workdir={tmp_path}/run", *SMALL, "--mode=train"]
+    arguments += ["--input=digits", f"--output={out}"]
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, cwd=root)
+    assert done.returncode == 143, done.stderr
+    assert len(rows(out)) == 1797 and sorted(path.name for path in out.iterdir()) == ["codes.npz", "predictions.csv"]

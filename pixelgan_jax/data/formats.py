@@ -93,7 +93,7 @@ def read_kmnist_npz(path: Path, data: Data) -> Parts | None:
     def part(name: str) -> Part:
         images, labels = (path / f"{prefix}{name}-{kind}.npz" for kind in ("imgs", "labels"))
         told = files.read_npz_array(labels, "arr_0", "integers [N]", lambda header: header[1].kind in "iu")
-        pixels, _ = files.read_npz(images, "arr_0", None)
+        pixels = files.read_npz(images, "arr_0", None).images
         files.check(images, (pixels.shape, pixels.dtype), (told.shape, told.dtype))
         return Part(pixels, told)
 

@@ -83,7 +83,7 @@ def unsplit(data: Data) -> list[Unsplit]:
             if parts.names and values.max() >= len(parts.names):
                 raise InputError(f"{data.name}: {name} label {values.max()} has no name; there are {len(parts.names)}")
             labels = [("" if value == UNLABELLED else _called(value, parts)) for value in values.tolist()]
-            names = list(part.files) if part.files else [str(number) for number in range(len(part.images))]
+            names = list(parts.files.get(name) or (str(number) for number in range(len(part.images))))
             found.append(Unsplit(name, _scaled(part.images, data), names, labels))
     return found
 

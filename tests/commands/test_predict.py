@@ -95,7 +95,12 @@ def test_the_draws_do_not_depend_on_how_many_are_asked_of_at_once(run, tmp_path,
         out = tmp_path / str(chunk)
         assert command(experiment, folder, "--mode=predict", f"--input={tmp_path}/own.npz", f"--output={out}") == 0
     first, second = (rows(tmp_path / str(chunk)) for chunk in (trained.MAPPED, 10 * trained.MAPPED))
-    assert first == second
+    for one, other in zip(first, second, strict=True):
+        for column, value in one.items():
+            if column in ("name", "part"):
+                assert value == other[column]
+            else:
+                assert float(value) == pytest.approx(float(other[column]), rel=1e-4, abs=2e-4)
 
 
 def test_pictures_go_by_their_names(run, tmp_path):

@@ -26,9 +26,10 @@ from pixelgan_jax.training.workdir import own_path
 
 
 def load(workdir: str | Path) -> "TrainedModel":
-    """The newest good checkpoint of a workdir, with its averaged parameters.
+    """The newest good checkpoint of a workdir, with its averaged parameters, or a model that `--mode export` wrote: the
+    folder, or a .zip of it.
 
-    Raises InputError (a ValueError) where the folder holds none.
+    Raises InputError (a ValueError) where there is none, or it is damaged.
     """
     return TrainedModel(trained.load(own_path("workdir", workdir)))
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from pixelgan_jax.commands import experiment, predict, replicates, run, tables_and_figures
+from pixelgan_jax.commands import experiment, export, predict, replicates, run, tables_and_figures
 from pixelgan_jax.config import Config, to_dict
 from pixelgan_jax.config.convert import describe
 from pixelgan_jax.errors import InputError, one_line
@@ -22,7 +22,7 @@ from pixelgan_jax.training import loop, processes
 from pixelgan_jax.training.signals import Interrupted, handled_by
 from pixelgan_jax.training.workdir import own_path
 
-MODES = (*run.MODES, "predict", *tables_and_figures.MODES)
+MODES = (*run.MODES, "predict", "export", *tables_and_figures.MODES)
 FLAGS = ("config", "mode", "workdir", "input", "output", *processes.FLAGS)
 HELP = ("--help", "--helpfull", "-h")
 USAGE = f"""\
@@ -34,6 +34,7 @@ usage: python -m pixelgan_jax.main --config experiments/NAME.py [--mode {"|".joi
   --mode      train (the default): trains, going on from what the workdir holds, evaluates and writes the report
               evaluate: rewrites results.json and the report; sample: rewrites samples/
               predict: what the workdir's model says of every image of --input, in predictions.csv and codes.npz
+              export: weights alone with a model card, in WORKDIR/export
               table, figure: trains what is missing of the runs that get_plan() names, gathers and draws
   --workdir   where everything is kept; runs/NAME unless given
   --input     with predict: images in any format that training reads (docs/data.md)
@@ -116,7 +117,7 @@ def help_text() -> str:
 
 def execute(command: Command) -> None:
     """Does what a command line asks for."""
-    if command.member and command.mode in ("predict", *tables_and_figures.MODES):
+    if command.member and command.mode in ("predict", "export", *tables_and_figures.MODES):
         flags = ", ".join(f"--{flag}" for flag in processes.FLAGS)
         raise InputError(f"--mode {command.mode}: must be given without {flags}")
     if command.mode in tables_and_figures.MODES:
@@ -128,6 +129,10 @@ def execute(command: Command) -> None:
     if command.mode == "predict":
         run.check_workdir(command.experiment, command.workdir)
         predict.execute(command.workdir, command.input, command.output, command.overrides)
+        return
+    if command.mode == "export":
+        run.check_workdir(command.experiment, command.workdir)
+        export.execute(command.experiment, command.workdir, command.workdir / "export")
         return
     processes.join(command.member, {"--config": command.experiment, "--mode": command.mode, **_fields(command.config)})
     replicates.execute(command.mode, command.experiment, command.config, command.workdir)

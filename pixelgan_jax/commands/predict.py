@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import io
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any]) -
         _check_shape(file, part, model.method.shape)
     output.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
-    rows, codes = _rows(model, parts, _cluster_classes(workdir, model.step))
+    rows, codes = _rows(model, parts)
     spent = time.monotonic() - begun
     write_whole(output / "predictions.csv", _csv(rows))
     written = ["predictions.csv"]
@@ -51,17 +50,6 @@ def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any]) -
         f"{len(rows):,} images, {len(rows) / max(spent, 1e-9):,.0f} images/s; {output}: {', '.join(written)}",
         flush=True,
     )
-
-
-def _cluster_classes(workdir: Path, step: int) -> list[str] | None:
-    """The classes that the clusters are named after, of the workdir's results; None where they are not of this step."""
-    try:
-        results = json.loads((workdir / "results.json").read_bytes())
-        names = results["cluster_classes"]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return None
-    told = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    return names if told and results.get("step") == step else None
 
 
 def _asked(config: Config, file: str, overrides: dict[str, Any]) -> Any:
@@ -84,7 +72,7 @@ def _check_shape(file: str, part: Unsplit, shape: tuple[int, int, int]) -> None:
         raise InputError(f"--input {file}: its images are {told}{side}")
 
 
-def _rows(model: Trained, parts: list[Unsplit], clusters: list[str] | None) -> tuple[list[dict[str, Any]], Any]:
+def _rows(model: Trained, parts: list[Unsplit]) -> tuple[list[dict[str, Any]], Any]:
     """(a row an image, the codes of all [N, D] or None)."""
     rows: list[dict[str, Any]] = []
     codes: list[np.ndarray] = []
@@ -97,7 +85,7 @@ def _rows(model: Trained, parts: list[Unsplit], clusters: list[str] | None) -> t
                 codes.extend([found["code"]] if "code" in found else [])
                 for number in range(len(images)):
                     row = {"name": part.names[start + number], "part": part.part}
-                    row |= _said(model, {name: values[number] for name, values in found.items()}, clusters)
+                    row |= _said(model, {name: values[number] for name, values in found.items()})
                     if labelled:
                         row |= _compared(model, row, part.labels[start + number])
                     rows.append(row)
@@ -105,7 +93,7 @@ def _rows(model: Trained, parts: list[Unsplit], clusters: list[str] | None) -> t
     return rows, np.concatenate(codes) if codes else None
 
 
-def _said(model: Trained, found: dict[str, Any], clusters: list[str] | None) -> dict[str, Any]:
+def _said(model: Trained, found: dict[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {}
     if "category" in found:
         category = int(found["category"])
@@ -113,8 +101,8 @@ def _said(model: Trained, found: dict[str, Any], clusters: list[str] | None) -> 
             row["class"] = model.names[category] if model.names else str(category)
         else:
             row["cluster"] = category
-            if clusters:
-                row["cluster_class"] = clusters[category]
+            if model.cluster_classes:
+                row["cluster_class"] = model.cluster_classes[category]
         row["probability"] = f"{found['probability']:.6f}"
     if "log_prob_nats" in found:
         row |= {"log_prob_nats": f"{found['log_prob_nats']:.4f}", "bits_per_dim": f"{found['bits_per_dim']:.6f}"}

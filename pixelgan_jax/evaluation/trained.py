@@ -3,6 +3,7 @@
 Shapes: N images, H rows, W columns, C channels, D code width.
 """
 
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +15,8 @@ from jax.sharding import Mesh
 from pixelgan_jax.config import Config
 from pixelgan_jax.data.randomness import Stream, example_keys, fold
 from pixelgan_jax.methods import registry
-from pixelgan_jax.methods.method import Method, State, Variables
-from pixelgan_jax.training import parallel
+from pixelgan_jax.methods.method import DataSpec, Method, State, Variables
+from pixelgan_jax.training import exported, parallel
 from pixelgan_jax.training.checkpoint import Meta, newest
 
 Array = jax.Array
@@ -26,7 +27,8 @@ DRAWN = 256  # images drawn in one compiled call
 
 class Trained(NamedTuple):
     """A method, the variables it learnt, and the configuration it was trained with, after `step` steps; what is asked
-    of it is shared by the devices of `mesh`. names: of the data's classes, () where it has none."""
+    of it is shared by the devices of `mesh`. names: of the data's classes, () where it has none. cluster_classes: the
+    class that each cluster is named after, () where none is known."""
 
     config: Config
     method: Method
@@ -34,6 +36,7 @@ class Trained(NamedTuple):
     mesh: Mesh
     step: int
     names: tuple[str, ...] = ()
+    cluster_classes: tuple[str, ...] = ()
 
 
 def of_state(config: Config, method: Method, state: State, mesh: Mesh, names: tuple[str, ...] = ()) -> Trained:
@@ -41,15 +44,45 @@ def of_state(config: Config, method: Method, state: State, mesh: Mesh, names: tu
     return Trained(config, method, method.averaged(state), mesh, int(state.step), names)
 
 
-def load(workdir: Path) -> Trained:
-    """The newest good checkpoint of a workdir. Raises InputError where the folder holds none."""
+def load(folder: Path) -> Trained:
+    """The newest good checkpoint of a workdir, or an exported model, a folder or a .zip of one. Raises InputError where
+    it is neither, or damaged."""
+    if exported.is_one(folder):
+        mesh = parallel.make_mesh()
+        variables, meta = exported.read(folder, lambda meta: _variables(meta, mesh))
+        method = registry.make(meta.config, meta.data)
+        return Trained(meta.config, method, variables, mesh, meta.step, meta.names, meta.cluster_classes)
+    return with_data(folder)[0]
+
+
+def with_data(workdir: Path) -> tuple[Trained, DataSpec]:
+    """The newest good checkpoint of a workdir, and what its method was told of the data. Raises InputError where the
+    folder holds none."""
     mesh = parallel.make_mesh()
 
     def method_of(meta: Meta) -> Method:
         return registry.make(meta.config, meta.data)
 
     state, meta = newest(workdir, lambda meta: initial(method_of(meta), meta.config, mesh))
-    return of_state(meta.config, method_of(meta), state, mesh, meta.names)
+    model = of_state(meta.config, method_of(meta), state, mesh, meta.names)
+    return model._replace(cluster_classes=_cluster_classes(workdir, model.step)), meta.data
+
+
+def _variables(meta: exported.Meta, mesh: Mesh) -> Any:
+    """The averaged variables of a method, by shape and type alone."""
+    method = registry.make(meta.config, meta.data)
+    return jax.eval_shape(lambda: method.averaged(initial(method, meta.config, mesh)))
+
+
+def _cluster_classes(workdir: Path, step: int) -> tuple[str, ...]:
+    """Those of the workdir's results, where they are of this step."""
+    try:
+        results = json.loads((workdir / "results.json").read_bytes())
+        names = results["cluster_classes"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return ()
+    told = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return tuple(names) if told and results.get("step") == step else ()
 
 
 def initial(method: Method, config: Config, mesh: Mesh, images: np.ndarray | None = None) -> State:

@@ -1,0 +1,79 @@
+"""--mode export: the newest good checkpoint as a folder of weights alone, with a model card."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pixelgan_jax.config import Config
+from pixelgan_jax.evaluation import trained
+from pixelgan_jax.evaluation.metrics import BY_KEY, number
+from pixelgan_jax.evaluation.trained import Trained
+from pixelgan_jax.methods.method import DataSpec
+from pixelgan_jax.training import exported
+from pixelgan_jax.training.workdir import write_whole
+
+KEPT = ("validation", "test", "device", "versions", "git_commit", "warnings")  # of results.json
+LICENCE = "Apache-2.0"
+
+
+def execute(experiment: str, workdir: Path, folder: Path) -> None:
+    """Writes the workdir's model, config.json and README.md into `folder`. Raises InputError where there is none."""
+    model, data = trained.with_data(workdir)
+    results = _results(workdir, model.step)
+    meta = exported.Meta(experiment, model.config, data, model.step, model.names, model.cluster_classes, results)
+    exported.write(folder, model.variables, meta)
+    write_whole(folder / "README.md", card(experiment, model, data, results))
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    print(f"step {model.step}; {folder}: {size / 2**20:.1f} MiB; pg.load({str(folder)!r})", flush=True)
+
+
+def _results(workdir: Path, step: int) -> dict[str, Any]:
+    """What results.json says of this step; {} where it says nothing."""
+    try:
+        results = json.loads((workdir / "results.json").read_bytes())
+        return {name: results[name] for name in KEPT if name in results} if results["step"] == step else {}
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return {}
+
+
+def card(experiment: str, model: Trained, data: DataSpec, results: dict[str, Any]) -> str:
+    """The model card, Markdown."""
+    height, width, channels = data.shape
+    lines = [
+        f"# {experiment}",
+        "",
+        f"A model of the method `{model.method.name}`, trained by [pixelgan_jax](https://arxiv.org/abs/1706.00531) for"
+        f" {model.step:,} steps of {model.config.train.batch_size} images, seed {model.config.train.seed}.",
+        "",
+        f"- **Data**: {_data(model.config)}, {height}×{width}×{channels}, {data.images:,} training images,"
+        f" {data.labels:,} of them with labels. No copy of it is here; its licence is its makers'.",
+        f"- **Code**: commit {results.get('git_commit') or 'unknown'}; weights are the averaged ones, float32.",
+        f"- **Licence** of the weights: {LICENCE}. Meant for research; it knows nothing but such images.",
+        "",
+    ]
+    if results.get("test"):
+        lines += ["| | test | validation |", "|---|---|---|"]
+        lines += [
+            f"| {title} | {told} | {_number(key, results['validation'].get(key))} |"
+            for key, title, told in _metrics(results["test"])
+        ]
+        lines.append("")
+    call = "images = model.generate(8)" if model.method.prior else "labels = model.classify(images)"
+    use = ["```python", "import pixelgan_jax as pg", f'model = pg.load("{experiment}")  # this folder, or a .zip of it']
+    return "\n".join([*lines, *use, call, "```", ""])
+
+
+def _data(config: Config) -> str:
+    return f"`{config.data.name}`" if "/" not in config.data.name else "images of one's own"
+
+
+def _metrics(found: dict[str, Any]) -> list[tuple[str, str, str]]:
+    return [
+        (key, BY_KEY[key].title + (f", {BY_KEY[key].unit}" if BY_KEY[key].unit else ""), _number(key, value))
+        for key, value in found.items()
+        if key in BY_KEY and isinstance(value, int | float)
+    ]
+
+
+def _number(key: str, value: Any) -> str:
+    return "–" if value is None else number(value, BY_KEY[key].unit)

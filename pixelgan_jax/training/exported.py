@@ -1,0 +1,148 @@
+"""A model to take along: its averaged variables in safetensors and what they are of, in a folder or a .zip of one.
+
+Untrusted like every file: nothing is unpickled, and what is read is held against what the description asks for and
+against checksums before it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import safetensors.numpy
+from safetensors import SafetensorError
+
+from pixelgan_jax.config import Config, to_dict
+from pixelgan_jax.errors import InputError, one_line
+from pixelgan_jax.methods.method import DataSpec
+from pixelgan_jax.methods.registry import from_saved
+from pixelgan_jax.training.workdir import write_json, write_whole
+
+WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"
+FORMAT = 1
+MOST_DESCRIPTION = 1 << 24  # bytes
+MOST_HEADER = 1 << 20  # bytes that safetensors says of a method's arrays, at most
+DAMAGED = (OSError, ValueError, LookupError, TypeError, RecursionError, RuntimeError, SafetensorError, struct.error)
+DAMAGED += (zipfile.BadZipFile, zlib.error, NotImplementedError)  # a .zip's
+
+
+class Meta(NamedTuple):
+    """What weights are of. results: those of results.json, {} where there are none."""
+
+    experiment: str
+    config: Config
+    data: DataSpec
+    step: int
+    names: tuple[str, ...]
+    cluster_classes: tuple[str, ...]
+    results: dict[str, Any]
+
+
+def _named(variables: Any) -> dict[str, Any]:
+    """The arrays of a tree by their paths in it, such as 0/encoder/Conv_0/kernel."""
+    leaves = jax.tree_util.tree_leaves_with_path(variables)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
+
+
+def write(folder: Path, variables: Any, meta: Meta) -> None:
+    """Writes model.safetensors and config.json into the folder, each whole or not at all."""
+    arrays = {name: np.ascontiguousarray(jax.device_get(leaf)) for name, leaf in _named(variables).items()}
+    content = safetensors.numpy.save(arrays, {"format": "flax"})
+    described = {
+        "format": FORMAT,
+        "experiment": meta.experiment,
+        "step": meta.step,
+        "config": to_dict(meta.config),
+        "data": {**meta.data._asdict(), "shape": list(meta.data.shape)},
+        "names": list(meta.names),
+        "cluster_classes": list(meta.cluster_classes),
+        "results": meta.results,
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / WEIGHTS, content)
+    write_json(folder / DESCRIPTION, described | {"checksum": _checksum(described)})
+
+
+def _checksum(described: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(described, sort_keys=True).encode())
+
+
+def is_one(path: Path) -> bool:
+    """Whether the path is a .zip, or a folder that holds exported weights."""
+    return path.is_file() and path.suffix == ".zip" or (path / WEIGHTS).is_file()
+
+
+def read(path: Path, like: Callable[[Meta], Any]) -> tuple[Any, Meta]:
+    """(variables, what they are of). `like(meta)`: the variables' shapes and types. Raises InputError naming the path
+    where it is damaged, or holds other arrays than these."""
+    try:
+        meta, sha256 = _meta(json.loads(_content(path, DESCRIPTION, MOST_DESCRIPTION)))
+        wanted = like(meta)
+        named = _named(wanted)
+        size = sum(leaf.size * leaf.dtype.itemsize for leaf in named.values())
+        content = _content(path, WEIGHTS, size + MOST_HEADER)
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise ValueError(f"the checksum of {WEIGHTS} differs from the one saved")
+        arrays = safetensors.numpy.load(content)
+        for name, leaf in named.items():
+            if name not in arrays or arrays[name].shape != leaf.shape or arrays[name].dtype != leaf.dtype:
+                raise ValueError(f"{name} is not {leaf.dtype} {list(leaf.shape)}")
+        leaves = [arrays[name] for name in named]
+        return jax.tree.unflatten(jax.tree.structure(wanted), leaves), meta
+    except InputError:
+        raise
+    except DAMAGED as error:
+        reason = one_line(str(error))[:200] or type(error).__name__
+        raise InputError(f"{path}: damaged, or no exported model: {reason}") from error
+
+
+def _content(path: Path, name: str, most: int) -> bytes:
+    """A file of the folder, or of the .zip, there in a folder of it perhaps; at most so many bytes."""
+    if path.is_dir():
+        with open(path / name, "rb") as file:
+            content = file.read(most + 1)
+    else:
+        with zipfile.ZipFile(path) as archive:
+            members = [each for each in archive.namelist() if each == name or each.endswith(f"/{name}")]
+            if len(members) != 1:
+                raise ValueError(f"holds {len(members)} files {name}; must hold one")
+            with archive.open(members[0]) as file:
+                content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"{name} is longer than the model it describes")
+    return content
+
+
+def _meta(document: Any) -> tuple[Meta, str]:
+    """(what the description says, the weights' SHA-256). Raises ValueError, or what a missing value raises, where a
+    value is not what `write` writes."""
+    if document.pop("checksum") != _checksum(document):
+        raise ValueError(f"the checksum of {DESCRIPTION} differs from the one saved")
+    if document["format"] != FORMAT:
+        raise ValueError(f"is of format {document['format']}; must be {FORMAT}")
+    data = document["data"]
+    shape, counts = tuple(data["shape"]), [data[name] for name in ("classes", "images", "labels")]
+    good = len(shape) == 3 and all(type(side) is int and 0 < side < 2**16 for side in shape)
+    good = good and all(type(count) is int and count >= 0 for count in (*counts, document["step"]))
+    texts = [document["experiment"], *document["names"], *document["cluster_classes"]]
+    if not good or not all(type(text) is str for text in texts) or not isinstance(document["results"], dict):
+        raise ValueError("its description has a value that no export writes")
+    meta = Meta(
+        document["experiment"],
+        from_saved(document["config"]),
+        DataSpec(shape, *counts),
+        document["step"],
+        tuple(document["names"]),
+        tuple(document["cluster_classes"]),
+        document["results"],
+    )
+    return meta, document["sha256"]

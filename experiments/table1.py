@@ -31,7 +31,20 @@ MNIST = {
     "labels_50": ("mnist", {"data.labels": 50}),
     "labels_20": ("mnist", {"data.labels": 20}),
 }
+# the systems that the paper compares with, run under the same protocol: {row: (title, experiment, group, its fields)}
+SYSTEMS = {
+    "catgan": ("CatGAN, ours", "mnist_catgan", "catgan", {}),
+    "temporal_ensembling": ("Temporal Ensembling, ours", "mnist_temporal_ensembling", "ensembling", {}),
+    "pi_model": ("Π-model, ours", "mnist_temporal_ensembling", "ensembling", {"ensembling.target": "second_pass"}),
+}
+UNLABELLED = {  # {row: {column: (experiment, fields, note)}}
+    "catgan": {"clusters_30": ("mnist_catgan", {"data.labels": 0, "catgan.categories": 20}, "20 clusters")},
+    "infogan": {"clusters_30": ("mnist_infogan", {}, "10 codes")},
+    "infogan_20": {"clusters_30": ("mnist_infogan", {"infogan.categories": 20}, "20 codes")},
+}
 AAE_CLUSTERS = {"data.labels": 0, "prior.categories": 30, "prior.dimensions": 5}
+
+SEEN = dict.fromkeys(SYSTEMS, "2,560,000 images") | {"infogan": "640,000 images"}  # steps × batch
 
 # Test error, %. "verified": read in a source; "recalled": from memory, not checked against one.
 VERIFIED, RECALLED = "(verified)", "(recalled)"
@@ -101,6 +114,37 @@ def aae(row: str, changes: dict) -> dict:
     return cells | {f"{row}/clusters_30": ("mnist_aae", AAE_CLUSTERS | changes)}
 
 
+def systems(labels: tuple[str, ...], scales: dict[str, dict], suffix: str = "") -> dict:
+    """The cells of the other systems, those with labels twice, the second time with the views that `best` sees. scales:
+    further fields of each row."""
+    cells = {}
+    for row, (_, experiment, group, own) in SYSTEMS.items():
+        views = {f"{group}.{field.removeprefix('input_')}": value for field, value in mnist.VIEWS.items()}
+        for column in labels:
+            fields = {"data.labels": MNIST[column][1]["data.labels"]} | own | scales.get(row, {})
+            cells[f"{row}{suffix}/{column}"] = (experiment, fields)
+            cells[f"{row}_views{suffix}/{column}"] = (experiment, fields | views)
+    for row, columns in UNLABELLED.items():
+        for column, (experiment, own, _) in columns.items():
+            cells[f"{row}{suffix}/{column}"] = (experiment, own | scales.get(row, {}))
+    return cells
+
+
+def system_rows(seen: dict[str, str], suffix: str = "") -> dict[str, str]:
+    """Their titles; seen: what each row is trained on."""
+    titles = {}
+    for row, (title, *_) in SYSTEMS.items():
+        titles[f"{row}{suffix}"] = f"{title}: {seen[row]}"
+        titles[f"{row}_views{suffix}"] = f"{title}, with the views of `best`: {seen[row]}"
+    titles[f"infogan{suffix}"] = titles[f"infogan_20{suffix}"] = f"InfoGAN, ours: {seen['infogan']}"
+    return titles
+
+
+def notes(suffix: str = "") -> dict[str, str]:
+    """What stands beside the cells of other numbers of clusters than 30."""
+    return {f"{row}{suffix}/{column}": note for row, own in UNLABELLED.items() for column, (_, _, note) in own.items()}
+
+
 def others(row: str, changes: dict) -> dict:
     """The cells of a row on the other data sets."""
     cells = {"svhn_500": ("svhn", {"data.labels": 500}), "svhn_1000": ("svhn", {}), "norb_1000": ("norb", {})}
@@ -109,11 +153,14 @@ def others(row: str, changes: dict) -> dict:
 
 def get_plan() -> dict:
     ours = recipe("best", {}) | aae("aae", {}) | recipe("faithful", FAITHFUL)
-    cells = ours | others("best", {})
+    cells = ours | others("best", {}) | systems(("labels_100", "labels_50", "labels_20"), {})
+    cells |= {f"temporal_ensembling/{column}": ("svhn_temporal_ensembling", {"data.labels": count})
+              for column, count in (("svhn_500", 500), ("svhn_1000", 1000))}  # fmt: skip
     return {
         "title": "Table 1 of Makhzani & Frey 2017",
         "cells": cells,
         "columns": COLUMNS,
-        "rows": ROWS,
+        "rows": ROWS | system_rows(SEEN),
         "published": PUBLISHED,
+        "notes": notes(),
     }

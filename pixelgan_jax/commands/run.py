@@ -22,7 +22,7 @@ from pixelgan_jax.evaluation.metrics import CHOSEN_BY, HEADLINES, first_of
 from pixelgan_jax.evaluation.trained import Trained
 from pixelgan_jax.methods import registry
 from pixelgan_jax.methods.method import DataSpec, Examples, Method, State
-from pixelgan_jax.report import page
+from pixelgan_jax.report import explore, page
 from pixelgan_jax.report.pictures import NAMES, write_pictures
 from pixelgan_jax.report.run_pictures import illustrate
 from pixelgan_jax.training import loop, parallel
@@ -148,7 +148,7 @@ def sample(run: Run) -> None:
     if not parallel.is_first():
         return
     prepare(run.workdir)
-    _draw(run, state)
+    _draw(run, state, trained.cluster_classes(run.workdir, int(state.step)))
     if (run.workdir / "results.json").exists():
         page.write_html(run.workdir)
 
@@ -245,7 +245,7 @@ def _finish(run: Run, state: State, meta: Meta) -> dict[str, Any] | None:
     if names := _cluster_classes(run, fitted):
         results["cluster_classes"] = names
     write_json(run.workdir / "results.json", results)
-    _draw(run, state)
+    _draw(run, state, names)
     page.write_html(run.workdir)
     name = first_of(HEADLINES, results["test"])
     headline = f"test {name} {results['test'][name]:.4f}; " if name else ""
@@ -253,21 +253,24 @@ def _finish(run: Run, state: State, meta: Meta) -> dict[str, Any] | None:
     return results
 
 
-def _cluster_classes(run: Run, fitted: measures.Rows) -> list[str]:
+def _cluster_classes(run: Run, fitted: measures.Rows) -> tuple[str, ...]:
     """The class that each cluster is named after, by the majority of its validation images; empty where there are no
     clusters, no labels to name them by, or where the clusters are the classes."""
     told, labels = fitted["log_probabilities"], run.splits.validation.labels
     known = labels >= 0
     if run.config.data.labels or not told.shape[1] or not known.any():
-        return []
-    return [run.names[kind] for kind in majority_classes(told[known], labels[known])]
+        return ()
+    return tuple(run.names[kind] for kind in majority_classes(told[known], labels[known]))
 
 
-def _draw(run: Run, state: State) -> None:
-    """Writes the pictures; one process draws them, on its own devices."""
+def _draw(run: Run, state: State, cluster_classes: tuple[str, ...]) -> None:
+    """Writes the pictures and explore.html; one process draws them, on its own devices."""
     own = run._replace(mesh=parallel.make_mesh(jax.local_devices()))
     state = parallel.replicate(jax.device_get(state), own.mesh)
-    write_pictures(run.workdir, illustrate(_trained(own, state), run.splits.validation))
+    model = _trained(own, state)._replace(cluster_classes=cluster_classes)
+    pictures = illustrate(model, run.splits.validation)
+    write_pictures(run.workdir, pictures)
+    explore.write(run.workdir, run.experiment, pictures.explored)
 
 
 def _written_pictures(workdir: Path) -> dict[str, np.ndarray]:

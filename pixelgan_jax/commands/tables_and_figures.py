@@ -84,6 +84,7 @@ def _gathered(kind: str, path: Path, cells: list[Cell], outcomes: Outcomes) -> R
 def _table(path: Path, asked: Row, cells: list[Cell], outcomes: Outcomes) -> Row:
     gathered = _gathered("table", path, cells, outcomes)
     gathered |= {part: asked[part] for part in ("title", "columns", "rows", "published")}
+    gathered["notes"] = asked.get("notes", {})
     curves: dict[str, dict[str, list]] = {}
     for cell, row in zip(cells, gathered["cells"], strict=True):
         for task, run in zip(cell.tasks, row["runs"], strict=True):

@@ -65,7 +65,7 @@ def with_data(workdir: Path) -> tuple[Trained, DataSpec]:
 
     state, meta = newest(workdir, lambda meta: initial(method_of(meta), meta.config, mesh))
     model = of_state(meta.config, method_of(meta), state, mesh, meta.names)
-    return model._replace(cluster_classes=_cluster_classes(workdir, model.step)), meta.data
+    return model._replace(cluster_classes=cluster_classes(workdir, model.step)), meta.data
 
 
 def _variables(meta: exported.Meta, mesh: Mesh) -> Any:
@@ -74,8 +74,8 @@ def _variables(meta: exported.Meta, mesh: Mesh) -> Any:
     return jax.eval_shape(lambda: method.averaged(initial(method, meta.config, mesh)))
 
 
-def _cluster_classes(workdir: Path, step: int) -> tuple[str, ...]:
-    """Those of the workdir's results, where they are of this step."""
+def cluster_classes(workdir: Path, step: int) -> tuple[str, ...]:
+    """The classes that clusters are named after, of the workdir's results, where these are of this step."""
     try:
         results = json.loads((workdir / "results.json").read_bytes())
         names = results["cluster_classes"]

@@ -34,9 +34,9 @@ def _grid(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
-def _entry(cell: dict[str, Any] | None) -> str:
-    """A table's entry: the mean headline, an error in % or another number with its unit, and how many seeds are missing
-    from it."""
+def _entry(cell: dict[str, Any] | None, note: str | None = None) -> str:
+    """A table's entry: the mean headline, an error in % or another number with its unit, a note, and how many seeds are
+    missing from it."""
     if cell is None:
         return "–"
     done = _done(cell)
@@ -45,16 +45,16 @@ def _entry(cell: dict[str, Any] | None) -> str:
     metric = BY_KEY[first_of(HEADLINES, done[0]["test"])]
     text = _number(done, metric) + (f" {metric.unit}" if metric.unit != "%" else "")
     few = f" ({len(done)} of {len(cell['runs'])} seeds)" if len(done) < len(cell["runs"]) else ""
-    return f"**{text}**{few}"
+    return f"**{text}**" + (f" ({note})" if note else "") + few
 
 
 def table(gathered: dict[str, Any]) -> str:
     """The table itself: a row for each recipe, then the published rows, errors in %."""
     cells = {cell["name"]: cell for cell in gathered["cells"]}
-    columns = gathered["columns"]
+    columns, notes = gathered["columns"], gathered.get("notes", {})
     header = ["test error, %", *columns.values()]
     ours = [
-        [title, *(_entry(cells.get(f"{row}/{column}")) for column in columns)]
+        [title, *(_entry(cells.get(f"{row}/{column}"), notes.get(f"{row}/{column}")) for column in columns)]
         for row, title in gathered["rows"].items()
     ]
     published = [

@@ -181,6 +181,7 @@ def _page(folder: Path, results: dict[str, Any], rows: list[dict[str, Any]]) -> 
         replicates=_replicates(results),
         last=_table([f"step {rows[-1]['step']:,}"], [last], {}) if last else None,
         pictures={path.stem: _data_uri(path) for path in sorted((folder / "samples").glob("*.png"))},
+        explore=(folder / "explore.html").exists(),
         facts=_facts(results),
         config=_config(results),
     )

@@ -16,12 +16,51 @@ from pixelgan_jax.report import plots
 from pixelgan_jax.report.curves import training_curves
 from pixelgan_jax.training import logs, workdir
 
-NAMES = ("prior", "reconstructions", "completions", "classes", "clusters", "code", "curves")
+NAMES = ("prior", "reconstructions", "completions", "classes", "clusters", "confusion", "mistakes", "code", "curves")
 GROUND = 44  # grey level between images: apart from black and from white
+
+MISTAKES = 12  # that are shown
+MOST_CLASSES = 40  # of a confusion matrix that can be read
 
 _LINE = 2  # pixels between two images
 _BAND = 12  # pixels between two groups of rows
 _CELL, _WIDEST = 56, 2400  # pixels: the side of an image that is aimed at, and of a whole grid that is accepted
+
+
+class Explored(NamedTuple):
+    """Single images and what the model makes of them, N of them, for explore.html and the report's pictures of
+    mistakes."""
+
+    images: np.ndarray  # uint8 [N, H, W, C]
+    labels: np.ndarray  # [N], -1 of an image without
+    names: Sequence[str] = ()  # of the classes
+    categories: np.ndarray | None = None  # [N]: the most probable class or cluster
+    probabilities: np.ndarray | None = None  # [N], of that
+    kind: str = "cluster"  # or "class"
+    category_count: int = 0  # K
+    cluster_classes: Sequence[str] = ()  # K names of the classes that clusters are named after
+    reconstructions: np.ndarray | None = None  # [R, H, W, C], of the first R
+    codes: np.ndarray | None = None  # [N, 2]
+    code_axes: tuple[str, str] = ("first coordinate of the code", "second coordinate of the code")
+    rows: np.ndarray | None = None  # [K, S, H, W, C]: samples of every class or cluster
+    plane: np.ndarray | None = None  # [G, G, H, W, C]: samples of codes whose coordinates are `plane_at`, first by row
+    plane_at: np.ndarray | None = None  # [G]
+
+    def wrong(self) -> np.ndarray:
+        """The numbers of the images whose class is not their label, the surest first; of clusters none."""
+        if self.kind != "class" or self.categories is None:
+            return np.zeros(0, int)
+        wrong = np.flatnonzero((self.labels >= 0) & (self.categories != self.labels))
+        return wrong[np.argsort(-self.probabilities[wrong], kind="stable")]
+
+    def confusion(self) -> np.ndarray:
+        """How many images of each label (row) are of each class or cluster (column); of width 0 without either."""
+        known = self.labels >= 0
+        if self.categories is None or not known.any():
+            return np.zeros((0, 0), int)
+        counts = np.zeros((max(len(self.names), int(self.labels.max()) + 1), self.category_count), int)
+        np.add.at(counts, (self.labels[known], self.categories[known]), 1)
+        return counts
 
 
 class Pictures(NamedTuple):
@@ -38,6 +77,7 @@ class Pictures(NamedTuple):
     code_labels: np.ndarray | None = None  # [N]
     code_axes: tuple[str, str] = ("first coordinate of the code", "second coordinate of the code")
     gaussian_prior: bool = False  # the codes have the prior N(0, 1), whose circles belong in their map
+    explored: Explored | None = None
 
 
 def _tops(rows: int, height: int, group: int) -> list[int]:
@@ -122,7 +162,30 @@ def _contents(folder: Path, pictures: Pictures) -> dict[str, bytes | None]:
         found["code"] = plots.code_map(
             pictures.codes, pictures.code_labels, pictures.code_axes, pictures.gaussian_prior
         )
+    if pictures.explored is not None:
+        found |= _of_mistakes(pictures.explored)
     found["curves"] = training_curves(logs.read(folder))
+    return found
+
+
+def _of_mistakes(explored: Explored) -> dict[str, bytes | None]:
+    """The confusion matrix, and the mistakes the model is surest of, each beside its reconstruction."""
+    counts, wrong = explored.confusion(), explored.wrong()[:MISTAKES]
+    found: dict[str, bytes | None] = {}
+    if counts.size and max(counts.shape) <= MOST_CLASSES:
+        names = [name[:20] for name in explored.names] or [str(kind) for kind in range(len(counts))]
+        told = names if explored.kind == "class" else [str(kind) for kind in range(counts.shape[1])]
+        found["confusion"] = plots.confusion(counts, names, told, explored.kind)
+    if len(wrong):
+        titles = [
+            f"{explored.names[explored.labels[i]][:20]}, taken for {explored.names[explored.categories[i]][:20]}"
+            f" ({100 * explored.probabilities[i]:.1f} %)"
+            for i in wrong
+        ]
+        shown = explored.images[wrong][:, None]
+        if explored.reconstructions is not None and wrong.max() < len(explored.reconstructions):
+            shown = np.concatenate([shown, explored.reconstructions[wrong][:, None]], axis=1)
+        found["mistakes"] = _png(_with_names(shown, titles))
     return found
 
 

@@ -132,6 +132,28 @@ def gallery(shown: dict[str, np.ndarray], columns: int | None = None) -> bytes:
     return figure_png(figure)
 
 
+def confusion(counts: np.ndarray, labels: list[str], told: list[str], kind: str) -> bytes:
+    """A PNG of a confusion matrix [labels, classes or clusters], in parts of each row; of classes with each label's
+    error."""
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    names = list(labels)
+    if kind == "class":
+        names = [f"{name}   {100 * (1 - share[row, row]):.1f} %" for row, name in enumerate(labels)]
+    figure = Figure(figsize=(1.6 + 0.36 * counts.shape[1], 1.2 + 0.36 * counts.shape[0]), layout="constrained")
+    axes = figure.add_subplot()
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
+    for row, column in zip(*np.nonzero(counts), strict=True):
+        ink = "white" if share[row, column] > 0.5 else _INK
+        axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=7, color=ink)
+    bare(axes)
+    axes.grid(visible=False)
+    axes.set_xticks(range(counts.shape[1]), told, rotation=90 if max(map(len, told)) > 2 else 0)
+    axes.set_yticks(range(counts.shape[0]), names)
+    axes.set_xlabel("taken for" if kind == "class" else "cluster")
+    axes.set_ylabel("label   its error" if kind == "class" else "label")
+    return figure_png(figure)
+
+
 def error_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]]) -> bytes:
     """A PNG of validation error against training images seen: {panel: {curve: [(images, error) of each seed]}}.
 

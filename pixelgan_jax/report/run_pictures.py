@@ -10,64 +10,108 @@ from sklearn.manifold import TSNE
 from pixelgan_jax.data.randomness import Stream, example_keys, fold
 from pixelgan_jax.data.sources import Split
 from pixelgan_jax.evaluation.measures import measure
-from pixelgan_jax.evaluation.trained import Trained, draw
-from pixelgan_jax.report.pictures import GROUND, Pictures
+from pixelgan_jax.evaluation.trained import Trained, draw, rows
+from pixelgan_jax.report.pictures import GROUND, Explored, Pictures
 
 SHOWN = 40  # reconstructions
 ROW = 10  # samples of a cluster or class
 COMPLETED, ENDINGS = 8, 6  # images that are completed from their upper half, each that often
 MAPPED = 2000  # codes in the map
+EXPLORED = 500  # images whose reconstruction can be looked at
+MOST_BYTES = 2 << 20  # of all the images in explore.html
+PLANE = 21  # samples a side of a 2-D Gaussian code, over 3 standard deviations to either side
+PLANE_AT = np.linspace(-3, 3, PLANE)
 
 
 def illustrate(trained: Trained, validation: Split) -> Pictures:
     """Samples, reconstructions, a row for each cluster or class, completions, and codes: what the method can draw, as
-    `sample` of the configuration says.
+    `sample` of the configuration says; and single images to explore.
 
     Averaged parameters; real images come from the validation split, so the test split stays unseen.
     """
-    pictures = Pictures() if trained.method.draw is None else _drawn(trained, validation)
-    return pictures._replace(gaussian_prior=trained.method.code.dimensions == 2, **_code_map(trained, validation))
+    shown = _shown(validation)
+    found = measure(trained, shown, decode=False)
+    seen = _seen(trained, shown, found)
+    pictures = Pictures(explored=seen) if trained.method.draw is None else _drawn(trained, seen)
+    codes = _code_map(trained, shown, found)
+    if "codes" in codes:
+        axes = {"code_axes": codes["code_axes"]} if "code_axes" in codes else {}
+        explored = pictures.explored._replace(codes=codes["codes"], **axes)
+        pictures = pictures._replace(explored=explored)
+    return pictures._replace(gaussian_prior=trained.method.code.dimensions == 2, **codes)
 
 
-def _drawn(trained: Trained, validation: Split) -> Pictures:
+def _shown(validation: Split) -> Split:
+    """As many images as are mapped, fewer where they are large."""
+    count = max(1, min(MAPPED, MOST_BYTES // validation.images[0].size))
+    return Split(validation.images[:count], validation.labels[:count])
+
+
+def _seen(trained: Trained, shown: Split, found: dict[str, np.ndarray]) -> Explored:
+    """The images with their labels, and classes or clusters where there are any."""
+    told, config = found["log_probabilities"], trained.config
+    seen = Explored(shown.images, shown.labels, trained.names, cluster_classes=trained.cluster_classes)
+    if not told.shape[1]:
+        return seen
+    categories, kind = told.argmax(axis=1), "class" if config.data.labels else "cluster"
+    return seen._replace(
+        categories=categories, probabilities=np.exp(told.max(axis=1)), kind=kind, category_count=told.shape[1]
+    )
+
+
+def _drawn(trained: Trained, seen: Explored) -> Pictures:
     config, method, (height, width, _) = trained.config, trained.method, trained.method.shape
     categories = method.code.categories
-    shown = validation.images[:SHOWN]
+    # the slow samplers, which somebody asks for to look at them, draw fewer
+    slow = config.sample.method in ("fixed_point", "oracle")
+    shown = seen.images[: SHOWN if slow else EXPLORED]
     from_prior, own = _codes(trained, shown)
+    plane = _plane(trained)
     completed = shown[: COMPLETED if method.completes else 0]
     begun = np.repeat(completed, ENDINGS, axis=0)
     # one request for all of them: the sampler is compiled once
-    codes = np.concatenate([from_prior, own, np.repeat(own[: len(completed)], ENDINGS, axis=0)])
+    codes = np.concatenate([from_prior, own, plane, np.repeat(own[: len(completed)], ENDINGS, axis=0)])
     given = np.concatenate([np.zeros((len(codes) - len(begun), *method.shape), np.uint8), begun])
     known = np.repeat([0, height // 2 * width], [len(codes) - len(begun), len(begun)]).astype(np.int32)
     settings = config.sample
     drawn, passes = draw(trained, codes, settings.seed, settings.method, settings.temperature, given, known)
     if settings.method in ("fixed_point", "oracle"):
         print(f"sampling: {len(codes)} images took at most {passes.max()} passes of the decoder", flush=True)
-    ends = np.cumsum([settings.count, categories * ROW, len(own)])
-    samples, by_category, reconstructions, endings = np.split(drawn, ends)
+    ends = np.cumsum([settings.count, categories * ROW, len(own), len(plane)])
+    samples, by_category, reconstructions, on_plane, endings = np.split(drawn, ends)
     pictures = Pictures(samples=samples, completions=_completions(completed, endings))
+    if len(plane):
+        seen = seen._replace(plane=on_plane.reshape(PLANE, PLANE, *method.shape), plane_at=PLANE_AT)
     if categories:
         kind, names = ("class", trained.names) if config.data.labels else ("cluster", ())
-        rows = by_category.reshape(categories, ROW, *method.shape)
-        pictures = pictures._replace(rows=rows, row_kind=kind, row_names=[name[:20] for name in names])
+        by_category = by_category.reshape(categories, ROW, *method.shape)
+        pictures = pictures._replace(rows=by_category, row_kind=kind, row_names=[name[:20] for name in names])
+        seen = seen._replace(rows=by_category)
     if len(own):
-        pictures = pictures._replace(originals=shown, reconstructions=reconstructions)
-    return pictures
+        pictures = pictures._replace(originals=shown[:SHOWN], reconstructions=reconstructions[:SHOWN])
+        seen = seen._replace(reconstructions=reconstructions)
+    return pictures._replace(explored=seen)
+
+
+def _plane(trained: Trained) -> np.ndarray:
+    """Codes [G · G, 2] on a grid over a 2-D Gaussian prior; none for any other."""
+    code = trained.method.code
+    if code.categories or code.dimensions != 2:
+        return np.zeros((0, code.width), np.float32)
+    return np.stack(np.meshgrid(PLANE_AT, PLANE_AT, indexing="ij"), axis=-1).reshape(-1, 2).astype(np.float32)
 
 
 def _codes(trained: Trained, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Codes of the prior, `sample.count` and then ROW of every category, and the images' own, [*, D] each."""
     settings, method = trained.config.sample, trained.method
-    count, rows = settings.count, method.code.categories * ROW
+    count, drawn = settings.count, method.code.categories * ROW
     key = fold(jax.random.key(settings.seed), Stream.SAMPLING, Stream.PRIOR)
-    keys = example_keys(key, jnp.arange(count + rows + SHOWN))
-    codes = np.array(method.prior(keys[: count + rows]))
+    keys = example_keys(key, jnp.arange(count + drawn + len(images)))
+    codes = np.array(method.prior(keys[: count + drawn]))
     codes[count:, : method.code.categories] = np.repeat(np.eye(method.code.categories), ROW, axis=0)
     if method.encode is None or not method.code.width:
         return codes, codes[:0]
-    own = method.encode(trained.variables, images, keys[count + rows :][: len(images)])
-    return codes, np.asarray(own)
+    return codes, rows(trained, method.encode, (images, keys[count + drawn :]))
 
 
 def _completions(completed: np.ndarray, endings: np.ndarray) -> np.ndarray | None:
@@ -80,11 +124,9 @@ def _completions(completed: np.ndarray, endings: np.ndarray) -> np.ndarray | Non
     return np.concatenate([completed[:, None], begun[:, None], endings], axis=1)
 
 
-def _code_map(trained: Trained, validation: Split) -> dict[str, Any]:
-    """Codes of validation images in two dimensions: a 2-D continuous part itself, otherwise their t-SNE embedding."""
-    shown = Split(validation.images[:MAPPED], validation.labels[:MAPPED])
+def _code_map(trained: Trained, shown: Split, found: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Codes of images in two dimensions: a 2-D continuous part itself, otherwise their t-SNE embedding."""
     labels = shown.labels if shown.labels.max() >= 0 else None
-    found = measure(trained, shown, decode=False)
     code, continuous = trained.method.code, found["code"][:, trained.method.code.categories :]
     if code.dimensions == 2:
         return {"codes": continuous, "code_labels": labels}

@@ -125,7 +125,15 @@ def train(run: Run) -> dict[str, Any] | None:
             results = _finish(run, state, meta)
             if unfinished and log:
                 log.images(int(state.step), _written_pictures(run.workdir))
+                log.hyperparameters(*_compared(results))
     return results
+
+
+def _compared(results: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
+    """({group.field: value}, {test/metric: number}) of a run, to compare it with others by."""
+    fields = {f"{group}.{name}": each for group, own in results["config"].items() for name, each in own.items()}
+    numbers = {f"test/{name}": each for name, each in results["test"].items() if isinstance(each, int | float)}
+    return fields, numbers
 
 
 def _say_what_jumps(before: int, now: int) -> None:

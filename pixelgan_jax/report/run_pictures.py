@@ -69,8 +69,9 @@ def _drawn(trained: Trained, seen: Explored) -> Pictures:
     plane = _plane(trained)
     completed = shown[: COMPLETED if method.completes else 0]
     begun = np.repeat(completed, ENDINGS, axis=0)
+    of_begun = own[: len(completed)] if method.code.width else np.zeros((len(completed), 0), np.float32)
     # one request for all of them: the sampler is compiled once
-    codes = np.concatenate([from_prior, own, plane, np.repeat(own[: len(completed)], ENDINGS, axis=0)])
+    codes = np.concatenate([from_prior, own, plane, np.repeat(of_begun, ENDINGS, axis=0)])
     given = np.concatenate([np.zeros((len(codes) - len(begun), *method.shape), np.uint8), begun])
     known = np.repeat([0, height // 2 * width], [len(codes) - len(begun), len(begun)]).astype(np.int32)
     settings = config.sample

@@ -117,6 +117,18 @@ class Log:
         for name, value in numbers.items():
             self._event(step=int(step), summary=summary.scalar(name, value))
 
+    def hyperparameters(self, values: dict[str, Any], metrics: dict[str, float]) -> None:
+        """Tells TensorBoard's HPARAMS tab the run's fields and what it came to, so that runs stand side by side."""
+        plain = {
+            name: each if isinstance(each, bool | int | float | str) else str(each) for name, each in values.items()
+        }
+        numbers = {name: float(value) for name, value in metrics.items()}
+        for each in (
+            *summary.hparams(plain, numbers),
+            *(summary.scalar(name, value) for name, value in numbers.items()),
+        ):
+            self._event(summary=each)
+
     def images(self, step: int, pictures: dict[str, np.ndarray]) -> None:
         """Shows named pictures, uint8 [H, W, C] with C 1 or 3, in TensorBoard."""
         for name, picture in pictures.items():

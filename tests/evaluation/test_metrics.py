@@ -69,7 +69,7 @@ def test_a_number_is_written_as_its_unit_asks(value, unit, sd, text):
 @pytest.mark.parametrize("name", registry.CONFIGS)
 def test_every_loss_is_in_the_table(name):
     fields = base.get_config(name)
-    fields.data.labels = 20  # which some methods cannot do without
+    fields.data.labels = 0 if name == "infogan" else 20  # which some methods cannot do without
     method = registry.make(registry.from_dict(fields), tiny.DATA)
     assert {phase.metrics[0] for phase in method.phases} <= set(BY_KEY)
 

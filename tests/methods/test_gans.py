@@ -178,13 +178,14 @@ def test_the_house_draws_by_category_and_has_no_likelihood(run):
     rows = logs.read(folder)
     if made.method.name == "catgan":
         assert "error" in results["test"]
-        told, drawn = {"conditional_entropy", "generated_entropy", "supervised_loss"}, {"classes.png"}
+        told = {"conditional_entropy", "generated_entropy", "supervised_loss"}
+        drawn = {"classes.png", "mistakes.png"}
     else:
         assert "error" not in results["test"]
         told, drawn = {"discriminator_loss", "generator_loss", "code_loss"}, {"clusters.png", "reconstructions.png"}
     assert told <= set(rows[0])
     names = {path.name for path in (folder / "samples").iterdir()}
-    assert names == drawn | {"prior.png", "code.png", "curves.png"}
+    assert names == drawn | {"prior.png", "code.png", "confusion.png", "curves.png"}
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -59,7 +59,12 @@ def test_training_leaves_what_applies(workdir, capsys):
     results = json.loads((workdir / "results.json").read_text())
     assert results["config"]["method"] == {"name": "ensemble"}
     assert set(results["test"]) == {"examples", "error"} and results["test"]["error"] < 0.9
-    assert {path.name for path in (workdir / "samples").iterdir()} == {"code.png", "curves.png"}
+    assert {path.name for path in (workdir / "samples").iterdir()} == {
+        "code.png",
+        "confusion.png",
+        "curves.png",
+        "mistakes.png",
+    }
     assert "classification error" in (workdir / "report.html").read_text()
     rows = logs.read(workdir)
     assert [row["step"] for row in rows] == [1, 2, 4, 6]

@@ -173,7 +173,8 @@ def test_the_house_reports_and_python_classifies(run):
     results = json.loads((folder / "results.json").read_text())
     assert set(results["test"]) == {"examples", "error"}
     assert {"classification_loss", "consistency_loss", "consistency_weight"} <= set(logs.read(folder)[0])
-    assert {path.name for path in (folder / "samples").iterdir()} == {"code.png", "curves.png"}
+    pictures = {path.name for path in (folder / "samples").iterdir()}
+    assert pictures == {"code.png", "confusion.png", "curves.png", "mistakes.png"}
     model = pg.load(folder)
     assert model.classify(np.zeros((3, 8, 8, 1), np.uint8)).shape == (3,)
     with pytest.raises(ValueError, match="^generate: the method 'temporal_ensembling' cannot do this"):

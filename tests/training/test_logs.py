@@ -107,3 +107,16 @@ def test_tensorboard_shows_every_step_once_after_resumes(tmp_path, reader):
 def test_grey_and_colour_pictures_are_logged(tmp_path, channels):
     with logs.Log(tmp_path, 0) as log:
         log.images(1, {"samples": np.zeros((4, 4, channels), np.uint8)})
+
+
+def test_tensorboard_compares_runs_by_fields_and_metrics(tmp_path):
+    module = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    plugin_data_pb2 = pytest.importorskip("tensorboard.plugins.hparams.plugin_data_pb2")
+    with logs.Log(tmp_path, 0) as log:
+        log.hyperparameters({"model.channels": 32, "model.units": (8, 9), "data.name": "digits"}, {"test/error": 0.25})
+    events = module.EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [event.value for event in events.Scalars("test/error")] == [0.25]
+    content = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    told = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
+    assert told["model.channels"].number_value == 32 and told["model.units"].string_value == "(8, 9)"

@@ -1,0 +1,199 @@
+"""explore.html in a real browser: it opens without an error or a request, and shows what the model made of an image."""
+
+import csv
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from pixelgan_jax.cli import run_command
+from pixelgan_jax.config import Data
+from pixelgan_jax.data.sources import load
+from pixelgan_jax.data.splits import split
+from pixelgan_jax.report import explore
+from pixelgan_jax.report.pictures import Explored
+from tests.commands.test_predict import SMALL, command
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+RANDOM = np.random.RandomState(0)
+HOSTILE = ["</script><img src=x onerror=alert(1)>", "<b>&amp;\"'", "\u2028 {{ 7 * 7 }}"]
+
+
+def explored(**changes) -> Explored:
+    """Sixty random images of three classes, seven of them mistaken."""
+    labels = np.arange(60) % 3
+    categories = np.where(np.arange(60) % 9 == 8, (labels + 1) % 3, labels)
+    made = Explored(
+        images=RANDOM.randint(0, 256, (60, 8, 8, 1), dtype=np.uint8),
+        labels=labels,
+        names=("a", "b", "c"),
+        categories=categories,
+        probabilities=np.linspace(0.5, 0.99, 60),
+        kind="class",
+        category_count=3,
+        codes=RANDOM.normal(size=(60, 2)),
+    )
+    return made._replace(**changes)
+
+
+def test_what_is_wrong_is_listed_the_surest_first():
+    assert explored().wrong().tolist() == [53, 44, 35, 26, 17, 8]
+    assert explored(kind="cluster").wrong().size == explored(categories=None).wrong().size == 0
+    counts = explored().confusion()
+    assert counts.sum() == 60 and np.trace(counts) == 54
+    assert explored(labels=np.full(60, -1)).confusion().size == 0
+
+
+def test_a_page_is_one_file_that_trusts_nobody():
+    page = explore.page(HOSTILE[0], explored(names=HOSTILE))
+    assert page.count("<script") == 3 and "onerror=alert(1)>" not in page and "http-equiv" in page
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
+    assert policy.startswith("default-src &#39;none&#39;; script-src &#39;sha256-") and "unsafe" not in policy
+    data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])
+    assert data["names"] == HOSTILE
+    assert not re.findall(r'(?:src|href)="(?!data:)', page)
+
+
+def test_a_page_of_large_images_stays_small():
+    """Two thousand images of noise would not."""
+    page = explore.page("large", explored(images=RANDOM.randint(0, 256, (60, 64, 64, 3), dtype=np.uint8)))
+    assert len(page) < 5e6
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on this machine")
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module", params=["digits", "digits_clusters", "digits_gaussian"])
+def run(request, tmp_path_factory):
+    """(the experiment, its workdir) after four steps."""
+    folder = tmp_path_factory.mktemp(request.param) / "run"
+    assert command(request.param, folder, *SMALL) == 0
+    return request.param, folder
+
+
+def opened(browser, path, width=1280):
+    """The page, which has neither logged anything nor asked for any file but itself."""
+    page, told = browser.new_page(viewport={"width": width, "height": 900}), []
+    page.on("console", lambda message: told.append(message.text))
+    page.on("pageerror", lambda error: told.append(str(error)))
+    page.on("dialog", lambda dialog: (told.append(dialog.message), dialog.dismiss()))
+    page.on("request", lambda request: told.append(request.url) if not request.url.startswith("data:") else None)
+    page.goto(f"file://{path}")
+    page.wait_for_selector("body[data-ready=yes]")
+    assert told == [f"file://{path}"]
+    return page, told
+
+
+def pixels(page, selector):
+    """The grey values of a canvas [H, W]."""
+    values = page.eval_on_selector(
+        selector, "c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)"
+    )
+    return np.array(values, np.uint8).reshape(8, 8, 4)[..., 0]
+
+
+VALIDATION = split(load(Data()), Data(labels=100)).validation
+
+
+def point_at(page, number):
+    box = page.eval_on_selector_all(
+        "#map .chart > svg circle", "(all, i) => { const b = all[i].getBoundingClientRect(); return [b.x + b.width / 2,"
+        " b.y + b.height / 2]; }", number
+    )  # fmt: skip
+    page.mouse.move(*box)
+
+
+@pytest.mark.slow
+def test_pointing_at_a_code_shows_its_image(run, browser):
+    experiment, folder = run
+    page, told = opened(browser, folder / "explore.html")
+    for number in (0, 17, 150):
+        page.locator("#map").scroll_into_view_if_needed()
+        point_at(page, number)
+        shown = int(page.inner_text("#map .detail dd"))
+        np.testing.assert_array_equal(pixels(page, "#map .detail canvas"), VALIDATION.images[shown, ..., 0])
+        # where several codes are one point, another of them may be shown
+        codes = page.evaluate(
+            "i => [data.codes[i], data.codes[+document.querySelector('#map .detail dd').textContent]]", number
+        )
+        np.testing.assert_allclose(codes[0], codes[1], atol=0.15)
+    if experiment == "digits_gaussian":
+        assert page.locator("#map .detail canvas[data-sheet=plane]").count() == 1
+    page.focus("#map svg")
+    before = int(page.inner_text("#map .detail dd"))
+    page.keyboard.press("ArrowRight")
+    assert int(page.inner_text("#map .detail dd")) == before + 1
+    assert told == [f"file://{folder / 'explore.html'}"]
+
+
+@pytest.mark.slow
+def test_a_cell_of_the_confusion_matrix_shows_the_images_that_predictions_name(run, browser, tmp_path):
+    experiment, folder = run
+    if experiment == "digits_gaussian":
+        page, _ = opened(browser, folder / "explore.html")
+        assert page.locator("#confusion").is_hidden() and page.locator("#wall").is_hidden()
+        return
+    np.savez(tmp_path / "own.npz", images=VALIDATION.images, labels=VALIDATION.labels)
+    assert run_command(["--config", f"experiments/{experiment}.py", f"--workdir={folder}", "--mode=predict",
+                        f"--input={tmp_path}/own.npz", f"--output={tmp_path}"]) == 0  # fmt: skip
+    with open(tmp_path / "predictions.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    page, _ = opened(browser, folder / "explore.html")
+    column = "class" if experiment == "digits" else "cluster"
+    told = [int(row[column]) for row in rows]
+    label, category = next((int(row["label"]), told[i]) for i, row in enumerate(rows) if int(row["label"]) != told[i])
+    page.click(f"#confusion button[data-label='{label}'][data-category='{category}']")
+    shown = page.eval_on_selector_all("#gallery button[data-number]", "all => all.map(b => +b.dataset.number)")
+    assert sorted(shown) == [i for i, row in enumerate(rows) if int(row["label"]) == label and told[i] == category]
+    if experiment == "digits":
+        page.click("#mistakes")
+        shown = page.eval_on_selector_all("#gallery button[data-number]", "all => all.map(b => +b.dataset.number)")
+        assert sorted(shown) == [i for i, row in enumerate(rows) if row["right"] == "0"]
+        sure = [float(rows[i]["probability"]) for i in shown]
+        assert all(a >= b - 1e-5 for a, b in zip(sure, sure[1:], strict=False))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 360])
+def test_a_page_fits_its_window_and_the_report_links_it(run, browser, width):
+    _, folder = run
+    page, _ = opened(browser, folder / "explore.html", width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert 'href="explore.html"' in (folder / "report.html").read_text()
+
+
+ABSENT = {
+    "no labels": {"labels": np.full(60, -1)},
+    "nothing but images": {"labels": np.full(60, -1), "categories": None, "probabilities": None, "codes": None},
+    "no codes": {"codes": None},
+    "one class": {"labels": np.zeros(60, int), "categories": np.zeros(60, int), "names": ("a",), "category_count": 1},
+    "colour": {"images": RANDOM.randint(0, 256, (60, 64, 64, 3), dtype=np.uint8)},
+    "hostile names": {"names": HOSTILE},
+    "named clusters": {"kind": "cluster", "cluster_classes": HOSTILE},
+    "all alike": {"codes": np.zeros((60, 2))},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ABSENT)
+def test_what_there_is_not_is_left_out(case, browser, tmp_path):
+    explore.write(tmp_path, HOSTILE[0], explored(**ABSENT[case]))
+    page, told = opened(browser, tmp_path / "explore.html")
+    assert page.inner_text("h1") == HOSTILE[0] and page.locator("img").count() == 0
+    for section, there in (("map", "codes"), ("wall", "categories")):
+        made = explored(**ABSENT[case])
+        assert page.locator(f"#{section}").is_visible() == (getattr(made, there) is not None)
+    if case == "hostile names":
+        assert HOSTILE[0] in page.inner_text("#confusion")
+    assert len(told) == 1

@@ -1,5 +1,6 @@
 """--mode export: the newest good checkpoint as a folder of weights alone, with a model card."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pixelgan_jax.training import exported
 from pixelgan_jax.training.workdir import write_whole
 
 KEPT = ("validation", "test", "device", "versions", "git_commit", "warnings")  # of results.json
+UNITS = ("%", "nats")  # that a title does not tell by itself
 LICENCE = "Apache-2.0"
 
 
@@ -20,11 +22,21 @@ def execute(experiment: str, workdir: Path, folder: Path) -> None:
     """Writes the workdir's model, config.json and README.md into `folder`. Raises InputError where there is none."""
     model, data = trained.with_data(workdir)
     results = _results(workdir, model.step)
-    meta = exported.Meta(experiment, model.config, data, model.step, model.names, model.cluster_classes, results)
+    meta = exported.Meta(
+        experiment, _placeless(model.config), data, model.step, model.names, model.cluster_classes, results
+    )
     exported.write(folder, model.variables, meta)
     write_whole(folder / "README.md", card(experiment, model, data, results))
     size = sum(path.stat().st_size for path in folder.iterdir())
     print(f"step {model.step}; {folder}: {size / 2**20:.1f} MiB; pg.load({str(folder)!r})", flush=True)
+
+
+def _placeless(config: Config) -> Config:
+    """The configuration without where the data lay, which is nobody else's business."""
+    name = config.data.name
+    if name.startswith((".", "~", "/")):
+        name = Path(name).name or name
+    return dataclasses.replace(config, data=dataclasses.replace(config.data, name=name, dir=""))
 
 
 def _results(workdir: Path, step: int) -> dict[str, Any]:
@@ -42,7 +54,8 @@ def card(experiment: str, model: Trained, data: DataSpec, results: dict[str, Any
     lines = [
         f"# {experiment}",
         "",
-        f"A model of the method `{model.method.name}`, trained by [pixelgan_jax](https://arxiv.org/abs/1706.00531) for"
+        f"A model of the method `{model.method.name}` of pixelgan_jax (PixelGAN autoencoders,"
+        f" [Makhzani & Frey 2017](https://arxiv.org/abs/1706.00531), and what they are compared with), trained for"
         f" {model.step:,} steps of {model.config.train.batch_size} images, seed {model.config.train.seed}.",
         "",
         f"- **Data**: {_data(model.config)}, {height}×{width}×{channels}, {data.images:,} training images,"
@@ -64,12 +77,12 @@ def card(experiment: str, model: Trained, data: DataSpec, results: dict[str, Any
 
 
 def _data(config: Config) -> str:
-    return f"`{config.data.name}`" if "/" not in config.data.name else "images of one's own"
+    return f"`{_placeless(config).data.name}`"
 
 
 def _metrics(found: dict[str, Any]) -> list[tuple[str, str, str]]:
     return [
-        (key, BY_KEY[key].title + (f", {BY_KEY[key].unit}" if BY_KEY[key].unit else ""), _number(key, value))
+        (key, BY_KEY[key].title + (f", {BY_KEY[key].unit}" if BY_KEY[key].unit in UNITS else ""), _number(key, value))
         for key, value in found.items()
         if key in BY_KEY and isinstance(value, int | float)
     ]

@@ -68,6 +68,18 @@ def test_there_are_weights_alone_and_a_card_that_tells_them(run):
     assert told["results"]["test"] == results["test"] and told["experiment"] == experiment
 
 
+def test_where_the_data_lay_is_left_out(tmp_path):
+    digits_ = load(Data())
+    np.savez(tmp_path / "own.npz", images=digits_.test.images, labels=digits_.test.labels)
+    own = [f"--config.data.name={tmp_path}/own.npz", f"--config.data.dir={tmp_path}", "--config.data.validation=20"]
+    assert command("digits_clusters", tmp_path / "run", *SMALL, *own) == 0
+    assert command("digits_clusters", tmp_path / "run", "--mode=export") == 0
+    told = json.loads((tmp_path / "run" / "export" / "config.json").read_text())
+    assert told["config"]["data"]["name"] == "own.npz" and told["config"]["data"]["dir"] == ""
+    assert str(tmp_path) not in (tmp_path / "run" / "export" / "README.md").read_text()
+    assert pg.load(tmp_path / "run" / "export").generate(1).shape == (1, 8, 8, 1)
+
+
 def test_predict_takes_an_export(run, tmp_path):
     """Its clusters keep their names."""
     experiment, folder, export = run

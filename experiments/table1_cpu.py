@@ -14,9 +14,24 @@ SCALE = {
     "model.layers": 1,
 }
 ROWS = {
-    "cpu": "PixelGAN, ours: recipe `best`, CPU-scale",
-    "aae_cpu": "AAE, ours: same protocol, CPU-scale",
-    "faithful_cpu": "PixelGAN, ours: recipe `faithful`, CPU-scale",
+    "cpu": "PixelGAN, ours: recipe `best`: 192,000 images, CPU-scale",
+    "aae_cpu": "AAE, ours: same protocol: 192,000 images, CPU-scale",
+    "faithful_cpu": "PixelGAN, ours: recipe `faithful`: 192,000 images, CPU-scale",
+}
+# the other systems: as many steps as fit into half an hour of one core, one seed
+ONE = {"train.replicates": 1, "train.batch_size": 64}
+SCALES = {
+    "catgan": ONE | {"train.steps": 3000},
+    "temporal_ensembling": ONE | {"train.steps": 6000, "ensembling.weight": 3.0},  # docs/recipe.md
+    "pi_model": ONE | {"train.steps": 6000},
+    "infogan": {"train.replicates": 1},
+    "infogan_20": {"train.replicates": 1},
+}
+SEEN = {  # steps × batch
+    "catgan": "192,000 images, CPU-scale",
+    "temporal_ensembling": "384,000 images, CPU-scale",
+    "pi_model": "384,000 images, CPU-scale",
+    "infogan": "640,000 images",
 }
 FIRST = ("labels_100", "clusters_30")  # trained before the other columns
 
@@ -30,6 +45,12 @@ def get_config() -> ConfigDict:
 def get_plan() -> dict:
     cells = table1.recipe("cpu", SCALE) | table1.aae("aae_cpu", SCALE)
     cells |= table1.recipe("faithful_cpu", table1.FAITHFUL | SCALE) | table1.others("cpu", SCALE)
+    cells |= table1.systems(("labels_100",), SCALES, "_cpu")
     cells = dict(sorted(cells.items(), key=lambda item: not item[0].endswith(FIRST)))
     title = "Table 1 of Makhzani & Frey 2017 (CPU-scale)"
-    return table1.get_plan() | {"title": title, "cells": cells, "rows": ROWS}
+    return table1.get_plan() | {
+        "title": title,
+        "cells": cells,
+        "rows": ROWS | table1.system_rows(SEEN, "_cpu"),
+        "notes": table1.notes("_cpu"),
+    }

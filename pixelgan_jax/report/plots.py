@@ -159,11 +159,15 @@ def error_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]]) ->
 
     A curve is the mean over the seeds that were evaluated there, its band one standard deviation to either side.
     """
-    figure = Figure(figsize=(4.8 * len(panels), 3.6), layout="constrained")
-    grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)
+    columns = min(4, len(panels))
+    lines = math.ceil(len(panels) / columns)
+    figure = Figure(figsize=(4.8 * columns, 3.6 * lines), layout="constrained")
+    grid = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel()
+    for left_over in grid[len(panels) :]:
+        left_over.set_axis_off()
     labels = list(dict.fromkeys(label for curves_of in panels.values() for label in curves_of))
     of_curve = dict(zip(labels, colours(len(labels)), strict=True))  # a curve has the same one in every panel
-    for axes, (title, curves_of) in zip(grid[0], panels.items(), strict=True):
+    for axes, (title, curves_of) in zip(grid, panels.items(), strict=False):
         bare(axes)
         titled(axes, title)
         for label, seeds in curves_of.items():

@@ -7,6 +7,7 @@ import shutil
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import pixelgan_jax as pg
@@ -116,6 +117,28 @@ def test_a_step_is_the_same_on_one_device_and_on_eight(target):
         assert one[-1].stats["seen"].sum() == 3 * 16
     else:
         assert set(one[-1].stats) == {"classifier"}
+
+
+def recording(config):
+    """In place of the optimizer: moves nothing and keeps the gradient as its state."""
+    return optax.GradientTransformation(
+        lambda p: jax.tree.map(jnp.zeros_like, p), lambda g, _, params=None: (jax.tree.map(jnp.zeros_like, g), g)
+    )
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_gradients_agree_on_one_device_and_on_eight(target, monkeypatch):
+    """Of the second step, in which there is something to agree with."""
+    monkeypatch.setattr(te, "optimizer", recording)
+    registry._make.cache_clear()
+    made = config(target=target, weight=300.0)
+    (one, _, _), (eight, _, _) = (steps(made, devices, 2) for devices in (jax.devices()[:1], jax.devices()))
+    registry._make.cache_clear()
+    pairs = list(zip(*(jax.tree.leaves(states[-1].opt) for states in (one, eight)), strict=True))
+    largest = max(np.abs(a).max() for a, _ in pairs)
+    assert largest > 1e-2
+    for a, b in pairs:
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * largest)
 
 
 def test_the_first_step_has_nothing_to_agree_with_and_later_ones_have():

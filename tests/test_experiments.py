@@ -45,6 +45,7 @@ NAMED = [
     "svhn_temporal_ensembling",
     "table1",
     "table1_cpu",
+    "table1_digits",
 ]
 
 

@@ -24,7 +24,7 @@ from pixelgan_jax.training import signals, workdir
 
 ROOT = Path(__file__).resolve().parents[2]
 PLANS = [f"figure{number}{scale}" for number in (2, 3, 4, 5) for scale in ("", "_cpu")]
-PLANS += ["precision", "table1", "table1_cpu"]
+PLANS += ["precision", "table1", "table1_cpu", "table1_digits"]
 # one cell on two seeds, a cell without data, and the same cell as a figure
 PLAN = """
 from experiments import base, tiny_clusters

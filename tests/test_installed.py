@@ -35,4 +35,4 @@ def test_an_experiment_of_ones_own_runs_from_anywhere(tmp_path):
     told = [sys.executable, "-m", "pixelgan_jax.main", "--config", "own.py", "--workdir", "run"]
     done = subprocess.run(told, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "run/report.html").exists()
+    assert (tmp_path / "run/report.html").exists() and (tmp_path / "run/explore.html").exists()

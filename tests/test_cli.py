@@ -131,9 +131,12 @@ def test_an_experiment_that_does_not_work_is_refused(capsys, program, message):
         ("--config.data.validation=1397", "config.data.validation: 1397 is not allowed: must be from 1 to 1396"),
         ("--config.data.name=./nosuch", "config.data.name: './nosuch': no such file or folder; must be "),
         ("--config.train.batch_size=9", "config.train.batch_size: 9 is not allowed: must be a multiple of the 8 devi"),
-        ("--nosuch=1", "--nosuch=1: no such flag; must be --config, --mode, --workdir, --coordinator_address, "),
-        ("stray", "stray: no such flag; must be --config, --mode, --workdir, --coordinator_address, --num_processes, "),
-        ("--mode=draw", "--mode draw: must be one of train, evaluate, sample, table, figure"),
+        ("--nosuch=1", "--nosuch=1: no such flag; must be --config, --mode, --workdir, --input, --output, "),
+        (
+            "stray",
+            "stray: no such flag; must be --config, --mode, --workdir, --input, --output, --coordinator_address, ",
+        ),
+        ("--mode=draw", "--mode draw: must be one of train, evaluate, sample, predict, export, table, figure"),
         ("--mode", "--mode: has no value; must be --mode=value"),
         ("--workdir=", "--workdir: has no value; must be --workdir=value"),
         ("--mode=evaluate", "runs/digits: holds no checkpoint; must be the workdir of a training run"),
@@ -227,7 +230,8 @@ def test_the_backend_that_a_notebook_asks_for_need_not_be_there(backend):
 def test_training_leaves_everything_behind(finished):
     names = {path.name for path in finished.iterdir()}
     assert names == {
-        *("checkpoints", "config.json", "metrics.jsonl", "results.json", "report.html", "samples", "tensorboard")
+        *("checkpoints", "config.json", "metrics.jsonl", "results.json", "explore.html", "report.html", "samples"),
+        "tensorboard",
     }
     saved = json.loads((finished / "config.json").read_text())
     assert saved.pop("experiment") == "digits"

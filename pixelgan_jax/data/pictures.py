@@ -27,9 +27,10 @@ class Picture(NamedTuple):
 
 
 def _open(picture: Picture) -> Image.Image:
-    file = picture.content if isinstance(picture.content, Path) else io.BytesIO(picture.content)
     try:
-        return Image.open(file, formats=FORMATS)
+        # whole: of a file, Pillow asks for as much as a chunk claims to be, and room is made for it
+        content = picture.content if isinstance(picture.content, bytes) else picture.content.read_bytes()
+        return Image.open(io.BytesIO(content), formats=FORMATS)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         reason = one_line(str(error))[:200]
         raise InputError(f"{picture.name}: damaged, or no {', '.join(FORMATS)} file: {reason}") from error

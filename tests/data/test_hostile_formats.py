@@ -125,3 +125,13 @@ def test_a_picture_that_claims_to_be_vast_costs_nothing(tmp_path):
         with bounded(1 << 20), pytest.raises(InputError, match=r"9\.png: ") as caught:
             load(tmp_path, side=side)
         check_line(caught.value)
+
+
+def test_a_chunk_of_a_picture_that_claims_to_be_vast_costs_nothing(tmp_path):
+    """A PNG whose packed pixels claim 16 MiB; those that are there are enough."""
+    write(tmp_path, FORMATS["png"])
+    content = bytearray(png(IMAGES[0]))
+    content[content.index(b"IDAT") - 4] = 1
+    (tmp_path / "a" / "0.png").write_bytes(content)
+    with bounded(1 << 20):
+        assert len(load(tmp_path).train.images)

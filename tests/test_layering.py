@@ -75,4 +75,4 @@ def test_tfds_is_imported_in_one_place_and_lazily():
         }
         assert not {"tensorflow", "tensorflow_datasets"} & top, path
         if {"tensorflow", "tensorflow_datasets"} & IMPORTS[module]:
-            assert module == "pixelgan_jax.data.tfds"
+            assert module == "pixelgan_jax.data.readers.tfds"

@@ -20,7 +20,7 @@ LICENCE = "Apache-2.0"
 
 def execute(experiment: str, workdir: Path, folder: Path) -> None:
     """Writes the workdir's model, config.json and README.md into `folder`. Raises InputError where there is none."""
-    model, data = trained.with_data(workdir)
+    model, data = trained.load_workdir(workdir)
     results = _results(workdir, model.step)
     meta = exported.Meta(
         experiment, _placeless(model.config), data, model.step, model.names, model.cluster_classes, results

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pixelgan_jax.config import Data
-from pixelgan_jax.data import formats, tfds
-from pixelgan_jax.data.parts import Part, Parts
+from pixelgan_jax.data.readers import formats, tfds
+from pixelgan_jax.data.readers.parts import Part, Parts
 from pixelgan_jax.errors import InputError, one_line
 
 RAW_FILES = {"mnist": formats.read_idx, "fashion_mnist": formats.read_idx, "svhn_cropped": formats.read_svhn}

@@ -52,10 +52,10 @@ def load(folder: Path) -> Trained:
         variables, meta = exported.read(folder, lambda meta: _variables(meta, mesh))
         method = registry.make(meta.config, meta.data)
         return Trained(meta.config, method, variables, mesh, meta.step, meta.names, meta.cluster_classes)
-    return with_data(folder)[0]
+    return load_workdir(folder)[0]
 
 
-def with_data(workdir: Path) -> tuple[Trained, DataSpec]:
+def load_workdir(workdir: Path) -> tuple[Trained, DataSpec]:
     """The newest good checkpoint of a workdir, and what its method was told of the data. Raises InputError where the
     folder holds none."""
     mesh = parallel.make_mesh()

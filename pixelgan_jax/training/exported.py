@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -21,6 +20,7 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from pixelgan_jax.config import Config, to_dict
+from pixelgan_jax.data.readers.files import DAMAGED
 from pixelgan_jax.errors import InputError, one_line
 from pixelgan_jax.methods.method import DataSpec
 from pixelgan_jax.methods.registry import from_saved
@@ -30,8 +30,6 @@ WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"
 FORMAT = 1
 MOST_DESCRIPTION = 1 << 24  # bytes
 MOST_HEADER = 1 << 20  # bytes that safetensors says of a method's arrays, at most
-DAMAGED = (OSError, ValueError, LookupError, TypeError, RecursionError, RuntimeError, SafetensorError, struct.error)
-DAMAGED += (zipfile.BadZipFile, zlib.error, NotImplementedError)  # a .zip's
 
 
 class Meta(NamedTuple):
@@ -100,7 +98,7 @@ def read(path: Path, like: Callable[[Meta], Any]) -> tuple[Any, Meta]:
         return jax.tree.unflatten(jax.tree.structure(wanted), leaves), meta
     except InputError:
         raise
-    except DAMAGED as error:
+    except (*DAMAGED, SafetensorError) as error:
         reason = one_line(str(error))[:200] or type(error).__name__
         raise InputError(f"{path}: damaged, or no exported model: {reason}") from error
 
@@ -125,6 +123,8 @@ def _content(path: Path, name: str, most: int) -> bytes:
 def _meta(document: Any) -> tuple[Meta, str]:
     """(what the description says, the weights' SHA-256). Raises ValueError, or what a missing value raises, where a
     value is not what `write` writes."""
+    if not isinstance(document, dict):
+        raise ValueError(f"{DESCRIPTION} is no JSON object")
     if document.pop("checksum") != _checksum(document):
         raise ValueError(f"the checksum of {DESCRIPTION} differs from the one saved")
     if document["format"] != FORMAT:

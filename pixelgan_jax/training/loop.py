@@ -161,9 +161,7 @@ def train(
         """The number of a signal that some process has received, 0 where none has."""
         return agree(max(received, default=0))
 
-    shown = log is not None and sys.stderr.isatty()
-    bar = tqdm(total=settings.steps, initial=step, unit="step", dynamic_ncols=True, disable=not shown)
-    with handled_by(received.append), bar:
+    with handled_by(received.append), _bar(settings.steps, step, log is not None) as bar:
         for count in plan:
             state, metrics = stepper(state, step, count)
             meter.settle()  # of the call before, which has ended by now: nothing waits for it
@@ -194,6 +192,12 @@ def train(
     if stopping:
         raise Interrupted(stopping, f"saved at step {step}")
     return state, clock.added_to(meta)
+
+
+def _bar(steps: int, done: int, reports: bool) -> tqdm:
+    """The progress bar, which only a terminal sees."""
+    shown = reports and sys.stderr.isatty()
+    return tqdm(total=steps, initial=done, unit="step", dynamic_ncols=True, disable=not shown)
 
 
 def _show(bar: tqdm, step: int, phases: tuple[Phase, ...], row: dict[str, float]) -> None:

@@ -170,6 +170,16 @@ def test_another_model_than_it_says_is_refused(small, tmp_path, arrays, changes,
     check_line(caught.value)
 
 
+@pytest.mark.parametrize("content", ['"text"', "[]", "5", "null", "{}", "{", ""])
+def test_a_description_that_is_none_is_refused(small, tmp_path, content):
+    folder = tmp_path / "other"
+    shutil.copytree(small, folder)
+    (folder / exported.DESCRIPTION).write_text(content)
+    with pytest.raises(InputError, match="^.*other: damaged, or no exported model: ") as caught:
+        exported.read(folder, lambda meta: LIKE)
+    check_line(caught.value)
+
+
 def test_a_zip_that_unpacks_without_end_costs_nothing(small, tmp_path):
     """Of zeros, which pack a thousandfold."""
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:

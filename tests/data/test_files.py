@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from pixelgan_jax.data.files import read_idx, read_npz, read_svhn_mat
+from pixelgan_jax.data.readers.files import read_idx, read_npz
+from pixelgan_jax.data.readers.mat import read_svhn_mat
 from pixelgan_jax.errors import InputError
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (6, 4, 4), dtype=np.uint8)

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixelgan_jax.data.files import read_idx, read_npz, read_svhn_mat
+from pixelgan_jax.data.readers.files import read_idx, read_npz
+from pixelgan_jax.data.readers.mat import read_svhn_mat
 from pixelgan_jax.errors import InputError
 from tests.data.test_files import GOOD_MAT, GOOD_NPZ, IMAGES, LABELS, SVHN, idx, mat, npy, npz, read
 from tests.hostile import TEXT, bounded, check_line, listing

@@ -12,8 +12,8 @@ from scipy.io import savemat
 from sklearn.datasets import load_digits
 
 from pixelgan_jax.config import Data
+from pixelgan_jax.data.readers.tfds import block_means
 from pixelgan_jax.data.sources import load
-from pixelgan_jax.data.tfds import block_means
 from pixelgan_jax.errors import InputError
 
 IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")

@@ -17,8 +17,8 @@ from PIL import Image
 from tensorflow_datasets.proto import tf_example_pb2, tf_feature_pb2
 
 from pixelgan_jax.config import Data
+from pixelgan_jax.data.readers.tfds import block_means
 from pixelgan_jax.data.sources import load
-from pixelgan_jax.data.tfds import block_means
 from pixelgan_jax.errors import InputError
 
 ROOT = Path(__file__).parents[2]

@@ -1,7 +1,7 @@
-"""Readers of single files, IDX, .npz, .mat, CSV and more: untrusted bytes become checked arrays or an InputError.
+"""Readers of single binary files, IDX, .npz and more: untrusted bytes become checked arrays or an InputError.
 
-Each returns a Part (data/parts.py). What a header claims is compared with the size of its file before anything is
-allocated, and nothing is ever unpickled. Which files make a data set is data/formats.py's.
+Each returns a Part (parts.py). What a header claims is compared with the size of its file before anything is
+allocated, and nothing is ever unpickled. Which files make a data set is formats.py's.
 """
 
 from __future__ import annotations
@@ -12,28 +12,22 @@ import math
 import os
 import struct
 import tokenize
-import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from pixelgan_jax.data.parts import Part
+from pixelgan_jax.data.readers.parts import Part
 from pixelgan_jax.errors import InputError, one_line
 
 # Deflate never packs more than 1,032 bytes into one, so a file's size bounds what it can hold.
 DEFLATE_RATIO = 1032
 PIECE = 1 << 20
 NPY_HEADER = 1 << 11  # bytes; of an array of numbers it is 128, and its parser takes hundreds of bytes a character
-
-# The numeric types of MAT 5 files, and the two that contain others.
-MAT_TYPES = {1: "i1", 2: "u1", 3: "<i2", 4: "<u2", 5: "<i4", 6: "<u4", 7: "<f4", 9: "<f8", 12: "<i8", 13: "<u8"}
-MAT_MATRIX, MAT_COMPRESSED = 14, 15
 
 # What zipfile, gzip, zlib, struct and NumPy's parser of .npy headers raise on damaged files.
 DAMAGED = (
@@ -200,78 +194,6 @@ def read_npz_array(path: Path, name: str, allowed: str, fits: Callable[[Header],
         return _npy(archive, name)
 
 
-def _mat_elements(path: Path, content: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """(type, bytes) of the elements that a MAT 5 file, or one of its matrices, is a row of."""
-    at = 0
-    while at < len(content):
-        if at + 8 > len(content):
-            raise InputError(f"{path}: truncated in the tag of an element")
-        kind, size = struct.unpack_from("<II", content, at)
-        start, end = at + 8, at + 8 + size
-        padded = end if kind == MAT_COMPRESSED else end + -size % 8
-        if kind >> 16:  # a short element: size and type share a word, and up to 4 bytes share the next
-            kind, start, end, padded = kind & 0xFFFF, at + 4, at + 4 + (kind >> 16), at + 8
-        if end > min(padded, len(content)):
-            raise InputError(f"{path}: truncated: an element claims {end - start} bytes")
-        yield kind, content[start:end]
-        at = padded
-
-
-def _unpacked(path: Path, body: memoryview) -> tuple[int, memoryview]:
-    """(type, bytes) of the element that a compressed one holds; no more is unpacked than its tag claims."""
-    kind, size = struct.unpack("<II", zlib.decompressobj().decompress(body, 8))
-    stream = zlib.decompressobj()
-    content = stream.decompress(body, 8 + size + 8) if size <= len(body) * DEFLATE_RATIO else b""
-    if len(content) < 8 + size or not stream.eof:
-        raise InputError(f"{path}: damaged: a compressed element does not hold the {size} bytes it claims")
-    return kind, memoryview(content)[8 : 8 + size]
-
-
-def _mat_arrays(path: Path, content: memoryview, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The wanted arrays of a MAT 5 file.
-
-    Not SciPy's reader: it indexes a table with a type code of the file, so a damaged file ends the whole process.
-    """
-    if len(content) < 128 or content[124:128] != b"\x00\x01IM":
-        raise InputError(f"{path}: must be a little-endian MATLAB 5 file")
-    arrays = {}
-    for kind, body in _mat_elements(path, content[128:]):
-        if kind == MAT_COMPRESSED:
-            kind, body = _unpacked(path, body)
-        parts = list(islice(_mat_elements(path, body), 5)) if kind == MAT_MATRIX else []
-        name = parts[2][1].tobytes().decode("latin-1") if len(parts) == 4 else ""
-        if name in wanted:
-            (_, dimensions), (code, data) = parts[1], parts[3]
-            if code not in MAT_TYPES:
-                raise InputError(f"{path}: {name} is of type {code}; must be numeric")
-            shape, dtype = struct.unpack(f"<{len(dimensions) // 4}i", dimensions), np.dtype(MAT_TYPES[code])
-            if math.prod(shape) * dtype.itemsize != len(data):
-                raise InputError(f"{path}: {name} holds {len(data)} bytes, which is not {dtype} {list(shape)}")
-            arrays[name] = np.frombuffer(data, dtype).reshape(shape, order="F")
-    return arrays
-
-
-def read_svhn_mat(path: Path) -> Part:
-    """Reads one of SVHN's published cropped-digit files: X uint8 [32, 32, 3, N], y [N, 1], where 10 stands for 0.
-
-    Raises InputError naming the file that is missing, damaged or of another kind.
-    """
-    with readable(path):
-        arrays = _mat_arrays(path, memoryview(path.read_bytes()), ("X", "y"))
-    if set(arrays) != {"X", "y"}:
-        raise InputError(f"{path}: must hold numeric arrays X and y")
-    images, labels = arrays["X"], arrays["y"]
-    if images.shape[:3] != (32, 32, 3) or images.ndim != 4 or labels.shape != (images.shape[3], 1):
-        shapes = f"X is {list(images.shape)}, y {list(labels.shape)}"
-        raise InputError(f"{path}: {shapes}; must be [32, 32, 3, N] and [N, 1]")
-    images, labels = images.transpose(3, 0, 1, 2), labels[:, 0]
-    if not np.isin(labels, np.arange(11)).all():
-        raise InputError(f"{path}: y must lie in 1 to 10, 10 being the digit 0")
-    labels = labels.astype(np.int32) % 10  # MATLAB's numbers are doubles unless told otherwise
-    check(path, (images.shape, images.dtype), (labels.shape, labels.dtype))
-    return Part(channels(images), labels)
-
-
 def read_records(path: Path, label_bytes: int) -> Part:
     """Reads one of CIFAR's binary files: records of `label_bytes` labels, of which the last counts, and 3,072 bytes of
     a 32×32 image, red, green, blue. Raises InputError where it is missing or of another length."""
@@ -300,40 +222,3 @@ def read_norb(path: Path) -> np.ndarray:
     if min(shape) < 1 or len(content) - start != math.prod(shape) * dtype.itemsize:
         raise InputError(f"{path}: holds {max(0, len(content) - start)} bytes, which is not {dtype} {list(shape)}")
     return np.frombuffer(content, dtype, offset=start).reshape(shape)
-
-
-def read_numbers(path: Path, delimiter: str | None, header: bool) -> np.ndarray:
-    """Reads a text file of whole numbers from 0 to 32,767, a row a line: int16 [N, columns]."""
-    with readable(path), path.open(encoding="ascii") as lines, warnings.catch_warnings(action="ignore"):  # of no rows
-        return np.loadtxt(lines, np.int16, comments=None, delimiter=delimiter, skiprows=int(header), ndmin=2)
-
-
-def read_csv(path: Path) -> Part:
-    """Reads a CSV file with a row of pixels 0 to 255 an image, a square or a square of three colours, pixel by pixel;
-    where the first line names its columns and the first of them is the label, labels too."""
-    with readable(path), path.open("rb") as stream:
-        first = stream.readline(1 << 20).strip().lower().replace(b'"', b"")
-    named = bool(first) and not first.translate(None, b", -").isdigit()  # a label may be -1
-    rows = read_numbers(path, ",", named)
-    labelled = first.startswith((b"label,", b"class,", b"y,")) or not named and _side(rows.shape[1]) is None
-    labels, pixels = (rows[:, 0], rows[:, 1:]) if labelled else (None, rows)
-    return Part(squares(path, pixels), labels)
-
-
-def _side(count: int) -> tuple[int, int] | None:
-    """(side, channels) of the square image of so many numbers."""
-    for depth in (1, 3):
-        side = math.isqrt(count // depth)
-        if side and side * side * depth == count:
-            return side, depth
-    return None
-
-
-def squares(path: Path, pixels: np.ndarray) -> np.ndarray:
-    """Rows of pixels 0 to 255 as square images uint8 [N, H, H, C]."""
-    shape = _side(pixels.shape[1])
-    if shape is None or not len(pixels):
-        raise InputError(f"{path}: {len(pixels)} rows of {pixels.shape[1]} pixels; must be a square, grey or RGB")
-    if pixels.min() < 0 or pixels.max() > 255:
-        raise InputError(f"{path}: pixels go from {pixels.min()} to {pixels.max()}; must lie in 0 to 255")
-    return pixels.astype(np.uint8).reshape(-1, shape[0], shape[0], shape[1])

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelgan_jax.data.parts import Part, Parts
-from pixelgan_jax.data.pictures import Picture, pixels, resized_note, shape_of
+from pixelgan_jax.data.readers.parts import Part, Parts
+from pixelgan_jax.data.readers.pictures import Picture, pixels, resized_note, shape_of
 from pixelgan_jax.errors import InputError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from pixelgan_jax.config import Data
-from pixelgan_jax.data import files, image_folder, parquet
-from pixelgan_jax.data.parts import Part, Parts
-from pixelgan_jax.data.tfds import block_means
+from pixelgan_jax.data.readers import files, image_folder, mat, parquet, text
+from pixelgan_jax.data.readers.parts import Part, Parts
+from pixelgan_jax.data.readers.tfds import block_means
 from pixelgan_jax.errors import InputError
 
 Reader = Callable[[Path, Data], Parts | None]
@@ -66,7 +66,7 @@ def _binary(path: Path, pixels: np.ndarray) -> Part:
     """Pixels of two levels, 0 and 1, as black and white."""
     if pixels.size and pixels.max() > 1:
         raise InputError(f"{path}: pixels go up to {pixels.max()}; must be 0 or 1")
-    return Part(files.squares(path, pixels.astype(np.int16) * 255), None)
+    return Part(text.squares(path, pixels.astype(np.int16) * 255), None)
 
 
 def read_npz_folder(path: Path, data: Data) -> Parts | None:
@@ -137,7 +137,7 @@ def read_svhn(path: Path, data: Data) -> Parts | None:
     train, test = path / "train_32x32.mat", path / "test_32x32.mat"
     if not (train.exists() or test.exists()):
         return None
-    return Parts(files.read_svhn_mat(train), files.read_svhn_mat(test))
+    return Parts(mat.read_svhn_mat(train), mat.read_svhn_mat(test))
 
 
 def read_norb(path: Path, data: Data) -> Parts | None:
@@ -186,7 +186,7 @@ def read_amat(path: Path, data: Data) -> Parts | None:
     found = {part: path / f"binarized_mnist_{part}.amat" for part in PACKED}
     if not found["train"].exists():
         return None
-    train, validation, test = (_binary(file, files.read_numbers(file, None, False)) for file in found.values())
+    train, validation, test = (_binary(file, text.read_numbers(file, None, False)) for file in found.values())
     return Parts(train, test, validation)
 
 
@@ -194,14 +194,14 @@ def read_csv(path: Path, data: Data) -> Parts | None:
     """One CSV file of pixels, or train.csv and perhaps test.csv, with any beginning, as mnist_train.csv; a test file
     without labels is left alone, as Kaggle's is for its judges."""
     if path.is_file() and path.suffix == ".csv":
-        return Parts(files.read_csv(path))
+        return Parts(text.read_csv(path))
     found = sorted(path.glob("*train.csv")) if path.is_dir() else []
     if len(found) > 1:
         raise InputError(f"{path}: holds {', '.join(file.name for file in found)[:200]}; must hold one of them")
     if not found:
         return None
     train, test = found[0], found[0].with_name(f"{found[0].name.removesuffix('train.csv')}test.csv")
-    known, asked = files.read_csv(train), files.read_csv(test) if test.is_file() else None
+    known, asked = text.read_csv(train), text.read_csv(test) if test.is_file() else None
     if asked is None or (asked.labels is None) != (known.labels is None):
         return Parts(known)
     return Parts(known, asked)

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from pixelgan_jax.data.files import DEFLATE_RATIO, readable
-from pixelgan_jax.data.parts import Part, Parts
-from pixelgan_jax.data.pictures import Picture, pixels, resized_note, shape_of
+from pixelgan_jax.data.readers.files import DEFLATE_RATIO, readable
+from pixelgan_jax.data.readers.parts import Part, Parts
+from pixelgan_jax.data.readers.pictures import Picture, pixels, resized_note, shape_of
 from pixelgan_jax.errors import InputError, one_line
 
 IMAGE = ("image", "img", "jpg", "png")

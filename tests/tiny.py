@@ -2,7 +2,10 @@
 
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 
 from experiments import base
 from pixelgan_jax.config import Config
@@ -28,6 +31,24 @@ def fields(**groups):
     for group, values in groups.items():
         made[group].update(values)
     return made
+
+
+def recorder() -> optax.GradientTransformation:
+    """An optimizer that moves nothing and keeps the gradient as its state."""
+
+    def nothing(tree):
+        return jax.tree.map(jnp.zeros_like, tree)
+
+    return optax.GradientTransformation(nothing, lambda gradients, _, params=None: (nothing(gradients), gradients))
+
+
+def assert_same_gradients(one, other):
+    """Within 1e-5: rounding is relative to the size of the gradients, not to each of their entries."""
+    pairs = list(zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True))
+    largest = max(np.abs(a).max() for a, _ in pairs)
+    assert largest > 1e-3
+    for a, b in pairs:
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * largest)
 
 
 class Made(NamedTuple):

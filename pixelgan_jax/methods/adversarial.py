@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
@@ -70,6 +71,23 @@ def create(settings: Adversarial, steps: int, seed: Array, generated: Callable, 
     opt = {phase: optimizer(settings, steps, phase).init(params[phase]) for phase in PHASES}
     ema, ema_stats = jax.tree.map(jnp.copy, (params, stats))  # a donated state must not hold one buffer twice
     return TrainState(jnp.zeros((), jnp.int32), params, stats, opt, ema, ema_stats)
+
+
+def in_training(network: nn.Module, state: TrainState, role: str) -> Callable[..., tuple[Any, Tree]]:
+    """(parameters, *inputs) -> (what the role's network makes of them, its moved statistics)."""
+
+    def applied(params: Tree, *inputs: Array) -> tuple[Any, Tree]:
+        variables = {"params": params, "batch_stats": state.stats[role]}
+        told, moved = network.apply(variables, *inputs, train=True, mutable=["batch_stats"])
+        return told, moved["batch_stats"]
+
+    return applied
+
+
+def averaged(network: nn.Module, variables: tuple[Tree, Tree], role: str, *inputs: Array) -> Any:
+    """What the role's network makes of the inputs by the averaged parameters and statistics."""
+    params, stats = variables
+    return network.apply({"params": params[role], "batch_stats": stats[role]}, *inputs, train=False)
 
 
 def step(

@@ -22,14 +22,14 @@ import jax.numpy as jnp
 from pixelgan_jax.config import Config
 from pixelgan_jax.config.fields import integer, real, widths
 from pixelgan_jax.data.levels import scale
-from pixelgan_jax.data.randomness import Stream, example_keys, fold, fold_each
+from pixelgan_jax.data.randomness import Stream, example_keys, fold_each
 from pixelgan_jax.data.views import Views, random_view
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods import adversarial, priors
 from pixelgan_jax.methods.adversarial import Adversarial
 from pixelgan_jax.methods.losses import supervised_loss
 from pixelgan_jax.methods.method import AXIS, Batch, Code, DataSpec, Examples, Method, Metrics, Phase
-from pixelgan_jax.methods.state import TrainState, training_dtype
+from pixelgan_jax.methods.state import TrainState, step_keys, training_dtype
 from pixelgan_jax.nn.classifier import Classifier
 from pixelgan_jax.nn.encoder import Posterior
 from pixelgan_jax.nn.gan import Generator
@@ -141,21 +141,14 @@ def train_step(
 ) -> tuple[TrainState, Metrics]:
     """One step over a mini-batch and, where there are labels, a labelled one."""
     settings, count = config.catgan, batch.index.shape[0]
-    position = jax.lax.axis_index(AXIS) * count + jnp.arange(count)
-    key = fold(jax.random.key(examples.seed), Stream.TRAINING, state.step)
-    keys = example_keys(fold(key, Stream.ADVERSARIAL_PHASE), position)
+    keys = step_keys(state, examples.seed, count, Stream.ADVERSARIAL_PHASE)
     z = adversarial.noise(settings, keys)
-
-    def generate(params):
-        fakes, moved = generator.apply(_variables(state, "generator", params), z, train=True, mutable=["batch_stats"])
-        return fakes, moved["batch_stats"]
+    generate = adversarial.in_training(generator, state, "generator")
+    told_by = adversarial.in_training(discriminator, state, "discriminator")
 
     def discriminate(params, x, number):
         """(log p(y | x) [N, K], moved statistics); `number` tells the passes' draws apart."""
-        told, moved = discriminator.apply(
-            _variables(state, "discriminator", params), x, fold_each(keys, number), train=True, mutable=["batch_stats"]
-        )
-        return told, moved["batch_stats"]
+        return told_by(params, x, fold_each(keys, number))
 
     def seen(index, number):
         return random_view(settings, scale(examples.images[index], 256), fold_each(keys, number))
@@ -174,11 +167,9 @@ def train_step(
         told, _ = discriminate(params, fakes, 3)
         return generator_loss(told)
 
-    return adversarial.step(settings, config.train.steps, state, generate, discriminate_both, fool)
-
-
-def _variables(state: TrainState, role: str, params: dict) -> dict:
-    return {"params": params, "batch_stats": state.stats[role]}
+    return adversarial.step(
+        settings, config.train.steps, state, lambda params: generate(params, z), discriminate_both, fool
+    )
 
 
 def discriminator_loss(settings: CatGAN, told: Array, generated: Array) -> tuple[Array, Metrics]:
@@ -208,15 +199,9 @@ def marginal_entropy(told: Array) -> Array:
 
 def infer(discriminator: Classifier, variables: tuple, images: Array, keys: Array) -> dict[str, Array]:
     """log p(y | x) [N, K] by the averaged parameters, and a draw of it, [N, K]."""
-    told = _told(discriminator, variables, scale(images, 256), keys)
+    told = adversarial.averaged(discriminator, variables, "discriminator", scale(images, 256), keys)
     nothing = jnp.zeros((images.shape[0], 0))
     return {"log_probabilities": told, "code": priors.hard_code(Posterior(told, nothing, nothing), keys)}
-
-
-def _told(discriminator: Classifier, variables: tuple, x: Array, keys: Array) -> Array:
-    params, stats = variables
-    given = {"params": params["discriminator"], "batch_stats": stats["discriminator"]}
-    return discriminator.apply(given, x, keys, train=False)
 
 
 def draw(
@@ -231,14 +216,13 @@ def draw(
     known: Array,
 ) -> tuple[Array, Array]:
     """Images of the categories of code [N, K]: uint8 [N, H, W, C], and one pass each."""
-    params, stats = variables
-    weights = {"params": params["generator"], "batch_stats": stats["generator"]}
     wanted = jnp.argmax(code, axis=1)
 
     def better(number, best):
         images, score = best
-        x = generator.apply(weights, adversarial.noise(settings, fold_each(keys, number)), train=False)
-        told = _told(discriminator, variables, x, keys)
+        z = adversarial.noise(settings, fold_each(keys, number))
+        x = adversarial.averaged(generator, variables, "generator", z)
+        told = adversarial.averaged(discriminator, variables, "discriminator", x, keys)
         likely = jnp.exp(jnp.take_along_axis(told, wanted[:, None], axis=1)[:, 0])
         # an image of the category counts more than any that is not, and none more than the first
         found = jnp.where(jnp.argmax(told, axis=1) == wanted, 2.0, likely)

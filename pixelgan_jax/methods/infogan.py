@@ -23,11 +23,11 @@ import jax.numpy as jnp
 from pixelgan_jax.config import Config
 from pixelgan_jax.config.fields import integer, real, refused, widths
 from pixelgan_jax.data.levels import scale
-from pixelgan_jax.data.randomness import Stream, example_keys, fold
+from pixelgan_jax.data.randomness import Stream
 from pixelgan_jax.methods import adversarial, losses, priors
 from pixelgan_jax.methods.adversarial import Adversarial
 from pixelgan_jax.methods.method import AXIS, Batch, Code, DataSpec, Examples, Method, Metrics, Phase
-from pixelgan_jax.methods.state import TrainState, training_dtype
+from pixelgan_jax.methods.state import TrainState, step_keys, training_dtype
 from pixelgan_jax.nn.encoder import Posterior
 from pixelgan_jax.nn.gan import Generator, InfoDiscriminator
 
@@ -130,22 +130,13 @@ def train_step(
 ) -> tuple[TrainState, Metrics]:
     """One step over a mini-batch."""
     settings, count = config.infogan, batch.index.shape[0]
-    position = jax.lax.axis_index(AXIS) * count + jnp.arange(count)
-    key = fold(jax.random.key(examples.seed), Stream.TRAINING, state.step)
-    keys = example_keys(fold(key, Stream.ADVERSARIAL_PHASE), position)
+    keys = step_keys(state, examples.seed, count, Stream.ADVERSARIAL_PHASE)
     code = priors.sample(kind, keys)
     z = jnp.concatenate([code, adversarial.noise(settings, keys)], axis=1)
     images = scale(examples.images[batch.index], 256)
 
-    def generate(params):
-        variables = {"params": params, "batch_stats": state.stats["generator"]}
-        fakes, moved = generator.apply(variables, z, train=True, mutable=["batch_stats"])
-        return fakes, moved["batch_stats"]
-
-    def discriminate(params, x):
-        variables = {"params": params, "batch_stats": state.stats["discriminator"]}
-        told, moved = discriminator.apply(variables, x, train=True, mutable=["batch_stats"])
-        return told, moved["batch_stats"]
+    generate = adversarial.in_training(generator, state, "generator")
+    discriminate = adversarial.in_training(discriminator, state, "discriminator")
 
     def discriminator_loss(params, fakes):
         (real_logits, _, _), stats = discriminate(params, images)
@@ -159,7 +150,9 @@ def train_step(
         loss = losses.generator_loss(logits)
         return loss + settings.information * code_loss(*told, code), {"generator_loss": loss}
 
-    return adversarial.step(settings, config.train.steps, state, generate, discriminator_loss, generator_loss)
+    return adversarial.step(
+        settings, config.train.steps, state, lambda params: generate(params, z), discriminator_loss, generator_loss
+    )
 
 
 def code_loss(category: Array, mean: Array, code: Array) -> Array:
@@ -170,9 +163,7 @@ def code_loss(category: Array, mean: Array, code: Array) -> Array:
 
 
 def _posterior(discriminator: InfoDiscriminator, variables: tuple, images: Array) -> Posterior:
-    params, stats = variables
-    given = {"params": params["discriminator"], "batch_stats": stats["discriminator"]}
-    _, category, mean = discriminator.apply(given, scale(images, 256), train=False)
+    _, category, mean = adversarial.averaged(discriminator, variables, "discriminator", scale(images, 256))
     return Posterior(category, mean, jnp.full_like(mean, -jnp.inf))
 
 
@@ -198,7 +189,7 @@ def draw(
     known: Array,
 ) -> tuple[Array, Array]:
     """G(noise, code [N, D]): uint8 [N, H, W, C], and one pass each."""
-    params, stats = variables
-    weights = {"params": params["generator"], "batch_stats": stats["generator"]}
     z = jnp.concatenate([code, adversarial.noise(settings, keys)], axis=1)
-    return adversarial.pixels(generator.apply(weights, z, train=False)), jnp.ones(code.shape[0], jnp.int32)
+    return adversarial.pixels(adversarial.averaged(generator, variables, "generator", z)), jnp.ones(
+        code.shape[0], jnp.int32
+    )

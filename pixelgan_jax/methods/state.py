@@ -6,6 +6,9 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
+from pixelgan_jax.data.randomness import Stream, example_keys, fold
+from pixelgan_jax.methods.method import AXIS
+
 Array = jax.Array
 Tree = dict[str, Any]
 
@@ -21,6 +24,13 @@ class TrainState:
     opt: Tree
     ema: Tree
     ema_stats: Tree
+
+
+def step_keys(state: TrainState, seed: Array, count: int, *numbers: int) -> Array:
+    """A key for each of the N = `count` images of the device's part of a step's mini-batch, [N]: of the seed, the step,
+    the image's place in the whole mini-batch, and `numbers`, which say what it is for."""
+    place = jax.lax.axis_index(AXIS) * count + jnp.arange(count)
+    return example_keys(fold(jax.random.key(seed), Stream.TRAINING, state.step, *numbers), place)
 
 
 def training_dtype(name: str) -> jnp.dtype:

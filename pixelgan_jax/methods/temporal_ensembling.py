@@ -26,7 +26,7 @@ from pixelgan_jax.data.levels import scale
 from pixelgan_jax.data.randomness import Stream, example_keys, fold, fold_each, normal
 from pixelgan_jax.data.views import Views, random_view
 from pixelgan_jax.methods.method import AXIS, Batch, Code, DataSpec, Examples, Method, Metrics, Phase
-from pixelgan_jax.methods.state import TrainState, average, training_dtype
+from pixelgan_jax.methods.state import TrainState, average, step_keys, training_dtype
 from pixelgan_jax.nn.classifier import Classifier
 
 Array = jax.Array
@@ -135,9 +135,7 @@ def init(config: EnsemblingConfig, model: Classifier, shape: tuple, remembered: 
 def train_step(config: EnsemblingConfig, model: Classifier, state: TrainState, examples: Examples, batch: Batch):
     """One step over a mini-batch and a labelled one: (state, metrics)."""
     settings, count = config.ensembling, batch.index.shape[0]
-    position = jax.lax.axis_index(AXIS) * count + jnp.arange(count)
-    key = fold(jax.random.key(examples.seed), Stream.TRAINING, state.step)
-    keys = example_keys(fold(key, Stream.CONSISTENCY_PHASE), position)
+    keys = step_keys(state, examples.seed, count, Stream.CONSISTENCY_PHASE)
     images = examples.images[batch.index]
     labelled = examples.images[examples.labelled[batch.labelled_index]]
     labels = examples.labels[batch.labelled_index]

@@ -7,7 +7,6 @@ import shutil
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 import pixelgan_jax as pg
@@ -18,9 +17,10 @@ from pixelgan_jax.evaluation import trained
 from pixelgan_jax.methods import adversarial, catgan, infogan, registry
 from pixelgan_jax.methods.method import AXIS, Batch, DataSpec, Examples
 from pixelgan_jax.training import logs, parallel
+from tests import tiny
+from tests.methods.test_temporal_ensembling import DATA, examples
 
 METHODS = ("catgan", "infogan")
-DATA = DataSpec((8, 8, 1), 3, images=24, labels=6)
 SMALL = {
     "catgan": {"blocks": (4, 5), "head": (6,), "categories": 3},
     "infogan": {"channels": (4, 5), "units": 6, "code_units": 4, "categories": 3},
@@ -38,13 +38,6 @@ def fields(method, **changes):
 
 def config(method, **changes):
     return registry.from_dict(fields(method, **changes))
-
-
-def examples():
-    random = np.random.RandomState(0)
-    images = random.randint(0, 256, (24, *DATA.shape)).astype(np.uint8)
-    labelled = np.arange(0, 24, 4, dtype=np.int32)
-    return Examples(images, labelled, labelled // 4 % 3, np.int32(0))
 
 
 def step(made, devices):
@@ -112,16 +105,9 @@ def test_each_phase_moves_its_own_role_alone(method, phase):
     assert any(moved(phase)) and not any(moved(other))
 
 
-def record_gradients(settings, steps, phase):
-    """In place of a phase's optimizer: moves nothing and keeps the gradient as its state."""
-    return optax.GradientTransformation(
-        lambda p: jax.tree.map(jnp.zeros_like, p), lambda g, _, params=None: (jax.tree.map(jnp.zeros_like, g), g)
-    )
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_gradients_agree_on_one_device_and_on_eight(method, monkeypatch):
-    monkeypatch.setattr(adversarial, "optimizer", record_gradients)
+    monkeypatch.setattr(adversarial, "optimizer", lambda settings, steps, phase: tiny.recorder())
     registry._make.cache_clear()
     (_, one, told), (_, eight, told_by_eight) = (
         step(config(method, momentum=0.25), devices) for devices in (jax.devices()[:1], jax.devices())
@@ -129,10 +115,7 @@ def test_gradients_agree_on_one_device_and_on_eight(method, monkeypatch):
     registry._make.cache_clear()
     assert told == pytest.approx(told_by_eight, rel=1e-5)
     for phase in adversarial.PHASES:
-        largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(one.opt[phase]))
-        assert largest > 1e-3
-        for a, b in zip(jax.tree.leaves(one.opt[phase]), jax.tree.leaves(eight.opt[phase]), strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * largest)
+        tiny.assert_same_gradients(one.opt[phase], eight.opt[phase])
     for a, b in zip(jax.tree.leaves(one.stats), jax.tree.leaves(eight.stats), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 

@@ -5,12 +5,13 @@ averaged over the named axis `AXIS`; the state is the same on every device.
 """
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from pixelgan_jax.data.randomness import Stream, example_keys, fold, normal
+from pixelgan_jax.data.randomness import Stream, normal
 from pixelgan_jax.methods import losses, priors
 from pixelgan_jax.methods.autoencoder.model import (
     Autoencoder,
@@ -21,7 +22,7 @@ from pixelgan_jax.methods.autoencoder.model import (
 )
 from pixelgan_jax.methods.autoencoder.phases import EVALUATED, ROLES, learning_rate, optimizers, phases
 from pixelgan_jax.methods.method import AXIS, Batch, Examples, Metrics
-from pixelgan_jax.methods.state import TrainState, average, pick
+from pixelgan_jax.methods.state import TrainState, average, pick, step_keys
 from pixelgan_jax.nn.xla_cpu import microbatches
 
 Array = jax.Array
@@ -38,25 +39,20 @@ def train_step(model: Autoencoder, state: TrainState, examples: Examples, batch:
     it started from, and its gradient's norm.
     """
     model, count = in_training(model), batch.index.shape[0]
-    position = jax.lax.axis_index(AXIS) * count + jnp.arange(count)
-    key = fold(jax.random.key(examples.seed), Stream.TRAINING, state.step)
+    keys_for = partial(step_keys, state, examples.seed, count)
     images = examples.images[batch.index]
     active = {phase.name for phase in phases(model.config)}
-    keys = example_keys(fold(key, Stream.RECONSTRUCTION_PHASE), position)
-    state, metrics = reconstruction_phase(model, state, images, keys)
+    state, metrics = reconstruction_phase(model, state, images, keys_for(Stream.RECONSTRUCTION_PHASE))
     if "generator" in active:
-        phase_key = fold(key, Stream.ADVERSARIAL_PHASE)
-        view_keys = [example_keys(fold(phase_key, 0), position)]
-        if model.config.optim.view_information:
-            view_keys.append(example_keys(fold(phase_key, 1), position))
-        prior_keys = example_keys(fold(phase_key, Stream.PRIOR), position)
+        views = 2 if model.config.optim.view_information else 1
+        view_keys = [keys_for(Stream.ADVERSARIAL_PHASE, number) for number in range(views)]
+        prior_keys = keys_for(Stream.ADVERSARIAL_PHASE, Stream.PRIOR)
         state, more = adversarial_phase(model, state, images, view_keys, prior_keys)
         metrics |= more
     if "supervised" in active:
-        keys = example_keys(fold(key, Stream.SUPERVISED_PHASE), position)
         labelled = examples.images[examples.labelled[batch.labelled_index]]
         labels = examples.labels[batch.labelled_index]
-        state, more = supervised_phase(model, state, labelled, labels, keys)
+        state, more = supervised_phase(model, state, labelled, labels, keys_for(Stream.SUPERVISED_PHASE))
         metrics |= more
     decay = model.config.optim.ema
     state = state.replace(

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -145,8 +146,13 @@ assert len(dataset.train.images) == 60000 and len(dataset.test.images) == 10000 
 
 @pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="preparing with TFDS needs tensorflow")
 def test_download_prepares_what_is_not_there_and_reads_what_is(shared_data, tmp_path):
-    """The files lie where TFDS looks before it asks the network."""
+    """The files lie where TFDS looks before it asks the network. The first process is killed while it prepares."""
     shutil.copytree(shared_data / "fashion_mnist", tmp_path / "downloads" / "manual")
+    killed = subprocess.Popen([sys.executable, "-c", DOWNLOAD, str(tmp_path)], stderr=subprocess.DEVNULL, cwd=ROOT)
+    while killed.poll() is None and not list(tmp_path.glob("fashion_mnist/*incomplete*/*")):
+        time.sleep(0.05)
+    killed.kill()
+    assert killed.wait() == -9 and not list(tmp_path.glob("fashion_mnist/*/dataset_info.json"))
     for _ in range(2):
         subprocess.run([sys.executable, "-c", DOWNLOAD, str(tmp_path)], check=True, capture_output=True, cwd=ROOT)
         shutil.rmtree(tmp_path / "downloads", ignore_errors=True)

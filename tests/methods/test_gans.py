@@ -15,7 +15,7 @@ from pixelgan_jax.commands import replicates
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.evaluation import trained
 from pixelgan_jax.methods import adversarial, catgan, infogan, registry
-from pixelgan_jax.methods.method import AXIS, Batch, DataSpec, Examples
+from pixelgan_jax.methods.method import AXIS, Batch
 from pixelgan_jax.training import logs, parallel
 from tests import tiny
 from tests.methods.test_temporal_ensembling import DATA, examples

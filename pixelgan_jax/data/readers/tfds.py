@@ -103,8 +103,8 @@ def read(name: str, folder: str, download: bool) -> tuple[Arrays, Arrays]:
 
 
 def _prepared(tfds: ModuleType, name: str, folder: str) -> Any:
-    """The builder of a data set that TFDS has downloaded and prepared, under its own progress bars. It goes on where it
-    was stopped, compares checksums, and gives the data set its name when it is whole."""
+    """The builder of a data set that TFDS has downloaded and prepared, under its own progress bars. It keeps
+    the files that it has, compares checksums, and gives the data set its name when it is whole."""
     if importlib.util.find_spec("tensorflow") is None:
         raise InputError(f"config.data.download: preparing {name!r} needs TensorFlow: `pip install {PREPARING}`")
     builder = tfds.builder(name, data_dir=folder or None, file_format="array_record")

@@ -127,11 +127,11 @@ def execute(command: Command) -> None:
         tables_and_figures.execute(command.mode, command.file, asked, own, seeds, command.workdir, command.overrides)
         return
     if command.mode == "predict":
-        run.check_workdir(command.experiment, command.workdir)
+        run.check_owner(command.experiment, command.workdir)
         predict.execute(command.workdir, command.input, command.output, command.overrides)
         return
     if command.mode == "export":
-        run.check_workdir(command.experiment, command.workdir)
+        run.check_owner(command.experiment, command.workdir)
         export.execute(command.experiment, command.workdir, command.workdir / "export")
         return
     processes.join(command.member, {"--config": command.experiment, "--mode": command.mode, **_fields(command.config)})

@@ -31,9 +31,14 @@ def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any]) -
     overrides: {group.field: value} of the command line, which must be the model's but for those that say how the file
     is read. Raises InputError naming the file or the field.
     """
+    if output.exists() and not output.is_dir():
+        raise InputError(f"--output {output}: is a file; must be a folder")
     model = trained.load(workdir)
     asked = _asked(model.config, file, overrides)
-    parts = sources.unsplit(asked)
+    try:
+        parts = sources.unsplit(asked)
+    except InputError as error:  # which knows the file by the field that it is named in for training
+        raise InputError(str(error).replace("config.data.name", "--input")) from None
     for part in parts:
         _check_shape(file, part, model.method.shape)
     output.mkdir(parents=True, exist_ok=True)

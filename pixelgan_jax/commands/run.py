@@ -25,7 +25,7 @@ from pixelgan_jax.methods.method import DataSpec, Examples, Method, State
 from pixelgan_jax.report import explore, page
 from pixelgan_jax.report.pictures import NAMES, write_pictures
 from pixelgan_jax.report.run_pictures import illustrate
-from pixelgan_jax.training import loop, parallel
+from pixelgan_jax.training import exported, loop, parallel
 from pixelgan_jax.training.checkpoint import Checkpoints, Meta, newest
 from pixelgan_jax.training.logs import Log
 from pixelgan_jax.training.workdir import lock, prepare, write_json
@@ -65,7 +65,14 @@ def start(experiment: str, config: Config, workdir: Path) -> Run:
 
 
 def check_workdir(experiment: str, workdir: Path) -> None:
-    """Raises InputError where the workdir is another experiment's."""
+    """Raises InputError where the workdir is another experiment's, or an exported model, which is not trained."""
+    check_owner(experiment, workdir)
+    if exported.is_one(workdir):
+        raise InputError(f"--workdir {workdir}: holds an exported model, weights alone; must be another folder")
+
+
+def check_owner(experiment: str, workdir: Path) -> None:
+    """Raises InputError where the workdir, or the exported model, is another experiment's."""
     try:
         owner = json.loads((workdir / "config.json").read_text())["experiment"]
     except (FileNotFoundError, NotADirectoryError):  # the latter prepare() refuses

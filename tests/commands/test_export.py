@@ -89,6 +89,16 @@ def test_predict_takes_an_export(run, tmp_path):
     assert rows(tmp_path / folder.name) == rows(tmp_path / export.name)
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
+@pytest.mark.parametrize("mode", ["train", "evaluate", "sample"])
+def test_an_export_is_no_workdir_to_train_in(run, capsys, mode, seeds):
+    experiment, _, export = run
+    before = {path.name: path.read_bytes() for path in export.iterdir()}
+    assert command(experiment, export, f"--mode={mode}", f"--config.train.replicates={seeds}", *SMALL) == 2
+    assert "export: holds an exported model, weights alone; must be another folder" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in export.iterdir()} == before
+
+
 def test_a_workdir_without_a_checkpoint_is_refused(tmp_path, capsys):
     assert run_command(["--config=experiments/digits.py", f"--workdir={tmp_path}", "--mode=export"]) == 2
     assert "holds no checkpoint" in capsys.readouterr().err and not list(tmp_path.iterdir())

@@ -125,7 +125,7 @@ def test_pictures_go_by_their_names(run, tmp_path):
         ("shape", r"error: --input .*own.npz: its images are \[9, 9, 1\]; the model takes \[8, 8, 1\]"),
         ("empty", r"error: .*own.npz: "),
         ("broken", r"error: .*own.npz: damaged or unreadable"),
-        ("absent", r"error: config.data.name: .*own.npz"),
+        ("absent", r"error: --input: .*own.npz': no such file or folder"),
     ],
 )
 def test_what_cannot_be_read_is_one_line_and_nothing_is_written(run, tmp_path, capsys, content, message):
@@ -155,6 +155,14 @@ def test_flags_that_do_not_fit(run, capsys, flags, message):
     experiment, folder = run
     assert command(experiment, folder, *flags) == 2
     assert capsys.readouterr().err.startswith(f"error: {message}")
+
+
+def test_an_output_that_is_a_file_is_refused(run, tmp_path, capsys):
+    experiment, folder = run
+    (tmp_path / "file").write_text("mine")
+    assert command(experiment, folder, "--mode=predict", "--input=digits", f"--output={tmp_path}/file") == 2
+    assert "file: is a file; must be a folder" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_signal_leaves_the_old_files_whole(tmp_path):

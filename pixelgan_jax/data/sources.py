@@ -248,5 +248,4 @@ def _from_raw_files(data: Data) -> Parts | None:
 
 
 def _from_tfds(data: Data) -> Parts:
-    train, test = tfds.read(data.name, os.path.expanduser(data.dir), data.download)
-    return Parts(Part(*train), Part(*test))
+    return tfds.read(data.name, os.path.expanduser(data.dir), data.download)

@@ -216,8 +216,7 @@ def test_prepared_in_a_format_that_needs_tensorflow(tmp_path):
 
 FEATURES = tfds.features
 UNFIT = {
-    "no label": ({"label": None}, r"must have features image and label$"),
-    "no image": ({"image": None}, r"must have features image and label$"),
+    "no image": ({"image": None}, r"must have a feature image, and label where there are labels$"),
     "sizes vary": (
         {"image": FEATURES.Image(shape=(None, None, 3))},
         r"images are \(None, None, 3\); must all have",
@@ -236,6 +235,18 @@ def test_features_that_do_not_fit(tmp_path, case):
     write_own(tmp_path, **changes)
     with pytest.raises(InputError, match=rf"^config\.data\.name: 'own_images' is not allowed: .*{message}"):
         load(data("own_images", tmp_path))
+
+
+def test_images_without_labels_and_a_validation_part_of_their_own(tmp_path):
+    """As TFDS's binarized_mnist."""
+    pixels = np.random.RandomState(0).randint(0, 2, (6, 4, 4), dtype=np.uint8) * 255
+    rows = [{"image": each} for each in pixels]
+    features = {"image": tfds.features.Image(shape=(4, 4, 1))}
+    write_prepared(tmp_path, "own_images", "1.0.0", features, train=rows[:3], test=rows[3:5], validation=rows[5:])
+    found = load(data("own_images", tmp_path))
+    assert found.classes == 0 and found.train.labels.tolist() == [-1] * 3
+    np.testing.assert_array_equal(found.train.images[..., 0], pixels[:3])
+    np.testing.assert_array_equal(found.validation.images[..., 0], pixels[5:])
 
 
 def test_splits_that_are_not_there(tmp_path):

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from pixelgan_jax.data.readers.parts import Part, Parts
 from pixelgan_jax.errors import InputError
 
 NAME = re.compile(r"[a-z0-9_]+(/[a-z0-9_.\-]+)*")
@@ -20,8 +21,6 @@ ALLOWED = '"digits", a TFDS name, or a path to a folder, a .npz or a .csv file'
 BATCH = 1000
 PREPARING = "tensorflow-cpu importlib_resources"
 RECORD_FORMATS = ("PNG", "JPEG", "BMP")  # Pillow has formats that other programs read for it
-
-Arrays = tuple[np.ndarray, np.ndarray]  # images uint8 [N, H, W, C] and labels int64 [N]
 
 
 def block_means(images: np.ndarray, side: int) -> np.ndarray:
@@ -65,9 +64,9 @@ def has(name: str) -> bool:
     return name.split("/")[0] in _import_tfds(name).list_builders(with_community_datasets=False)
 
 
-def read(name: str, folder: str, download: bool) -> tuple[Arrays, Arrays]:
-    """(train, test) of TFDS's data set `name` under its data_dir `folder`, "" for its own; with `download` TFDS
-    prepares it first where it is not there.
+def read(name: str, folder: str, download: bool) -> Parts:
+    """TFDS's data set `name` under its data_dir `folder`, "" for its own: train, test and, where it has one,
+    validation; with `download` TFDS prepares it first where it is not there.
 
     Raises InputError naming the field and what is allowed, or how to prepare it.
     """
@@ -90,7 +89,9 @@ def read(name: str, folder: str, download: bool) -> tuple[Arrays, Arrays]:
         place = repr(folder) if folder else "TFDS's default folder"
         raise InputError(f"config.data.dir: {name!r} is not prepared in {place}; prepare it with {prepare}")
     try:
-        return tuple(_part(tfds, builder, part) for part in ("train", "test"))
+        splits = builder.info.splits
+        own = ["validation"] if "validation" in splits and splits["validation"].num_examples else []
+        return Parts(*(_part(tfds, builder, part) for part in ("train", "test", *own)))
     except InputError as error:
         raise InputError(f"config.data.name: {name!r} is not allowed: {error}") from None
     except ImportError as error:
@@ -126,23 +127,22 @@ def _pixels(record: bytes | np.ndarray, shape: tuple[int, int, int]) -> np.ndarr
         return np.asarray(picture, np.uint8).reshape(shape)
 
 
-def _part(tfds: ModuleType, builder: Any, part: str) -> Arrays:
+def _part(tfds: ModuleType, builder: Any, part: str) -> Part:
     small_norb = builder.name == "smallnorb"
     label = "label_category" if small_norb else "label"
     features, kinds = builder.info.features, tfds.features
     if part not in builder.info.splits or not builder.info.splits[part].num_examples:
         raise InputError(f"has splits {', '.join(builder.info.splits)}; must have train and test, with images")
-    if not isinstance(features, kinds.FeaturesDict) or "image" not in features or label not in features:
-        raise InputError(f"must have features image and {label}")
+    if not isinstance(features, kinds.FeaturesDict) or "image" not in features:
+        raise InputError(f"must have a feature image, and {label} where there are labels")
     image = features["image"]
     if not isinstance(image, kinds.Image | kinds.Tensor) or image.np_dtype != np.uint8:
         raise InputError("its images must be uint8")
     if len(image.shape) != 3 or None in image.shape or image.shape[2] not in (1, 3):
         raise InputError(f"its images are {image.shape}; must all have one shape [H, W, C], C 1 or 3")
-    if (
-        not isinstance(features[label], kinds.Tensor)
-        or features[label].shape
-        or not np.issubdtype(features[label].np_dtype, np.integer)
+    told = features[label] if label in features else None
+    if told is not None and not (
+        isinstance(told, kinds.Tensor) and not told.shape and np.issubdtype(told.np_dtype, np.integer)
     ):
         raise InputError(f"its {label} must be one integer an image")
     undecoded = [key for key in features if isinstance(features[key], kinds.Image)]
@@ -152,5 +152,5 @@ def _part(tfds: ModuleType, builder: Any, part: str) -> Arrays:
         examples = source.__getitems__(range(start, min(start + BATCH, len(source))))
         batch = np.stack([_pixels(example["image"], image.shape) for example in examples])
         images.append(block_means(batch, 3) if small_norb else batch)
-        labels.extend(int(example[label]) for example in examples)
-    return np.concatenate(images), np.array(labels, np.int64)
+        labels.extend(int(example[label]) for example in examples if told is not None)
+    return Part(np.concatenate(images), np.array(labels, np.int64) if told is not None else None)

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from pixelgan_jax.training.checkpoint import Checkpoints
 from tests import brief
 from tests.config.test_config import FIELDS, GROUPS
 from tests.faults.checkpoints import described
-from tests.hostile import JSON, TEXT, bounded, check_line, listing
+from tests.hostile import JSON, TEXT, bounded, check_line, listing, table
 from tests.report.test_report import RESULTS
 from tests.test_cli import DIGITS
 
@@ -250,3 +251,16 @@ def test_a_workdir_that_says_nothing_of_itself_is_refused(tmp_path, monkeypatch,
     before = listing(tmp_path)
     assert cli.run_command([f"--config={DIGITS}", "--workdir=."]) == 2
     assert listing(tmp_path) == before and capsys.readouterr().err.count("\n") == 1
+
+
+def test_what_an_input_takes_is_held_against_it_and_the_interpreters_table_is_not():
+    strings = [f"interned {number}" for number in range(400_000)]
+    grew = 0
+    for begin in range(0, len(strings), 10_000):
+        with bounded(1 << 16):  # 2.3 MB, where the table takes 3.8 or 7.7
+            for string in strings[begin : begin + 10_000]:
+                sys.intern(string)
+            grew += table() > 3 << 20
+    assert grew
+    with pytest.raises(AssertionError, match="took 7,"), bounded(1 << 20):
+        bytes(7_000_000)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from pixelgan_jax.data.randomness import Stream, example_keys, fold
 from pixelgan_jax.methods.method import AXIS
+from pixelgan_jax.nn.platform import platform
 
 Array = jax.Array
 Tree = dict[str, Any]
@@ -36,7 +37,7 @@ def step_keys(state: TrainState, seed: Array, count: int, *numbers: int) -> Arra
 def training_dtype(name: str) -> jnp.dtype:
     """What `train.dtype` stands for: "auto" is bfloat16 but on CPU, which only emulates it."""
     if name == "auto":
-        name = "float32" if jax.default_backend() == "cpu" else "bfloat16"
+        name = "float32" if platform() == "cpu" else "bfloat16"
     return jnp.dtype(name)
 
 

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from pixelgan_jax.config import Train
 from pixelgan_jax.data.batches import indices
 from pixelgan_jax.methods.method import Batch, Examples, Method, Phase, State
+from pixelgan_jax.nn.platform import platform
 from pixelgan_jax.training.checkpoint import Checkpoints, Meta
 from pixelgan_jax.training.logs import Log
 from pixelgan_jax.training.parallel import Step, agreement, check_memory, compile_step, split_batch
@@ -39,7 +40,7 @@ def calls(start: int, train: Train) -> list[int]:
     """How many steps each compiled call makes from step `start` to the end of the run: `steps_per_call`, but single
     steps up to the next multiple of it, and where a log line, an evaluation or a checkpoint falls inside."""
     sizes, step = [], start
-    size = train.steps_per_call or (1 if jax.default_backend() == "cpu" else 25)
+    size = train.steps_per_call or (1 if platform() == "cpu" else 25)
     while step < train.steps:
         stops = (train.log_every, train.evaluate_every, train.checkpoint_every)
         room = min(train.steps - step, *(every - step % every for every in stops))

@@ -130,8 +130,8 @@ def compile_step(step: Step, mesh: Mesh) -> Step:
 
 
 @cache
-def _mapped(function: Callable, mesh: Mesh, rows: int) -> Callable:
-    """`function`, compiled, over devices that share its last `rows` arguments; every process ends up with all rows."""
+def mapped(function: Callable, mesh: Mesh, rows: int) -> Callable:
+    """`function`, jitted, over devices that share its last `rows` arguments; every process ends up with all rows."""
 
     def whole(*arguments):
         specs = (P(),) * (len(arguments) - rows) + (P(AXIS),) * rows
@@ -158,7 +158,7 @@ def map_examples(
         for start in range(0, count, size):
             index = np.minimum(np.arange(start, start + size), count - 1)  # filled up with the last example
             given = place(tuple(array[index] for array in rows), mesh, P(AXIS))
-            result = _mapped(function, mesh, len(rows))(*shared, *given)
+            result = mapped(function, mesh, len(rows))(*shared, *given)
             results.append(jax.tree.map(lambda x, start=start: np.asarray(x)[: count - start], result))
             bar.update(min(size, count - start))
     return jax.tree.map(lambda *parts: np.concatenate(parts), *results)

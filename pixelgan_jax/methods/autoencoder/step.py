@@ -55,11 +55,10 @@ def train_step(model: Autoencoder, state: TrainState, examples: Examples, batch:
         state, more = supervised_phase(model, state, labelled, labels, keys_for(Stream.SUPERVISED_PHASE))
         metrics |= more
     decay = model.config.optim.ema
-    state = state.replace(
-        step=state.step + 1,
-        ema=average(decay, state.step, state.ema, pick(state.params, EVALUATED)),
-        ema_stats=average(decay, state.step, state.ema_stats, {"encoder": state.stats["encoder"]}),
-    )
+    with jax.named_scope("average"):
+        ema = average(decay, state.step, state.ema, pick(state.params, EVALUATED))
+        ema_stats = average(decay, state.step, state.ema_stats, {"encoder": state.stats["encoder"]})
+    state = state.replace(step=state.step + 1, ema=ema, ema_stats=ema_stats)
     return state, jax.lax.pmean(metrics, AXIS)
 
 
@@ -68,14 +67,16 @@ def update(model: Autoencoder, state: TrainState, phase: str, gradients: dict) -
     if jax.lax.axis_size(AXIS) > 1:  # XLA:CPU would copy a single device's gradients all the same
         gradients = jax.lax.pmean(gradients, AXIS)
     own = pick(state.params, ROLES[phase])
-    updates, opt = optimizers(model.config)[phase].update(gradients, state.opt[phase], own)
-    params = state.params | optax.apply_updates(own, updates)
-    # not optax.tree.norm, whose reduction takes XLA:CPU three times as long as a product
-    metrics = {f"{phase}_gradient_norm": jnp.sqrt(optax.tree.vdot(gradients, gradients))}
+    with jax.named_scope("update"):
+        updates, opt = optimizers(model.config)[phase].update(gradients, state.opt[phase], own)
+        params = state.params | optax.apply_updates(own, updates)
+        # not optax.tree.norm, whose reduction takes XLA:CPU three times as long as a product
+        metrics = {f"{phase}_gradient_norm": jnp.sqrt(optax.tree.vdot(gradients, gradients))}
     metrics[f"{phase}_rate"] = jnp.asarray(learning_rate(model.config, phase)(state.step), jnp.float32)
     return state.replace(params=params, opt=state.opt | {phase: opt}), metrics
 
 
+@jax.named_scope("reconstruction")
 def reconstruction_phase(
     model: Autoencoder, state: TrainState, images: Array, keys: Array
 ) -> tuple[TrainState, Metrics]:
@@ -97,6 +98,7 @@ def reconstruction_phase(
     return state, metrics | {"reconstruction_nats": value}
 
 
+@jax.named_scope("adversarial")
 def adversarial_phase(
     model: Autoencoder, state: TrainState, images: Array, view_keys: list[Array], prior_keys: Array
 ) -> tuple[TrainState, Metrics]:
@@ -150,6 +152,7 @@ def adversarial_phase(
     return state, d_metrics | g_metrics | values | {"discriminator_loss": d_loss}
 
 
+@jax.named_scope("supervised")
 def supervised_phase(
     model: Autoencoder, state: TrainState, images: Array, labels: Array, keys: Array
 ) -> tuple[TrainState, Metrics]:

@@ -7,7 +7,7 @@ gains, and which test holds it to the plain form. Accelerators take the plain fo
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import jax
+from pixelgan_jax.nn.platform import platform
 
 FORMS = {
     "sums": "sums over all pixels, and what is broadcast to them, as matrix products with ones",
@@ -30,7 +30,7 @@ _turned_off: set[str] = set()
 def chosen(form: str) -> bool:
     """Whether an operation takes this form: on CPU, unless it is turned off."""
     assert form in FORMS
-    return form not in _turned_off and jax.default_backend() == "cpu"
+    return form not in _turned_off and platform() == "cpu"
 
 
 @contextmanager

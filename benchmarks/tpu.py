@@ -1,0 +1,318 @@
+"""What a program costs on TPUs, as their compiler estimates it: no TPU is needed, and nothing is measured.
+
+Run: python -m benchmarks.tpu --experiment mnist --batch 1024 --topology v5e:2x2 --out results
+(libtpu: pip install -e ".[tpu-compile]"; minutes of one core a program, which is compiled, not run)
+
+`--program step` is a call of the training loop's own number of steps, `evaluate` the negative log-likelihood of a
+mini-batch, `sample` the drawing of one. The compiler writes its `estimated_cycles` beside most operations of the
+optimised program. Here they are summed, a loop's body as often as it runs, and turned into seconds by the clock at
+which the matrix units reach the published peak. What has no estimate is listed: collectives, whose bytes are held
+against the links' published bandwidth (a ring's 2 (n - 1) / n of them through one direction, latencies aside), and
+custom calls, which count as nothing. So these figures compare two programs, or tell where the cycles of one go.
+"""
+
+import argparse
+import importlib
+import json
+import math
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+from jax.experimental import topologies
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from benchmarks import timing
+from pixelgan_jax.config import Config
+from pixelgan_jax.evaluation.measures import nats_function
+from pixelgan_jax.methods import registry
+from pixelgan_jax.methods.method import AXIS, Batch, DataSpec, Examples
+from pixelgan_jax.nn.platform import made_for
+from pixelgan_jax.training import parallel
+from pixelgan_jax.training.loop import calls
+
+
+class Chip(NamedTuple):
+    """Published figures of a chip (Cloud TPU's documentation, read 2026-11): bfloat16 operations a second and a cycle
+    (matrix units × side² × 2), bytes of memory, bytes a second of it, and of its links in both directions together."""
+
+    peak: float
+    operations: int
+    memory: float
+    bandwidth: float
+    links: float
+
+    @property
+    def clock(self) -> float:
+        return self.peak / self.operations
+
+
+CHIPS = {
+    "v5e": Chip(197e12, 4 * 128**2 * 2, 16e9, 819e9, 400e9),
+    "v5p": Chip(459e12, 8 * 128**2 * 2, 95e9, 2765e9, 1200e9),
+    "v6e": Chip(918e12, 4 * 256**2 * 2, 32e9, 1640e9, 800e9),
+}
+IMAGES = {  # images' shape, training images
+    "digits": ((8, 8, 1), 1397),
+    "mnist": ((28, 28, 1), 60_000),
+    "svhn": ((32, 32, 3), 73_257),
+    "norb": ((32, 32, 1), 24_300),
+}
+COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "collective-permute", "all-to-all")
+BYTES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s32": 4, "u32": 4, "f32": 4}
+
+
+class Operation(NamedTuple):
+    """One operation of an optimised program. scope: the names that the source gives it, layer by layer. cycles: None
+    where the compiler says nothing. times: how often it runs in a call. size: bytes of its result."""
+
+    kind: str
+    scope: str
+    cycles: int | None
+    times: int
+    size: int
+
+
+HEAD = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\{$")
+LINE = re.compile(r"^\s+(?:ROOT )?%?([\w.\-]+) = (.*?[\])}]) ([a-z][a-z\-]*)\((.*)$")
+SHAPE = re.compile(r"\b(pred|s8|u8|bf16|f16|s32|u32|f32)\[([\d,]*)\]")
+
+
+def operations(program: str) -> list[Operation]:
+    """The costed operations and the collectives of an optimised program's text, those of loops as often as these run.
+    Raises ValueError where a loop does not tell how often that is."""
+    lines: dict[str, list[re.Match]] = {}
+    entry = inside = ""
+    for line in program.splitlines():
+        if head := HEAD.match(line):
+            inside = head[2]
+            entry = inside if head[1] else entry
+            lines[inside] = []
+        elif found := LINE.match(line):
+            lines[inside].append(found)
+    return list(_walk(lines, entry, 1))
+
+
+def _walk(lines: dict[str, list[re.Match]], name: str, times: int) -> Iterator[Operation]:
+    for line in lines[name]:
+        _, result, kind, rest = line.groups()
+        if kind == "while":
+            condition, body = (re.search(rf"{part}=%?([\w.\-]+)", rest)[1] for part in ("condition", "body"))
+            yield from _walk(lines, body, times * _trips(lines[condition], rest))
+        elif kind in ("call", "conditional"):
+            for inner in re.findall(r"(?:to_apply|true_computation|false_computation)=%?([\w.\-]+)", rest):
+                yield from _walk(lines, inner, times)
+        cycles, scope = re.search(r'"estimated_cycles":"(\d+)"', rest), re.search(r'op_name="([^"]*)"', rest)
+        if cycles or kind.removesuffix("-start") in COLLECTIVES or kind == "custom-call":
+            size = sum(BYTES[kind] * math.prod(map(int, filter(None, sides.split(",")))) for kind, sides in
+                       SHAPE.findall(result))  # fmt: skip
+            yield Operation(kind.removesuffix("-start"), _scope(scope), cycles and int(cycles[1]), times, size)
+
+
+def _trips(condition: list[re.Match], rest: str) -> int:
+    """How often a loop runs: what its counter, from 0 in steps of 1, is compared with."""
+    if told := re.search(r'known_trip_count":\{"n":"(\d+)"', rest):
+        return int(told[1])
+    bounds = [line[4].split(")")[0] for line in condition if line[3] == "constant" and line[2].startswith("s32[]")]
+    if len(bounds) != 1:
+        raise ValueError(f"a loop's condition has {len(bounds)} bounds; must have one")
+    return int(bounds[0])
+
+
+def _scope(found: re.Match | None) -> str:
+    """The source's names, without those of JAX's own transformations' bodies: "jvp(Encoder)/Conv_0/conv"."""
+    if not found:
+        return "copies and others without a name"
+    dropped = r"jit\([^)]*\)/|shard_map/|while/body/|closed_call/|checkpoint/|remat\d*/"
+    return re.sub(dropped, "", found[1])
+
+
+def group(scope: str) -> str:
+    """The part of a program that a scope is of: a phase and a network, gradients apart: "reconstruction: Encoder,
+    gradient"."""
+    phase, _, network = "/".join(scope.split("/")[:2]).partition("/")
+    found = re.fullmatch(r"(transpose\()?jvp\((\w+)\)+", network)
+    name = f"{found[2]}, gradient" if found and found[1] else found[2] if found else network
+    return f"{phase}: {name}" if name else phase
+
+
+class Program(NamedTuple):
+    """A program to be compiled, the images of one run of it, and the steps that this is."""
+
+    lower: Callable[[], jax.stages.Lowered]
+    images: int
+    steps: int
+
+
+def _like(tree: Any, mesh: Mesh, spec: P) -> Any:
+    """Shapes and types of the tree's arrays, laid over the devices as `spec` says."""
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=NamedSharding(mesh, spec)), tree)
+
+
+def programs(config: Config, data: DataSpec, mesh: Mesh) -> dict[str, Program]:
+    """The programs of an experiment at its batch size, by name; those that the method has."""
+    method, size = registry.make(config, data), config.train.batch_size
+    images = jax.ShapeDtypeStruct((size, *data.shape), jnp.uint8)
+    numbers = lambda *sides: jax.ShapeDtypeStruct(sides, jnp.int32)  # noqa: E731
+    state = jax.eval_shape(method.init, numbers(), images)
+    steps = max(calls(0, config.train))
+    examples = Examples(
+        jax.ShapeDtypeStruct((data.images, *data.shape), jnp.uint8),
+        numbers(data.labels), numbers(data.labels), numbers(),
+    )  # fmt: skip
+    batch = Batch(numbers(steps, size), numbers(steps, size))
+    of_step = (_like((state, examples), mesh, P()), _like(batch, mesh, P(None, AXIS)))
+    step = parallel.compile_step(method.step, mesh)
+    found = {"step": Program(lambda: step.lower(*of_step[0], of_step[1]), size * steps, steps)}
+    variables = _like(jax.eval_shape(method.averaged, state), mesh, P())
+    keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), size))
+    code = jax.ShapeDtypeStruct((size, method.code.width), jnp.float32)
+    if method.log_prob:
+        found["evaluate"] = _rows(nats_function(method), (variables,), (images, keys, code), mesh, size)
+    if method.draw:
+        function, options = method.draw("auto", 1.0)
+        shared = (variables, _like(jax.eval_shape(lambda: jax.tree.map(jnp.asarray, options)), mesh, P()))
+        found["sample"] = _rows(function, shared, (code, keys, images, numbers(size)), mesh, size)
+    return found
+
+
+def _rows(function: Callable, shared: tuple, rows: tuple, mesh: Mesh, size: int) -> Program:
+    over_devices = _like(rows, mesh, P(AXIS))
+    return Program(lambda: parallel.mapped(function, mesh, len(rows)).lower(*shared, *over_devices), size, 1)
+
+
+def cost(program: jax.stages.Compiled, chip: Chip, devices: int, images: int, steps: int) -> dict:
+    """What the compiler says of a program that handles `images` images in `steps` steps: figures of one chip and step,
+    and the dearest operations with their part of all cycles."""
+    found = operations(program.as_text())
+    cycles = sum(each.cycles * each.times for each in found if each.cycles)
+    reduced = [each for each in found if each.kind in COLLECTIVES]
+    sent = sum(each.size * each.times for each in reduced)
+    on_links = 2 * (devices - 1) / devices * sent / (chip.links / 2)
+    seconds = cycles / chip.clock + on_links
+    told = program.cost_analysis()  # a loop's body once, which is a step
+    dear, parts = Counter(), Counter()
+    for each in found:
+        if each.cycles:
+            dear[f"{each.scope} ({each.kind})"] += each.cycles * each.times
+            parts[group(each.scope)] += each.cycles * each.times
+    shares = lambda counted, most: {name: round(spent / cycles, 4) for name, spent in counted.most_common(most)}  # noqa: E731
+    return {
+        "megabytes": timing.digits(parallel.bytes_needed(program) / 1e6),
+        "part_of_memory": timing.digits(parallel.bytes_needed(program) / chip.memory),
+        "steps_per_call": steps,
+        "gigaflops_per_step": timing.digits(told["flops"] / 1e9),
+        "megabytes_accessed_per_step": timing.digits(told["bytes accessed"] / 1e6),
+        "cycles_per_step": round(cycles / steps),
+        "milliseconds_per_step": timing.digits(1e3 * seconds / steps),
+        "images_per_second_per_chip": timing.digits(images / devices / seconds),
+        "part_of_peak": timing.digits(told["flops"] * steps / seconds / chip.peak),
+        "collectives_per_step": round(sum(each.times for each in reduced) / steps, 2),
+        "collective_megabytes_per_step": timing.digits(sent / steps / 1e6),
+        "collective_milliseconds_per_step": timing.digits(1e3 * on_links / steps),
+        "custom_calls_without_estimate": sum(each.kind == "custom-call" and not each.cycles for each in found),
+        "parts": shares(parts, 12),
+        "dearest": shares(dear, 20),
+    }
+
+
+def spec(experiment: str, config: Config) -> DataSpec:
+    """The real size of an experiment's data."""
+    shape, images = IMAGES[experiment.split("_")[0]]
+    return DataSpec(shape, 5 if experiment == "norb" else 10, images - config.data.validation, config.data.labels)
+
+
+def devices_of(topology: str) -> list:
+    """The chips of a topology such as "v5e:4x4", to compile for."""
+    os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")  # there is no machine to ask about
+    single = math.prod(map(int, topology.partition(":")[2].split("x"))) == 1
+    bounds = {"chips_per_host_bounds": (1, 1, 1)} if single else {}
+    return list(topologies.get_topology_desc(platform="tpu", topology_name=topology, **bounds).devices)
+
+
+def estimate(experiment: str, batch: int, topology: str, program: str) -> dict:
+    """The compiler's estimates of one program of experiments/NAME.py."""
+    fields = importlib.import_module(f"experiments.{experiment}").get_config()
+    fields.train.batch_size = batch
+    config = registry.from_dict(fields)
+    chips, chip = devices_of(topology), CHIPS[topology.partition(":")[0]]
+    with made_for("tpu"):
+        asked = programs(config, spec(experiment, config), parallel.make_mesh(chips))[program]
+        lowered = asked.lower()
+    begun = time.monotonic()
+    compiled = lowered.compile()
+    took = {"compile_seconds": timing.digits(time.monotonic() - begun)}
+    return took | cost(compiled, chip, len(chips), asked.images, asked.steps)
+
+
+def plot(results: dict, path: Path) -> None:
+    """Where the cycles go: a bar a program, cut by parts of the model."""
+    rows = list(results["programs"].items())
+    figure, axis = plt.subplots(figsize=(11, 1.2 + 0.62 * len(rows)))
+    colours = plt.get_cmap("tab20").colors
+    names = list(dict.fromkeys(name for _, row in rows for name in list(row["parts"])[:8]))
+    for place, (_, row) in enumerate(rows):
+        left = 0.0
+        for name, part in list(row["parts"].items())[:8]:
+            axis.barh(place, part, left=left, color=colours[names.index(name) % 20], edgecolor="white")
+            if part > 0.08:
+                axis.text(
+                    left + part / 2,
+                    place,
+                    name.replace(": ", "\n").replace(", ", "\n"),
+                    ha="center",
+                    va="center",
+                    fontsize=6,
+                )
+            left += part
+        axis.text(1.01, place, f"{row['images_per_second_per_chip']:,.0f} images/s a chip", va="center", fontsize=8)
+    axis.set(
+        yticks=range(len(rows)), yticklabels=[name for name, _ in rows], xlim=(0, 1.3), xlabel="part of all cycles"
+    )
+    axis.invert_yaxis()
+    axis.set_title("Where the cycles of a program go (the TPU compiler's estimates)")
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--experiment", default="mnist", help=f"one of {', '.join(IMAGES)}, or that and more words")
+    parser.add_argument("--batch", type=int, default=1024, help="images of a step, of all chips together")
+    parser.add_argument("--topology", default="v5e:2x2", help=f"{', '.join(CHIPS)}, then the chips along each axis")
+    parser.add_argument("--program", default="step", choices=("step", "evaluate", "sample"))
+    parser.add_argument("--out", type=Path, help="folder for tpu.json and tpu.png; other programs in it are kept")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse()
+    batch = (
+        arguments.batch or importlib.import_module(f"experiments.{arguments.experiment}").get_config().train.batch_size
+    )
+    row = estimate(arguments.experiment, batch, arguments.topology, arguments.program)
+    name = f"{arguments.experiment} {arguments.program}, batch {batch}, {arguments.topology}"
+    print(f"{name} (the compiler's estimates)")
+    for key, value in row.items():
+        if isinstance(value, dict):
+            print(f"{key}:", *(f"  {part:6.1%}  {what}" for what, part in value.items()), sep="\n")
+        else:
+            print(f"{key}: {value:,}")
+    if arguments.out:
+        path = arguments.out / "tpu.json"
+        kept = json.loads(path.read_text())["programs"] if path.exists() else {}
+        circumstances = timing.circumstances()
+        made = {key: circumstances[key] for key in ("date", "git_commit", "versions")}
+        timing.write({"programs": kept | {name: made | row}}, plot, arguments.out, "tpu")
+
+
+if __name__ == "__main__":
+    main()

@@ -76,7 +76,7 @@ def case(name: str, batch: int, **fields) -> Case:
     images = random.randint(0, 256, (batch, *shape)).astype(np.uint8)
     labels = random.randint(0, config.prior.categories, batch).astype(np.int32)
     index = np.arange(batch, dtype=np.int32)
-    examples = parallel.replicate(Examples(images, index, labels, np.int32(0)), mesh)
+    examples = parallel.replicate(Examples.of(images, index, labels, np.int32(0)), mesh)
     return Case(build(from_dict(config), shape, AXIS), mesh, examples, Batch(index[None], index[None]))
 
 
@@ -91,7 +91,7 @@ def ours(made: Case) -> tuple[Callable[[], dict], dict]:
         held[0], metrics = program(held[0], made.examples, batch)
         return jax.block_until_ready(metrics)
 
-    count = len(made.examples.images)
+    count = len(made.examples.rows)
     operations = program.cost_analysis()["flops"] / count
     told = {"megaflops_per_image": operations / 1e6, "compile_seconds": seconds, "megabytes": needed / 1e6}
     return run, told
@@ -99,7 +99,7 @@ def ours(made: Case) -> tuple[Callable[[], dict], dict]:
 
 def draws(made: Case, step: int) -> "torch_step.Draws":
     """The random numbers that our step number `step` draws."""
-    model, position = made.model, jnp.arange(len(made.examples.images))
+    model, position = made.model, jnp.arange(len(made.examples.rows))
     key = fold(jax.random.key(made.examples.seed), Stream.TRAINING, step)
     reconstruction = example_keys(fold(key, Stream.RECONSTRUCTION_PHASE), position)
     code, prior = (example_keys(fold(key, Stream.ADVERSARIAL_PHASE, i), position) for i in (0, Stream.PRIOR))
@@ -121,7 +121,8 @@ def pytorch(made: Case, channels_last: bool) -> tuple[Callable[[], dict], Callab
     """(a call that draws random numbers and runs a step of PyTorch's, the step itself over given ones)."""
     state = create(made.model, 0)
     peer = torch_step.Step(made.model, state.params, state.stats, channels_last)
-    images, labels = torch.tensor(np.asarray(made.examples.images)), torch.tensor(np.asarray(made.examples.labels))
+    images = torch.tensor(np.asarray(made.examples.images(np.arange(len(made.examples.rows)))))
+    labels = torch.tensor(np.asarray(made.examples.labels))
 
     def step(given: "torch_step.Draws") -> dict:
         return peer(images, images, labels.long(), given)
@@ -157,7 +158,7 @@ def measure(made: Case, repeats: int, rate: float, peer: bool) -> dict:
     once = sum(timing.by_turns(calls, 1).values())
     repeats = max(3, min(repeats, int(LONGEST / once)))
     spent = timing.by_turns(calls, repeats)
-    count = len(made.examples.images)
+    count = len(made.examples.rows)
     used = 1e6 * told["megaflops_per_image"] * count / spent["ours"] / rate
     row = {"images_per_second": count / spent["ours"], **told, "utilisation": used}
     if peer:

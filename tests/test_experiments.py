@@ -80,7 +80,7 @@ def started(name, folder):
     fields.train.update(batch_size=8, steps=1)
     made = run.start(name, from_dict(fields), folder / "run")._replace(mesh=parallel.make_mesh(jax.devices()[:1]))
     train, labelled = made.splits.train, made.splits.labelled
-    examples = parallel.replicate(Examples(train.images, labelled, train.labels[labelled], np.int32(0)), made.mesh)
+    examples = parallel.replicate(Examples.of(train.images, labelled, train.labels[labelled], np.int32(0)), made.mesh)
     batch = Batch(np.arange(8, dtype=np.int32)[None], np.zeros((1, 8), np.int32))
     assert not (folder / "run").exists()
     return made, examples, parallel.split_batch(batch, made.mesh)

@@ -74,7 +74,7 @@ def examples(seed=0, labelled=LABELLED):
     random = np.random.RandomState(seed)
     images = random.randint(0, 256, (EXAMPLES, *SHAPE)).astype(np.uint8)
     which = np.arange(labelled, dtype=np.int32)
-    return Examples(images, which, which % 10, np.int32(0))
+    return Examples.of(images, which, which % 10, np.int32(0))
 
 
 def batch(step=0):

@@ -199,7 +199,7 @@ def _initial(run: Run) -> State:
 
 def _examples(run: Run) -> Examples:
     train, labelled = run.splits.train, run.splits.labelled
-    return Examples(train.images, labelled, train.labels[labelled], np.int32(run.config.train.seed))
+    return Examples.of(train.images, labelled, train.labels[labelled], np.int32(run.config.train.seed))
 
 
 def _fresh_meta(run: Run) -> Meta:

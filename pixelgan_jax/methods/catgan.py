@@ -151,7 +151,7 @@ def train_step(
         return told_by(params, x, fold_each(keys, number))
 
     def seen(index, number):
-        return random_view(settings, scale(examples.images[index], 256), fold_each(keys, number))
+        return random_view(settings, scale(examples.images(index), 256), fold_each(keys, number))
 
     def discriminate_both(params, fakes):
         told, stats = discriminate(params, seen(batch.index, 0), 0)

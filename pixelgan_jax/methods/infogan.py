@@ -133,7 +133,7 @@ def train_step(
     keys = step_keys(state, examples.seed, count, Stream.ADVERSARIAL_PHASE)
     code = priors.sample(kind, keys)
     z = jnp.concatenate([code, adversarial.noise(settings, keys)], axis=1)
-    images = scale(examples.images[batch.index], 256)
+    images = scale(examples.images(batch.index), 256)
 
     generate = adversarial.in_training(generator, state, "generator")
     discriminate = adversarial.in_training(discriminator, state, "discriminator")

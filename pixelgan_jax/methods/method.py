@@ -11,6 +11,7 @@ then d continuous entries, D = K + d. Images are uint8 0-255; keys are one an ex
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import flax.struct
 import jax
 
 AXIS = "data"
@@ -30,14 +31,26 @@ class DataSpec(NamedTuple):
     labels: int = 0
 
 
-class Examples(NamedTuple):
-    """What steps take from, on each device: training images uint8 [M, H, W, C]; which of them have labels, int32 [L],
+@flax.struct.dataclass
+class Examples:
+    """What steps take from, on each device: training images as rows, uint8 [M, H·W·C], from which a TPU cuts
+    mini-batches without laying out all images anew, and their `shape` (H, W, C); which of them have labels, int32 [L],
     and those labels, int32 [L]; the seed int32 [] that every draw follows from."""
 
-    images: Array
+    rows: Array
     labelled: Array
     labels: Array
     seed: Array
+    shape: tuple[int, int, int] = flax.struct.field(pytree_node=False)
+
+    @classmethod
+    def of(cls, images: Array, labelled: Array, labels: Array, seed: Array) -> "Examples":
+        """Those of images uint8 [M, H, W, C]."""
+        return cls(images.reshape(len(images), -1), labelled, labels, seed, images.shape[1:])
+
+    def images(self, index: Array) -> Array:
+        """The images of the indices [B], uint8 [B, H, W, C]."""
+        return self.rows[index].reshape(len(index), *self.shape)
 
 
 class Batch(NamedTuple):

@@ -136,8 +136,8 @@ def train_step(config: EnsemblingConfig, model: Classifier, state: TrainState, e
     """One step over a mini-batch and a labelled one: (state, metrics)."""
     settings, count = config.ensembling, batch.index.shape[0]
     keys = step_keys(state, examples.seed, count, Stream.CONSISTENCY_PHASE)
-    images = examples.images[batch.index]
-    labelled = examples.images[examples.labelled[batch.labelled_index]]
+    images = examples.images(batch.index)
+    labelled = examples.images(examples.labelled[batch.labelled_index])
     labels = examples.labels[batch.labelled_index]
     weight = settings.weight * ramp_up(state.step / config.train.steps, settings.ramp_up)
     predict = partial(_predict, settings, model)

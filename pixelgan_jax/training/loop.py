@@ -102,7 +102,7 @@ class _Stepper:
             each = range(step, step + count)
             return np.stack([indices(size, self.settings.batch_size, self.settings.seed, stream, i) for i in each])
 
-        return Batch(rows(len(self.examples.images), 0), rows(len(self.examples.labels), 1))
+        return Batch(rows(len(self.examples.rows), 0), rows(len(self.examples.labels), 1))
 
 
 class _Meter:

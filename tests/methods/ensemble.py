@@ -59,7 +59,7 @@ def step(config, data, state, examples, batch):
     label = jnp.full(data.images, -1).at[examples.labelled].set(examples.labels)[batch.index]
 
     def loss(params):
-        told = log_probabilities(params, examples.images[batch.index])
+        told = log_probabilities(params, examples.images(batch.index))
         picked = jnp.take_along_axis(told, jnp.maximum(label, 0)[:, None], axis=1)[:, 0]
         distance = jnp.mean((jnp.exp(told) - memory[batch.index]) ** 2)
         return -jnp.mean(jnp.where(label >= 0, picked, 0.0)) + settings.weight * distance, jnp.exp(told)

@@ -95,7 +95,7 @@ def test_every_device_has_every_images_memory():
     random = np.random.RandomState(0)
     images = random.randint(0, 256, (24, 2, 2, 1)).astype(np.uint8)
     labelled = np.arange(0, 24, 4, dtype=np.int32)
-    examples = Examples(images, labelled, labelled % 3, np.int32(0))
+    examples = Examples.of(images, labelled, labelled % 3, np.int32(0))
     batch = Batch(random.permutation(24)[None, :16].astype(np.int32), np.zeros((1, 16), np.int32))
     memories = []
     for devices in (jax.devices()[:1], jax.devices()):

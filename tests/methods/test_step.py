@@ -63,9 +63,9 @@ def each_phase(semi_supervised):
     batch = jax.tree.map(lambda x: x[0], tiny.batch())
 
     def every(before):
-        images = examples.images[batch.index]
+        images = examples.images(batch.index)
         keys, prior_keys = (jax.random.split(jax.random.key(i), tiny.BATCH) for i in (0, 1))
-        labelled = examples.images[examples.labelled[batch.labelled_index]]
+        labelled = examples.images(examples.labelled[batch.labelled_index])
         labels = examples.labels[batch.labelled_index]
         return {
             "reconstruction": step.reconstruction_phase(made, before, images, keys)[0],

@@ -40,7 +40,7 @@ def examples():
     random = np.random.RandomState(0)
     images = random.randint(0, 256, (24, *DATA.shape)).astype(np.uint8)
     labelled = np.arange(0, 24, 4, dtype=np.int32)
-    return Examples(images, labelled, labelled // 4 % 3, np.int32(0))
+    return Examples.of(images, labelled, labelled // 4 % 3, np.int32(0))
 
 
 def batches(count):
@@ -142,7 +142,7 @@ def test_noise_and_dropout_are_each_images_own():
     method = registry.make(made, DATA)
     state = method.init(0, np.zeros((1, *DATA.shape), np.uint8))
     model = method.step.args[1]
-    images, keys = examples().images[:4], jax.random.split(jax.random.key(0), 4)
+    images, keys = examples().images(np.arange(4)), jax.random.split(jax.random.key(0), 4)
 
     def predict(keys):
         told, _ = jax.vmap(

@@ -40,7 +40,7 @@ def train_step(model: Autoencoder, state: TrainState, examples: Examples, batch:
     """
     model, count = in_training(model), batch.index.shape[0]
     keys_for = partial(step_keys, state, examples.seed, count)
-    images = examples.images[batch.index]
+    images = examples.images(batch.index)
     active = {phase.name for phase in phases(model.config)}
     state, metrics = reconstruction_phase(model, state, images, keys_for(Stream.RECONSTRUCTION_PHASE))
     if "generator" in active:
@@ -50,7 +50,7 @@ def train_step(model: Autoencoder, state: TrainState, examples: Examples, batch:
         state, more = adversarial_phase(model, state, images, view_keys, prior_keys)
         metrics |= more
     if "supervised" in active:
-        labelled = examples.images[examples.labelled[batch.labelled_index]]
+        labelled = examples.images(examples.labelled[batch.labelled_index])
         labels = examples.labels[batch.labelled_index]
         state, more = supervised_phase(model, state, labelled, labels, keys_for(Stream.SUPERVISED_PHASE))
         metrics |= more

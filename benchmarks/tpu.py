@@ -66,8 +66,13 @@ IMAGES = {  # images' shape, training images
     "svhn": ((32, 32, 3), 73_257),
     "norb": ((32, 32, 1), 24_300),
 }
-# libtpu would look for the machine that it runs on, and say that it is none of its own
-NOWHERE = {"TPU_SKIP_MDS_QUERY": "1", "TPU_WORKER_HOSTNAMES": "localhost", "TPU_ACCELERATOR_TYPE": "v5litepod-4"}
+# libtpu would look for the machine that it runs on, say that it is none of its own, and keep others from compiling
+NOWHERE = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-4",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+}
 COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "collective-permute", "all-to-all")
 BYTES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s32": 4, "u32": 4, "f32": 4}
 
@@ -166,7 +171,7 @@ def programs(config: Config, data: DataSpec, mesh: Mesh) -> dict[str, Program]:
     numbers = lambda *sides: jax.ShapeDtypeStruct(sides, jnp.int32)  # noqa: E731
     state = jax.eval_shape(method.init, numbers(), images)
     steps = max(calls(0, config.train))
-    rows = jax.ShapeDtypeStruct((data.images, math.prod(data.shape)), jnp.uint8)
+    rows = jax.ShapeDtypeStruct((data.images, data.shape[0], data.shape[1] * data.shape[2]), jnp.uint8)
     examples = Examples(rows, numbers(data.labels), numbers(data.labels), numbers(), data.shape)
     batch = Batch(numbers(steps, size), numbers(steps, size))
     of_step = (_like((state, examples), mesh, P()), _like(batch, mesh, P(None, AXIS)))

@@ -21,10 +21,16 @@ UNLABELLED = -1
 
 
 class Split(NamedTuple):
-    """Images uint8 [N, H, W, C], C = 1 or 3, and their classes int32 [N], 0 to K - 1, or -1 of an image without."""
+    """Images uint8 [N, H, W, C], C = 1 or 3, and their classes int32 [N], 0 to K - 1, or -1 of an image without; files:
+    what each image's own is called, [N], or None where they share one."""
 
     images: np.ndarray
     labels: np.ndarray
+    files: np.ndarray | None = None
+
+    def at(self, rows: np.ndarray | slice) -> Split:
+        """The images of these indices, or those that a mask says."""
+        return Split(*(None if values is None else values[rows] for values in self))
 
 
 class Dataset(NamedTuple):
@@ -66,7 +72,7 @@ def _called(kind: int, parts: Parts) -> str:
 
 class Unsplit(NamedTuple):
     """A part of a data set as it lies: its images uint8 [N, H, W, C], scaled; what each is called; what its label is
-    called, "" of an image without."""
+    called, "" of an image without. part: "" where the files make no parts."""
 
     part: str
     images: np.ndarray
@@ -83,8 +89,9 @@ def unsplit(data: Data) -> list[Unsplit]:
             if parts.names and values.max() >= len(parts.names):
                 raise InputError(f"{data.name}: {name} label {values.max()} has no name; there are {len(parts.names)}")
             labels = [("" if value == UNLABELLED else _called(value, parts)) for value in values.tolist()]
-            names = list(parts.files.get(name) or (str(number) for number in range(len(part.images))))
-            found.append(Unsplit(name, _scaled(part.images, data), names, labels))
+            names = list(map(str, range(len(part.images)) if part.files is None else part.files))
+            alone = parts.test is None and parts.validation is None
+            found.append(Unsplit("" if alone else name, _scaled(part.images, data), names, labels))
     return found
 
 
@@ -95,7 +102,7 @@ def _first_classes(dataset: Dataset, count: int) -> Dataset:
         raise InputError(f"config.data.classes: {count} is not allowed: {allowed}")
 
     def kept(split: Split | None) -> Split | None:
-        return split and Split(*(rows[(split.labels >= 0) & (split.labels < count)] for rows in split))
+        return split and split.at((split.labels >= 0) & (split.labels < count))
 
     train, test, validation = map(kept, (dataset.train, dataset.test, dataset.validation))
     return dataset._replace(train=train, test=test, validation=validation, classes=count, names=dataset.names[:count])
@@ -118,10 +125,7 @@ def _with_test(parts: Parts, data: Data) -> Parts:
 
 def _parted(part: Part, order: np.ndarray, count: int) -> tuple[Part, Part]:
     """(train, test), the last `count` of `order` being test."""
-    return tuple(
-        Part(part.images[rows], None if part.labels is None else part.labels[rows])
-        for rows in (order[:-count], order[-count:])
-    )
+    return part.at(order[:-count]), part.at(order[-count:])
 
 
 def _checked(parts: Parts, data: Data) -> Dataset:
@@ -144,7 +148,7 @@ def _checked(parts: Parts, data: Data) -> Dataset:
         if len(unknown):
             raise InputError(f"{data.name}: {name} label {unknown[0]} is no train label; must be one of those")
         labels = np.where(values[name] == UNLABELLED, UNLABELLED, np.searchsorted(kinds, values[name]))
-        splits[name] = Split(_scaled(part.images, data), labels.astype(np.int32))
+        splits[name] = Split(_scaled(part.images, data), labels.astype(np.int32), part.files)
     names = tuple(_called(kind, parts) for kind in kinds)
     if len(kinds) < 2:  # nothing to tell apart
         splits = {name: split._replace(labels=np.full_like(split.labels, UNLABELLED)) for name, split in splits.items()}

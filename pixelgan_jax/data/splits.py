@@ -83,10 +83,11 @@ def _without_validation(dataset: Dataset, data: Data) -> tuple[Split, Split]:
         return dataset.train, dataset.validation
     whole = dataset.train
     if dataset.validation is not None:
-        whole = Split(*(np.concatenate(rows) for rows in zip(whole, dataset.validation, strict=True)))
+        both = zip(whole, dataset.validation, strict=True)
+        whole = Split(*(None if any(rows is None for rows in pair) else np.concatenate(pair) for pair in both))
     able = np.flatnonzero(whole.labels != UNLABELLED)
     able = able if len(able) else np.arange(len(whole.labels))
     _, drawn = validation_indices(len(able), data.validation, data.seed)
     held_out = able[drawn]
     kept = np.setdiff1d(np.arange(len(whole.labels)), held_out)
-    return Split(*(rows[kept] for rows in whole)), Split(*(rows[held_out] for rows in whole))
+    return whole.at(kept), whole.at(held_out)

@@ -33,9 +33,9 @@ class DataSpec(NamedTuple):
 
 @flax.struct.dataclass
 class Examples:
-    """What steps take from, on each device: training images as rows, uint8 [M, H·W·C], from which a TPU cuts
-    mini-batches without laying out all images anew, and their `shape` (H, W, C); which of them have labels, int32 [L],
-    and those labels, int32 [L]; the seed int32 [] that every draw follows from."""
+    """What steps take from, on each device: training images uint8 [M, H, W·C], since a TPU would lay out all of them
+    anew before it cuts mini-batches from [M, H, W, C], and their `shape` (H, W, C); which of them have labels, int32
+    [L], and those labels, int32 [L]; the seed int32 [] that every draw follows from."""
 
     rows: Array
     labelled: Array
@@ -46,7 +46,7 @@ class Examples:
     @classmethod
     def of(cls, images: Array, labelled: Array, labels: Array, seed: Array) -> "Examples":
         """Those of images uint8 [M, H, W, C]."""
-        return cls(images.reshape(len(images), -1), labelled, labels, seed, images.shape[1:])
+        return cls(images.reshape(*images.shape[:2], -1), labelled, labels, seed, images.shape[1:])
 
     def images(self, index: Array) -> Array:
         """The images of the indices [B], uint8 [B, H, W, C]."""

@@ -41,7 +41,7 @@ function picture(name, number, label) {
 }
 
 function described(i) {
-  const parts = [`image ${i}`];
+  const parts = [data.files ? data.files[i] : `image ${i}`];
   if (data.labels && data.labels[i] >= 0) parts.push(`label ${className(data.labels[i])}`);
   if (data.categories) parts.push(`${data.kind} ${categoryName(data.categories[i])}`);
   return parts.join(", ");
@@ -62,6 +62,7 @@ function detail(i, sample) {
   const list = panel.append("dl");
   const row = (name, text) => { list.append("dt").text(name); list.append("dd").text(text); };
   row("number", i);
+  if (data.files) row("file", data.files[i]);
   if (data.labels) row("label", data.labels[i] >= 0 ? className(data.labels[i]) : "none");
   if (data.categories) row(data.kind, `${categoryName(data.categories[i])}, ${percent(data.probabilities[i])}${wrong(i) ? ", wrong" : ""}`);
   if (data.codes) row("code", data.codes[i].map((value) => value.toFixed(2)).join(", "));
@@ -146,7 +147,7 @@ function showGallery(title, numbers, focus) {
   tiles.selectAll("*").remove();
   const add = (some) => {
     for (const i of some) {
-      const button = tiles.append("button").attr("type", "button").attr("data-number", i).on("click", () => pick(i));
+      const button = tiles.append("button").attr("type", "button").attr("data-number", i).attr("title", described(i)).on("click", () => pick(i));
       button.append(() => picture("images", i, described(i)));
       if (data.categories) button.append("span").text(`${wrong(i) ? `${className(data.labels[i])} → ` : ""}${categoryName(data.categories[i])} ${percent(data.probabilities[i])}`);
     }
@@ -209,7 +210,7 @@ function drawWall() {
     title.append("small").text(`${own.length} images${said ? `: ${said}` : ""}${mixed.length > 4 ? ", …" : ""}`);
     const pair = row.append("div").attr("class", "pair"), left = pair.append("div").attr("class", "members");
     for (const i of own.slice(0, 10)) {
-      left.append("button").attr("type", "button").attr("data-number", i).on("click", () => pick(i))
+      left.append("button").attr("type", "button").attr("data-number", i).attr("title", described(i)).on("click", () => pick(i))
         .append(() => picture("images", i, described(i)));
     }
     if (own.length > 10) {

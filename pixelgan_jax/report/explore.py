@@ -74,6 +74,7 @@ def _content(explored: Explored) -> dict[str, Any]:
         "images": _sheet(explored.images),
         "labels": explored.labels.tolist() if explored.labels.max() >= 0 else None,
         "names": list(explored.names),
+        "files": None if explored.files is None else explored.files.tolist(),
         "kind": explored.kind,
         "categories": None if categories is None else categories.tolist(),
         "probabilities": None if categories is None else np.round(explored.probabilities.astype(float), 5).tolist(),

@@ -95,7 +95,7 @@ def _labelled(part: Split, task: Task) -> Split:
     seen = part.labels >= 0
     if not seen.any():
         raise InputError(f"config.data.name: {task.config.data.name!r} is not allowed: a figure needs labelled images")
-    return Split(part.images[seen], part.labels[seen])
+    return part.at(seen)
 
 
 def _as_modelled(model: Trained, part: Split) -> np.ndarray:

@@ -34,6 +34,7 @@ class Explored(NamedTuple):
     images: np.ndarray  # uint8 [N, H, W, C]
     labels: np.ndarray  # [N], -1 of an image without
     names: Sequence[str] = ()  # of the classes
+    files: np.ndarray | None = None  # [N]: what each image's own is called
     categories: np.ndarray | None = None  # [N]: the most probable class or cluster
     probabilities: np.ndarray | None = None  # [N], of that
     kind: str = "cluster"  # or "class"

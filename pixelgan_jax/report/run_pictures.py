@@ -44,13 +44,13 @@ def illustrate(trained: Trained, validation: Split) -> Pictures:
 def _shown(validation: Split) -> Split:
     """As many images as are mapped, fewer where they are large."""
     count = max(1, min(MAPPED, MOST_BYTES // validation.images[0].size))
-    return Split(validation.images[:count], validation.labels[:count])
+    return validation.at(slice(count))
 
 
 def _seen(trained: Trained, shown: Split, found: dict[str, np.ndarray]) -> Explored:
     """The images with their labels, and classes or clusters where there are any."""
     told, config = found["log_probabilities"], trained.config
-    seen = Explored(shown.images, shown.labels, trained.names, cluster_classes=trained.cluster_classes)
+    seen = Explored(shown.images, shown.labels, trained.names, shown.files, cluster_classes=trained.cluster_classes)
     if not told.shape[1]:
         return seen
     categories, kind = told.argmax(axis=1), "class" if config.data.labels else "cluster"

@@ -112,6 +112,7 @@ def test_pictures_go_by_their_names(run, tmp_path):
     assert command(experiment, folder, "--mode=predict", f"--input={tmp_path}/in", f"--output={tmp_path}") == 0
     found = rows(tmp_path)
     assert [row["name"] for row in found] == ["a, b/x.png", "c/x.png"]
+    assert [row["part"] for row in found] == ["", ""]  # the folder makes none
     assert [row["label"] for row in found] == ["a, b", "c"]
     one = tmp_path / "in" / "c" / "x.png"
     assert command(experiment, folder, "--mode=predict", f"--input={one}", f"--output={tmp_path}/one") == 0

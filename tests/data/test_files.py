@@ -171,7 +171,7 @@ def test_refuses_mat(tmp_path, case):
 
 
 def test_mat_labels_may_be_doubles(tmp_path):
-    images, labels = read("mat", tmp_path, mat(True, X=SVHN, y=np.array([[10.0], [3.0]])))
+    images, labels, _ = read("mat", tmp_path, mat(True, X=SVHN, y=np.array([[10.0], [3.0]])))
     assert labels.tolist() == [0, 3]
     np.testing.assert_array_equal(images, SVHN.transpose(3, 0, 1, 2))
 
@@ -180,7 +180,7 @@ def test_mat_labels_may_be_doubles(tmp_path):
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_npz_of_any_integers_and_order(tmp_path, dtype, order):
     content = npz(images=npy(np.asarray(IMAGES, order=order)), labels=npy(LABELS.astype(dtype)))
-    images, labels = read("npz", tmp_path, content)
+    images, labels, _ = read("npz", tmp_path, content)
     np.testing.assert_array_equal(images[..., 0], IMAGES)
     np.testing.assert_array_equal(labels, LABELS)
 

@@ -231,6 +231,25 @@ def test_pictures_without_a_test_part(tmp_path):
     assert dataset.names == NAMES and len(dataset.train.images) == 16 and len(dataset.test.images) == 4
 
 
+@pytest.mark.parametrize("names", [NAMES, [""] * 4])
+def test_what_pictures_are_called_follows_them(tmp_path, names):
+    """Into whatever part they are drawn, with validation pictures of their own or not."""
+    for part in (".", "train", "validation", "test"):
+        place = tmp_path / ("whole" if part == "." else f"parts/{part}")
+        write_pictures(place, TRAIN, LABELS, names)
+    for folder, own in ((tmp_path / "whole", ""), (tmp_path / "parts", "train/"), (tmp_path / "parts", "own")):
+        asked = data(folder, validation=0 if own == "own" else 3)
+        parts, seen = split(load(asked), asked), []
+        for name in ("train", "validation", "test"):
+            for image, called in zip(getattr(parts, name).images, getattr(parts, name).files, strict=True):
+                place = next(path for path in (folder / name / called, folder / "train" / called, folder / called)
+                             if path.exists())  # fmt: skip
+                np.testing.assert_array_equal(image[..., 0], np.asarray(Image.open(place)))
+                seen.append((name, called))
+        assert len(set(seen)) == len(seen) == (60 if own else 20)
+    assert load(data(tmp_path / "whole")).train.files[0].endswith(".png")
+
+
 def test_pictures_without_labels(tmp_path):
     write_pictures(tmp_path, TRAIN, np.zeros(20, int), [""])
     dataset = load(data(tmp_path))

@@ -30,7 +30,7 @@ def check(kind: str, folder: Path, content: bytes, claim: int = 0) -> None:
     """Reads the content as a file of that kind; it has images and labels, or is refused."""
     with bounded(claim + len(content)):
         try:
-            images, labels = read(kind, folder, content)
+            images, labels, _ = read(kind, folder, content)
         except InputError as error:
             check_line(error)
             assert f"{folder}/" in str(error)

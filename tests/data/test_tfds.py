@@ -127,7 +127,7 @@ def test_fashion_mnist_as_tfds_prepares_it(shared_data, tmp_path):
     read = read_elsewhere("fashion_mnist", tmp_path, tmp_path / "read.npz")
     expected = load(data("fashion_mnist", raw))
     for part, prefix in (("train", ""), ("test", "test_")):
-        images, labels = getattr(expected, part)
+        images, labels, _ = getattr(expected, part)
         got = read[f"{prefix}images"], read[f"{prefix}labels"]
         assert got[0].shape == images.shape and got[0].dtype == np.uint8
         # TFDS shuffles what it prepares

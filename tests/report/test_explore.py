@@ -180,6 +180,7 @@ ABSENT = {
     "one class": {"labels": np.zeros(60, int), "categories": np.zeros(60, int), "names": ("a",), "category_count": 1},
     "colour": {"images": RANDOM.randint(0, 256, (60, 64, 64, 3), dtype=np.uint8)},
     "hostile names": {"names": HOSTILE},
+    "hostile files": {"files": np.array([HOSTILE[0]] * 60)},
     "named clusters": {"kind": "cluster", "cluster_classes": HOSTILE},
     "all alike": {"codes": np.zeros((60, 2))},
 }
@@ -196,4 +197,7 @@ def test_what_there_is_not_is_left_out(case, browser, tmp_path):
         assert page.locator(f"#{section}").is_visible() == (getattr(made, there) is not None)
     if case == "hostile names":
         assert HOSTILE[0] in page.inner_text("#confusion")
+    if case == "hostile files":
+        assert HOSTILE[0] in page.inner_text("#map .detail")
+        assert page.get_attribute("#wall button[data-number]", "title").startswith(HOSTILE[0])
     assert len(told) == 1

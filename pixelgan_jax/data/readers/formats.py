@@ -128,8 +128,10 @@ def _idx_part(folder: Path, prefix: str, part: str, found: dict[tuple[str, str],
         found.get((part, kind), folder / f"{prefix}{usual}-{kind}-idx{rank}-ubyte")
         for kind, rank in (("images", 3), ("labels", 1))
     )
-    pixels, told = files.read_idx(images, labels)
-    return Part(np.ascontiguousarray(pixels.swapaxes(1, 2)) if prefix.startswith("emnist") else pixels, told)
+    part = files.read_idx(images, labels)
+    if prefix.startswith("emnist"):
+        return part._replace(images=np.ascontiguousarray(part.images.swapaxes(1, 2)))
+    return part
 
 
 def read_svhn(path: Path, data: Data) -> Parts | None:
@@ -164,9 +166,9 @@ def read_cifar(path: Path, data: Data) -> Parts | None:
         batches = sorted(place.glob("data_batch_*.bin"))
         if batches:
             train = [files.read_records(file, 1) for file in batches]
-            images, labels = (np.concatenate(rows) for rows in zip(*train, strict=True))
+            whole = Part(*(np.concatenate([getattr(each, name) for each in train]) for name in ("images", "labels")))
             names = _names(place / "batches.meta.txt")
-            return Parts(Part(images, labels), files.read_records(place / "test_batch.bin", 1), names=names)
+            return Parts(whole, files.read_records(place / "test_batch.bin", 1), names=names)
         if (place / "train.bin").exists():
             names = _names(place / "fine_label_names.txt")
             return Parts(*(files.read_records(place / f"{part}.bin", 2) for part in ("train", "test")), None, names)

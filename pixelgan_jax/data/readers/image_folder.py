@@ -59,12 +59,8 @@ def read(folder: Path, side: int) -> Parts:
     paths = [path for by_class in files.values() for paths in by_class.values() for path in paths]
     shape = shape_of((Picture(str(path), path) for path in paths), side)
     classes = names if names != ("",) else None
-    parts = {part: _part(by_class, names, shape, side) for part, by_class in files.items()}
-    called = {
-        part: tuple(str(path.relative_to(folder)) for path in _in_order(by_class, names))
-        for part, by_class in files.items()
-    }
-    return Parts(parts["train"], parts.get("test"), parts.get("validation"), classes, resized_note(side), called)
+    parts = {part: _part(folder, by_class, names, shape, side) for part, by_class in files.items()}
+    return Parts(parts["train"], parts.get("test"), parts.get("validation"), classes, resized_note(side))
 
 
 def _first(folder: Path, names: Iterable[str]) -> Path | None:
@@ -94,20 +90,18 @@ def _files(folder: Path, root: str) -> dict[str, list[Path]]:
     return by_class or {"": loose}
 
 
-def _in_order(by_class: dict[str, list[Path]], names: tuple[str, ...]) -> list[Path]:
-    return [path for name in names for path in by_class.get(name, [])]
-
-
-def _part(by_class: dict[str, list[Path]], names: tuple[str, ...], shape: tuple[int, int, int], side: int) -> Part:
-    images = pixels([Picture(str(path), path) for path in _in_order(by_class, names)], shape, side)
-    if names == ("",):
-        return Part(images, None)
+def _part(
+    folder: Path, by_class: dict[str, list[Path]], names: tuple[str, ...], shape: tuple[int, int, int], side: int
+) -> Part:
+    paths = [path for name in names for path in by_class.get(name, [])]
+    images = pixels([Picture(str(path), path) for path in paths], shape, side)
     labels = np.repeat(np.arange(len(names)), [len(by_class.get(name, [])) for name in names])
-    return Part(images, labels)
+    files = np.array([str(path.relative_to(folder)) for path in paths])
+    return Part(images, None if names == ("",) else labels, files)
 
 
 def read_one(path: Path, side: int) -> Parts:
     """A single picture."""
     picture = Picture(str(path), path)
     images = pixels([picture], shape_of([picture], side), side)
-    return Parts(Part(images, None), notes=resized_note(side), files={"train": (path.name,)})
+    return Parts(Part(images, None, np.array([path.name])), notes=resized_note(side))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -11,19 +9,23 @@ import numpy as np
 
 class Part(NamedTuple):
     """Images uint8 [N, H, W, C], C = 1 or 3; labels integers [N], [N, 1] or one-hot [N, K], -1 of an image that has
-    none, or None where no image has one."""
+    none, or None where no image has one; files: what each image's own is called, [N], or None where they share one."""
 
     images: np.ndarray
     labels: np.ndarray | None
+    files: np.ndarray | None = None
+
+    def at(self, rows: np.ndarray | slice) -> Part:
+        """The images of these indices, in their order."""
+        return Part(*(None if values is None else values[rows] for values in self))
 
 
 class Parts(NamedTuple):
     """test: None where the files do not say which images are test. names: of the classes, where labels count them from
-    0. notes: what was done to the images, in a line each. files: of each part, what its images' own are called."""
+    0. notes: what was done to the images, in a line each."""
 
     train: Part
     test: Part | None = None
     validation: Part | None = None
     names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
-    files: Mapping[str, tuple[str, ...]] = MappingProxyType({})

@@ -274,7 +274,7 @@ def test_average_warms_up_and_covers_statistics():
 
 @pytest.mark.parametrize("steps", [1, 2, 10])
 def test_schedules_work_for_any_number_of_steps(steps):
-    for schedule in ("cosine", "constant"):
+    for schedule in ("cosine", "step", "constant"):
         config = tiny.model(train={"steps": steps}, optim={"schedule": schedule, "warmup": 0.5}).config
         rates = [float(learning_rate(config, "generator")(i)) for i in range(steps)]
         assert all(0.0 <= rate <= 1.000001 * config.optim.generator_rate for rate in rates)
@@ -282,6 +282,21 @@ def test_schedules_work_for_any_number_of_steps(steps):
     config = tiny.model(train={"steps": 100}, optim={"warmup": 0.1}).config
     rate = learning_rate(config, "supervised")
     np.testing.assert_allclose([rate(0), rate(5), rate(10), rate(100)], [0.0, 5e-4, 1e-3, 0.0], atol=1e-9)
+    config = tiny.model(train={"steps": 100}, optim={"warmup": 0.1, "schedule": "step"}).config
+    rate = learning_rate(config, "supervised")
+    np.testing.assert_allclose([rate(5), rate(10), rate(49), rate(50), rate(99)], [5e-4, 1e-3, 1e-3, 1e-4, 1e-4])
+
+
+def test_sgd_moves_by_the_rate_and_what_momentum_keeps():
+    """Two updates by one gradient: the rate times it, then that times 1 + momentum."""
+    config = tiny.model(optim={"optimizer": "sgd", "schedule": "constant", "adversarial_momentum": 0.1}).config
+    params, gradients = {"discriminator": {"a": jnp.zeros(2)}}, {"discriminator": {"a": jnp.array([3.0, -4.0])}}
+    optimizer = optimizers(config)["discriminator"]
+    first, state = optimizer.update(gradients, optimizer.init(params), params)
+    second, _ = optimizer.update(gradients, state, params)
+    moved = -config.optim.discriminator_rate * np.array([3.0, -4.0])
+    np.testing.assert_allclose(first["discriminator"]["a"], moved, rtol=1e-6)
+    np.testing.assert_allclose(second["discriminator"]["a"], 1.1 * moved, rtol=1e-6)
 
 
 def test_clipping_bounds_the_gradient_an_optimizer_sees():

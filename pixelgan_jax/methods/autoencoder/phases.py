@@ -44,27 +44,32 @@ def _phase(config: AutoencoderConfig, name: str) -> Phase:
 
 
 def learning_rate(config: AutoencoderConfig, phase: str) -> optax.Schedule:
-    """The rate of a phase over the run: a linear warm-up, then constant or a cosine to zero."""
+    """The rate of a phase over the run: a linear warm-up, then constant, a cosine to zero, or a step to a tenth."""
     optim, steps = config.optim, config.train.steps
     rate = getattr(optim, f"{phase}_rate")
     warmup = int(optim.warmup * steps)
     rest = max(1, steps - warmup)
-    after = optax.cosine_decay_schedule(rate, rest) if optim.schedule == "cosine" else optax.constant_schedule(rate)
+    after = {
+        "cosine": optax.cosine_decay_schedule(rate, rest),
+        "step": optax.piecewise_constant_schedule(rate, {max(1, steps // 2 - warmup): 0.1}),
+        "constant": optax.constant_schedule(rate),
+    }[optim.schedule]
     if not warmup:
         return after
     return optax.join_schedules([optax.linear_schedule(0.0, rate, warmup), after], [warmup])
 
 
 def optimizers(config: AutoencoderConfig) -> dict[str, optax.GradientTransformation]:
-    """An Adam for each phase, after clipping by the global norm where the configuration asks for it."""
+    """An optimizer for each phase, after clipping by the global norm where the configuration asks for it."""
     made = {}
     for phase in phases(config):
         adversarial = phase.name in ("discriminator", "generator")
         momentum = config.optim.adversarial_momentum if adversarial else config.optim.momentum
         clip = optax.clip_by_global_norm(config.optim.clip) if config.optim.clip else optax.identity()
-        adam = optax.adam(learning_rate(config, phase.name), b1=momentum)
+        rate = learning_rate(config, phase.name)
+        moved = optax.sgd(rate, momentum) if config.optim.optimizer == "sgd" else optax.adam(rate, b1=momentum)
         # one vector for all leaves: one kernel where there would be dozens
-        made[phase.name] = optax.flatten(optax.chain(clip, adam))
+        made[phase.name] = optax.flatten(optax.chain(clip, moved))
     return made
 
 

@@ -89,13 +89,18 @@ class Prior:
 
 @dataclass(frozen=True)
 class Optim:
-    reconstruction_rate: float = real(0, 1e-3, "Adam's, encoder and decoder", above=True)
-    discriminator_rate: float = real(0, 5e-4, "Adam's, discriminator", above=True)
-    generator_rate: float = real(0, 1e-3, "Adam's, encoder against the discriminator", above=True)
-    supervised_rate: float = real(0, 1e-3, "Adam's, encoder on labels", above=True)
-    momentum: float = real(0, 0.9, "Adam's b1 for reconstruction and labels", high=1, below=True)
-    adversarial_momentum: float = real(0, 0.5, "Adam's b1 for discriminator and generator", high=1, below=True)
-    schedule: str = choice(("cosine", "constant"), "cosine", "of the rates; cosine: to zero over the run")
+    optimizer: str = choice(("adam", "sgd"), "adam", "of every phase; sgd: with momentum", absent="adam")
+    reconstruction_rate: float = real(0, 1e-3, "the optimizer's, encoder and decoder", above=True)
+    discriminator_rate: float = real(0, 5e-4, "the optimizer's, discriminator", above=True)
+    generator_rate: float = real(0, 1e-3, "the optimizer's, encoder against the discriminator", above=True)
+    supervised_rate: float = real(0, 1e-3, "the optimizer's, encoder on labels", above=True)
+    momentum: float = real(0, 0.9, "reconstruction's and labels'; of adam its b1", high=1, below=True)
+    adversarial_momentum: float = real(0, 0.5, "discriminator's and generator's; of adam its b1", high=1, below=True)
+    schedule: str = choice(
+        ("cosine", "step", "constant"),
+        "cosine",
+        "of the rates; cosine: to zero over the run; step: a tenth from half of the run on",
+    )
     warmup: float = real(0, 0.0, "part of the run in which rates grow linearly from zero", high=1, below=True)
     clip: float = real(0, 0.0, "largest global gradient norm of a phase; 0: no clipping")
     ema: float = real(0, 0.999, "decay of the averaged parameters that are evaluated", high=1, below=True)

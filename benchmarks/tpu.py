@@ -20,6 +20,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -317,6 +318,7 @@ def main() -> None:
         kept = json.loads(path.read_text())["programs"] if path.exists() else {}
         circumstances = timing.circumstances()
         made = {key: circumstances[key] for key in ("date", "git_commit", "versions")}
+        made["versions"]["libtpu"] = metadata.version("libtpu")
         timing.write({"programs": kept | {name: made | row}}, plot, arguments.out, "tpu")
 
 

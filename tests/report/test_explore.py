@@ -1,6 +1,7 @@
 """explore.html in a real browser: it opens without an error or a request, and shows what the model made of an image."""
 
 import csv
+import importlib
 import json
 import re
 import shutil
@@ -8,6 +9,7 @@ import shutil
 import numpy as np
 import pytest
 
+import pixelgan_jax as pg
 from pixelgan_jax.cli import run_command
 from pixelgan_jax.config import Data
 from pixelgan_jax.data.sources import load
@@ -15,6 +17,7 @@ from pixelgan_jax.data.splits import split
 from pixelgan_jax.report import explore
 from pixelgan_jax.report.pictures import Explored
 from tests.commands.test_predict import SMALL, command
+from tests.test_experiments import CHANNELS, RUNS, stand_in
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -82,16 +85,16 @@ def run(request, tmp_path_factory):
     return request.param, folder
 
 
-def opened(browser, path, width=1280):
-    """The page, which has neither logged anything nor asked for any file but itself."""
+def opened(browser, path, width=1280, ready="body[data-ready=yes]", alone=True):
+    """The page, which has not logged anything, nor if `alone` asked for any file but itself; and what it asked for."""
     page, told = browser.new_page(viewport={"width": width, "height": 900}), []
     page.on("console", lambda message: told.append(message.text))
     page.on("pageerror", lambda error: told.append(str(error)))
     page.on("dialog", lambda dialog: (told.append(dialog.message), dialog.dismiss()))
     page.on("request", lambda request: told.append(request.url) if not request.url.startswith("data:") else None)
     page.goto(f"file://{path}")
-    page.wait_for_selector("body[data-ready=yes]")
-    assert told == [f"file://{path}"]
+    page.wait_for_selector(ready)
+    assert told == [f"file://{path}"] or not alone
     return page, told
 
 
@@ -201,3 +204,50 @@ def test_what_there_is_not_is_left_out(case, browser, tmp_path):
         assert HOSTILE[0] in page.inner_text("#map .detail")
         assert page.get_attribute("#wall button[data-number]", "title").startswith(HOSTILE[0])
     assert len(told) == 1
+
+
+# of the networks of each method, to compile in seconds
+SMALLER = {
+    "autoencoder": [*SMALL, "--config.model.first_kernel=3"],
+    "catgan": ["--config.catgan.blocks=(4,)", "--config.catgan.head=(4,)", "--config.catgan.generator_units=8",
+               "--config.catgan.generator_features=4"],
+    "infogan": ["--config.infogan.channels=(4, 4)", "--config.infogan.units=8", "--config.infogan.code_units=8",
+                "--config.infogan.generator_units=8", "--config.infogan.generator_features=4"],
+    "temporal_ensembling": ["--config.ensembling.blocks=(4,)", "--config.ensembling.head=(4,)"],
+}  # fmt: skip
+PLANES = ("digits_gaussian", "mnist_gaussian")  # whose codes are two-dimensional and Gaussian
+RUNNABLE = [name for name in RUNS if name != "base"]
+
+
+def own(config, name, folder):
+    """Flags that give an experiment random images of its data's shape and kinds, and no time to learn."""
+    flags = [*SMALLER[config.method.name], "--config.train.steps=1", "--config.train.batch_size=8"]
+    if config.data.name != "digits":
+        shape, classes = CHANNELS.get(name, (28, 28, 1)), 5 if name == "norb" else 10
+        flags += [f"--config.data.name={stand_in(folder, shape, classes)}", "--config.data.validation=10"]
+        flags += [f"--config.data.labels={min(config.data.labels, classes)}"]
+    return flags
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_every_experiments_pages_show_what_its_method_has_and_nothing_else(name, browser, tmp_path):
+    config = importlib.import_module(f"experiments.{name}").get_config()
+    folder = tmp_path / "run"
+    assert command(name, folder, *own(config, name, tmp_path)) == 0
+    method = pg.load(folder)._method
+    page, told = opened(browser, folder / "explore.html")
+    categories = method.code.categories or config.data.labels
+    coded = bool(method.code.width or config.data.labels)
+    assert page.locator("#map").is_visible() == coded
+    assert page.locator("#wall").is_visible() == page.locator("#confusion").is_visible() == bool(categories)
+    drawn = page.locator("#wall canvas[data-sheet=rows]").count()
+    assert (drawn > 0) == bool(method.draw and method.code.categories)
+    assert (page.locator("#map canvas[data-sheet=plane]").count() > 0) == (name in PLANES)
+    assert len(told) == 1
+    page, told = opened(browser, folder / "report.html", ready="body", alone=False)
+    assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+    written = {path.stem for path in (folder / "samples").glob("*.png")}
+    assert page.locator("img").count() == len(written)
+    assert ("prior" in written) == bool(method.draw) and ("completions" in written) == method.completes
+    assert all(url.startswith(f"file://{folder}/") for url in told)

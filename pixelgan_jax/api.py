@@ -100,16 +100,16 @@ class TrainedModel:
         return self._class_values(told.shape[1])[told.argmax(axis=1)]
 
     def _class_values(self, count: int) -> np.ndarray:
-        """What each class is called: int32 [K] where all are numbers, else text [K]."""
-        names = self._trained.names or tuple(str(number) for number in range(count))
-        return np.array(names, np.int32 if all(name.isdigit() for name in names) else None)
+        """What each class is called, [K]."""
+        return _values(self._trained.names or tuple(str(number) for number in range(count)))
 
     def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """What `--mode predict` writes of images, as far as the method can say it.
 
-        "class" [N], as of `classify`, or "cluster" int32 [N], and its "probability" [N]; "code" [N, D], as of `encode`;
-        "log_prob_nats" and "bits_per_dim" [N], log p(x | z) of a draw z of q(z | x). Raises ValueError for other than
-        uint8 [N, H, W, C], N at least 1.
+        "class" [N], as of `classify`, or "cluster" int32 [N] and "cluster_class" [N], the class that it is named after,
+        where the data had labels; its "probability" [N]; "code" [N, D], as of `encode`; "log_prob_nats" and
+        "bits_per_dim" [N], log p(x | z) of a draw z of q(z | x). Raises ValueError for other than uint8 [N, H, W, C],
+        N at least 1.
         """
         images = self._images(images)
         if not len(images):
@@ -119,7 +119,8 @@ class TrainedModel:
         if category is None:
             return found
         if not self.config.data.labels:
-            return {"cluster": category} | found
+            named = self._trained.cluster_classes
+            return {"cluster": category} | ({"cluster_class": _values(named)[category]} if named else {}) | found
         return {"class": self._class_values(int(category.max()) + 1)[category]} | found
 
     def log_prob(self, images: np.ndarray, code: np.ndarray) -> np.ndarray:
@@ -216,6 +217,11 @@ class TrainedModel:
         if not np.all(np.isfinite(code)):
             raise ValueError("code: must be finite")
         return code.astype(np.float32)
+
+
+def _values(names: tuple[str, ...]) -> np.ndarray:
+    """int32 [K] where all are numbers, else text [K]."""
+    return np.array(names, np.int32 if all(name.isdigit() for name in names) else None)
 
 
 def _is_number(value) -> bool:

@@ -18,16 +18,17 @@ from pixelgan_jax.config.convert import describe
 from pixelgan_jax.errors import InputError, one_line
 from pixelgan_jax.methods.registry import CONFIGS
 from pixelgan_jax.nn.xla_cpu import memory
-from pixelgan_jax.training import loop, processes
+from pixelgan_jax.training import exported, loop, processes
 from pixelgan_jax.training.signals import Interrupted, handled_by
 from pixelgan_jax.training.workdir import own_path
 
 MODES = (*run.MODES, "predict", "export", *tables_and_figures.MODES)
-FLAGS = ("config", "mode", "workdir", "input", "output", *processes.FLAGS)
+FLAGS = ("config", "mode", "workdir", "input", "output", "weights", *processes.FLAGS)
 HELP = ("--help", "--helpfull", "-h")
 USAGE = f"""\
 usage: python -m pixelgan_jax.main --config experiments/NAME.py [--mode {"|".join(MODES)}] [--workdir DIR]
                                    [--config.group.field=value ...] [--input FILE [--output DIR]]
+                                   [--weights {"|".join(exported.STORED)}]
                                    [--coordinator_address HOST:PORT --num_processes N --process_id I]
 
   --config    the experiment: a Python file whose get_config() returns a ConfigDict
@@ -39,6 +40,7 @@ usage: python -m pixelgan_jax.main --config experiments/NAME.py [--mode {"|".joi
   --workdir   where everything is kept; runs/NAME unless given
   --input     with predict: images in any format that training reads (docs/data.md)
   --output    with predict: the folder that its files are written into; the workdir unless given
+  --weights   with export: float32, which gives what the workdir gives, or int8, large kernels in a quarter of the bytes
   --coordinator_address, --num_processes, --process_id   one run over N processes: the same command for each, with I
               from 0 to N - 1, and process 0's host and a free port of it; not needed on Cloud TPU
 
@@ -59,6 +61,7 @@ class Command(NamedTuple):
     member: processes.Member | None
     input: str
     output: Path
+    weights: str
 
 
 def parse(arguments: list[str]) -> Command:
@@ -76,14 +79,18 @@ def parse(arguments: list[str]) -> Command:
     config = experiment.typed(file, values, overrides)
     name = Path(file).stem
     workdir = own_path("--workdir", flags.get("workdir", os.path.join("runs", name)))
-    for flag in ("input", "output"):
-        if flag in flags and mode != "predict":
-            raise InputError(f"--{flag}: must be given with --mode predict alone")
+    for flag, own in (("input", "predict"), ("output", "predict"), ("weights", "export")):
+        if flag in flags and mode != own:
+            raise InputError(f"--{flag}: must be given with --mode {own} alone")
+    weights = flags.get("weights", exported.STORED[0])
+    if weights not in exported.STORED:
+        raise InputError(f"--weights {weights}: must be one of {', '.join(exported.STORED)}")
     if mode == "predict" and "input" not in flags:
         raise InputError("--input: missing; must be a file or folder of images, or the name of a data set")
     output = own_path("--output", flags["output"]) if "output" in flags else workdir
     member = processes.member(flags)
-    return Command(name, config, mode, workdir, file, names, overrides, member, flags.get("input", ""), output)
+    asked = flags.get("input", "")
+    return Command(name, config, mode, workdir, file, names, overrides, member, asked, output, weights)
 
 
 def _split(arguments: list[str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -132,7 +139,7 @@ def execute(command: Command) -> None:
         return
     if command.mode == "export":
         run.check_owner(command.experiment, command.workdir)
-        export.execute(command.experiment, command.workdir, command.workdir / "export")
+        export.execute(command.experiment, command.workdir, command.workdir / "export", command.weights)
         return
     processes.join(command.member, {"--config": command.experiment, "--mode": command.mode, **_fields(command.config)})
     replicates.execute(command.mode, command.experiment, command.config, command.workdir)

@@ -16,17 +16,22 @@ from pixelgan_jax.training.workdir import write_whole
 KEPT = ("validation", "test", "device", "versions", "git_commit", "warnings")  # of results.json
 UNITS = ("%", "nats")  # that a title does not tell by itself
 LICENCE = "Apache-2.0"
+PRECISION = {
+    "float32": "float32",
+    "int8": "large kernels in 8 bits with a scale for each of their channels; the figures are those of float32",
+}
 
 
-def execute(experiment: str, workdir: Path, folder: Path) -> None:
-    """Writes the workdir's model, config.json and README.md into `folder`. Raises InputError where there is none."""
+def execute(experiment: str, workdir: Path, folder: Path, weights: str) -> None:
+    """Writes the workdir's model, its weights stored as exported.STORED says, config.json and README.md into `folder`.
+    Raises InputError where there is none."""
     model, data = trained.load_workdir(workdir)
     results = _results(workdir, model.step)
     meta = exported.Meta(
         experiment, _placeless(model.config), data, model.step, model.names, model.cluster_classes, results
     )
-    exported.write(folder, model.variables, meta)
-    write_whole(folder / "README.md", card(experiment, model, data, results))
+    exported.write(folder, model.variables, meta, weights)
+    write_whole(folder / "README.md", card(experiment, model, data, results, weights))
     size = sum(path.stat().st_size for path in folder.iterdir())
     print(f"step {model.step}; {folder}: {size / 2**20:.1f} MiB; pg.load({str(folder)!r})", flush=True)
 
@@ -48,7 +53,7 @@ def _results(workdir: Path, step: int) -> dict[str, Any]:
         return {}
 
 
-def card(experiment: str, model: Trained, data: DataSpec, results: dict[str, Any]) -> str:
+def card(experiment: str, model: Trained, data: DataSpec, results: dict[str, Any], weights: str) -> str:
     """The model card, Markdown."""
     height, width, channels = data.shape
     lines = [
@@ -60,7 +65,8 @@ def card(experiment: str, model: Trained, data: DataSpec, results: dict[str, Any
         "",
         f"- **Data**: {_data(model.config)}, {height}×{width}×{channels}, {data.images:,} training images,"
         f" {data.labels:,} of them with labels. No copy of it is here; its licence is its makers'.",
-        f"- **Code**: commit {results.get('git_commit') or 'unknown'}; weights are the averaged ones, float32.",
+        f"- **Code**: commit {results.get('git_commit') or 'unknown'}; weights are the averaged ones,"
+        f" {PRECISION[weights]}.",
         f"- **Licence** of the weights: {LICENCE}. Meant for research; it knows nothing but such images.",
         "",
     ]

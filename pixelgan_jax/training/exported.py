@@ -28,6 +28,9 @@ from pixelgan_jax.training.workdir import write_json, write_whole
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"
 FORMAT = 1
+STORED = ("float32", "int8")  # how weights may be stored
+COMPACT = 1 << 14  # values from which int8 stores a kernel in 8 bits
+SCALE = "/scale"  # of the kernel's name, the name of its scales
 MOST_DESCRIPTION = 1 << 24  # bytes
 MOST_HEADER = 1 << 20  # bytes that safetensors says of a method's arrays, at most
 
@@ -50,9 +53,11 @@ def _named(variables: Any) -> dict[str, Any]:
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
-def write(folder: Path, variables: Any, meta: Meta) -> None:
-    """Writes model.safetensors and config.json into the folder, each whole or not at all."""
+def write(folder: Path, variables: Any, meta: Meta, weights: str = STORED[0]) -> None:
+    """Writes model.safetensors and config.json into the folder, each whole or not at all. weights: of STORED."""
     arrays = {name: np.ascontiguousarray(jax.device_get(leaf)) for name, leaf in _named(variables).items()}
+    if weights == "int8":
+        arrays = _compact(arrays)
     content = safetensors.numpy.save(arrays, {"format": "flax"})
     described = {
         "format": FORMAT,
@@ -68,6 +73,30 @@ def write(folder: Path, variables: Any, meta: Meta) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / WEIGHTS, content)
     write_json(folder / DESCRIPTION, described | {"checksum": _checksum(described)})
+
+
+def _compact(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays, large kernels [..., C] being int8 times a scale of each of C channels, float32 [C]."""
+    made: dict[str, np.ndarray] = {}
+    for name, array in arrays.items():
+        if array.dtype != np.float32 or array.ndim < 2 or array.size < COMPACT:
+            made[name] = array
+            continue
+        largest = np.abs(array).max(axis=tuple(range(array.ndim - 1)))
+        scale = np.maximum(largest / 127, np.finfo(np.float32).tiny).astype(np.float32)
+        made |= {name: np.rint(array / scale).astype(np.int8), name + SCALE: scale}
+    return made
+
+
+def _whole(arrays: dict[str, np.ndarray], name: str) -> np.ndarray | None:
+    """The array of this name, as it was before `_compact`; None where there is none."""
+    array, scale = arrays.get(name), arrays.get(name + SCALE)
+    if array is None or scale is None:
+        return array
+    if array.dtype != np.int8 or scale.dtype != np.float32 or scale.shape != array.shape[-1:]:
+        raise ValueError(f"{name} is not 8 bits with a scale for each channel")
+    with np.errstate(all="ignore"):  # a scale may be anything
+        return array * scale
 
 
 def _checksum(described: dict[str, Any]) -> int:
@@ -91,10 +120,12 @@ def read(path: Path, like: Callable[[Meta], Any]) -> tuple[Any, Meta]:
         if hashlib.sha256(content).hexdigest() != sha256:
             raise ValueError(f"the checksum of {WEIGHTS} differs from the one saved")
         arrays = safetensors.numpy.load(content)
+        leaves = []
         for name, leaf in named.items():
-            if name not in arrays or arrays[name].shape != leaf.shape or arrays[name].dtype != leaf.dtype:
+            array = _whole(arrays, name)
+            if array is None or array.shape != leaf.shape or array.dtype != leaf.dtype:
                 raise ValueError(f"{name} is not {leaf.dtype} {list(leaf.shape)}")
-        leaves = [arrays[name] for name in named]
+            leaves.append(array)
         return jax.tree.unflatten(jax.tree.structure(wanted), leaves), meta
     except InputError:
         raise

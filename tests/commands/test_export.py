@@ -89,6 +89,42 @@ def test_predict_takes_an_export(run, tmp_path):
     assert rows(tmp_path / folder.name) == rows(tmp_path / export.name)
 
 
+def test_weights_of_8_bits_take_a_quarter_and_change_next_to_nothing(tmp_path):
+    """Of a digits run at full width, large kernels; the export of before is replaced."""
+    folder, images = tmp_path / "run", load(Data()).test.images
+    assert command("digits", folder, "--config.train.steps=20", "--config.sample.count=4") == 0
+    assert command("digits", folder, "--mode=export") == 0
+    whole, size = pg.load(folder / "export"), (folder / "export" / exported.WEIGHTS).stat().st_size
+    assert command("digits", folder, "--mode=export", "--weights=int8") == 0
+    small = pg.load(folder / "export")
+    assert (folder / "export" / exported.WEIGHTS).stat().st_size < 0.4 * size
+    assert "in 8 bits" in (folder / "export" / "README.md").read_text()
+    np.testing.assert_allclose(small.encode(images), whole.encode(images), atol=0.02)
+    code = whole.encode(images)
+    ours, theirs = (model.log_prob(images, code).sum(axis=(1, 2)) for model in (small, whole))
+    np.testing.assert_allclose(ours, theirs, rtol=5e-3)
+
+
+def test_a_kernel_of_8_bits_is_within_half_a_step(tmp_path):
+    """Channels of one value, of zeros and of other sizes; a scale that does not fit is refused."""
+    kernel = np.random.RandomState(0).normal(size=(3, 3, 64, 64)).astype(np.float32) * np.logspace(-3, 3, 64)
+    kernel = kernel.astype(np.float32)
+    kernel[..., 0], kernel[..., 1] = 0, 2.5
+    variables = {"a": kernel, "b": np.ones(1 << 15, np.float32)}
+    like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), variables)
+    meta = exported.Meta("digits", from_dict(digits.get_config()), exported.DataSpec((8, 8, 1), 10), 3, (), (), {})
+    exported.write(tmp_path, variables, meta, "int8")
+    read, _ = exported.read(tmp_path, lambda meta: like)
+    np.testing.assert_array_equal(read["b"], variables["b"])
+    step = np.abs(kernel).max(axis=(0, 1, 2)) / 127
+    assert np.all(np.abs(read["a"] - kernel) <= 0.501 * step)
+    np.testing.assert_allclose(read["a"][..., :2], kernel[..., :2], rtol=1e-6)
+    arrays = safetensors.numpy.load((tmp_path / exported.WEIGHTS).read_bytes())
+    broken = {"a": arrays["a"], "b": arrays["b"], "a/scale": arrays["a/scale"][:3]}
+    with pytest.raises(ValueError, match="a is not 8 bits with a scale for each channel"):
+        exported._whole(broken, "a")
+
+
 @pytest.mark.parametrize("seeds", [1, 2])
 @pytest.mark.parametrize("mode", ["train", "evaluate", "sample"])
 def test_an_export_is_no_workdir_to_train_in(run, capsys, mode, seeds):

@@ -80,7 +80,7 @@ def test_python_says_the_same(run, tmp_path):
     np.savez(tmp_path / "own.npz", images=DIGITS.test.images[:7])
     assert command(experiment, folder, "--mode=predict", f"--input={tmp_path}/own.npz", f"--output={tmp_path}") == 0
     found, said = rows(tmp_path), pg.load(folder).predict(DIGITS.test.images[:7])
-    for column in ("class", "cluster", "probability", "log_prob_nats", "bits_per_dim"):
+    for column in ("class", "cluster", "cluster_class", "probability", "log_prob_nats", "bits_per_dim"):
         assert (column in said) == (column in found[0])
         if column in said:
             np.testing.assert_allclose([float(row[column]) for row in found], said[column].astype(float), atol=1e-4)
@@ -149,6 +149,8 @@ def test_what_cannot_be_read_is_one_line_and_nothing_is_written(run, tmp_path, c
         (["--mode=predict"], "--input: missing"),
         (["--mode=sample", "--input=x"], "--input: must be given with --mode predict alone"),
         (["--mode=train", "--output=x"], "--output: must be given with --mode predict alone"),
+        (["--mode=predict", "--input=digits", "--weights=int8"], "--weights: must be given with --mode export alone"),
+        (["--mode=export", "--weights=int4"], "--weights int4: must be one of float32, int8"),
         (["--mode=predict", "--input=digits", "--config.model.channels=9"], "config.model.channels: 9 differs from"),
     ],
 )

@@ -138,7 +138,7 @@ def _trips(condition: list[re.Match]) -> int:
 def _scope(found: re.Match | None) -> str:
     """The source's names, without those of JAX's own transformations' bodies: "jvp(Encoder)/Conv_0/conv"."""
     if not found:
-        return "copies and others without a name"
+        return "unnamed"
     dropped = r"jit\([^)]*\)/|shard_map/|while/body/|closed_call/|checkpoint/|remat\d*/"
     return re.sub(dropped, "", found[1])
 
@@ -263,27 +263,20 @@ def estimate(experiment: str, batch: int, topology: str, program: str) -> dict:
 def plot(results: dict, path: Path) -> None:
     """Where the cycles go: a bar a program, cut by parts of the model."""
     rows = list(results["programs"].items())
-    figure, axis = plt.subplots(figsize=(11, 1.2 + 0.62 * len(rows)))
-    colours = plt.get_cmap("tab20").colors
+    figure, axis = plt.subplots(figsize=(14, 1.2 + 0.62 * len(rows)))
+    colours = [colour for name in ("Pastel1", "Set3", "Pastel2") for colour in plt.get_cmap(name).colors]
     names = list(dict.fromkeys(name for _, row in rows for name in list(row["parts"])[:8]))
     for place, (_, row) in enumerate(rows):
         left = 0.0
         for name, part in list(row["parts"].items())[:8]:
-            axis.barh(place, part, left=left, color=colours[names.index(name) % 20], edgecolor="white")
-            if part > 0.08:
-                axis.text(
-                    left + part / 2,
-                    place,
-                    name.replace(": ", "\n").replace(", ", "\n"),
-                    ha="center",
-                    va="center",
-                    fontsize=6,
-                )
+            axis.barh(place, part, left=left, color=colours[names.index(name) % len(colours)], edgecolor="white")
+            if part > 0.06:
+                text = re.sub("[:,] |(?<=_)(?=slice)", "\n", name)
+                axis.text(left + part / 2, place, text, ha="center", va="center", fontsize=6)
             left += part
         axis.text(1.01, place, f"{row['images_per_second_per_chip']:,.0f} images/s a chip", va="center", fontsize=8)
-    axis.set(
-        yticks=range(len(rows)), yticklabels=[name for name, _ in rows], xlim=(0, 1.3), xlabel="part of all cycles"
-    )
+    axis.set(yticks=range(len(rows)), yticklabels=[name for name, _ in rows])
+    axis.set(xlim=(0, 1.16), xticks=[0, 0.2, 0.4, 0.6, 0.8, 1], xlabel="part of all cycles")
     axis.invert_yaxis()
     axis.set_title("Where the cycles of a program go (the TPU compiler's estimates)")
     figure.tight_layout()

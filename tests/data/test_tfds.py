@@ -38,7 +38,7 @@ from pixelgan_jax.config import Data
 from pixelgan_jax.data.sources import load
 dataset = load(Data(sys.argv[1], sys.argv[2], 0, labels=0, validation=1, seed=0, levels=2, binarisation="threshold"))
 assert "tensorflow" not in sys.modules
-(images, labels), (test_images, test_labels) = dataset[:2]
+(images, labels, _), (test_images, test_labels, _) = dataset[:2]
 np.savez(sys.argv[3], images=images, labels=labels, test_images=test_images, test_labels=test_labels)
 """
 

@@ -134,7 +134,7 @@ def test_an_experiment_that_does_not_work_is_refused(capsys, program, message):
         ("--nosuch=1", "--nosuch=1: no such flag; must be --config, --mode, --workdir, --input, --output, "),
         (
             "stray",
-            "stray: no such flag; must be --config, --mode, --workdir, --input, --output, --weights, --coordinator_address, ",
+            "stray: no such flag; must be --config, --mode, --workdir, --input, --output, --weights, --coordinator_",
         ),
         ("--mode=draw", "--mode draw: must be one of train, evaluate, sample, predict, export, table, figure"),
         ("--mode", "--mode: has no value; must be --mode=value"),

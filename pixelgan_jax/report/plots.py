@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -169,7 +170,7 @@ def error_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]]) ->
     of_curve = dict(zip(labels, colours(len(labels)), strict=True))  # a curve has the same one in every panel
     for axes, (title, curves_of) in zip(grid, panels.items(), strict=False):
         bare(axes)
-        titled(axes, title)
+        titled(axes, textwrap.fill(title, 52))
         for label, seeds in curves_of.items():
             at: dict[int, list[float]] = {}
             for images, error in (point for seed in seeds for point in seed):

@@ -49,6 +49,10 @@ def test_a_loops_operations_count_as_often_as_they_run():
 def test_a_loop_that_does_not_tell_its_turns_is_no_guess():
     with pytest.raises(ValueError, match="0 bounds"):
         tpu.operations(TEXT.replace("constant(3)", "copy(%p)"))
+    with pytest.raises(ValueError, match="that the counter is less than"):
+        tpu.operations(TEXT.replace("direction=LT", "direction=LE"))
+    with pytest.raises(ValueError, match="which of its branches"):
+        tpu.operations(TEXT.replace("fusion(%p), metadata", "conditional(%p), metadata"))
 
 
 def test_the_clock_is_the_one_of_the_published_peak():

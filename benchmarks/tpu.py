@@ -20,7 +20,7 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +32,7 @@ from jax.experimental import topologies
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from benchmarks import timing
+from benchmarks import hlo, timing
 from pixelgan_jax.config import Config
 from pixelgan_jax.evaluation.measures import nats_function
 from pixelgan_jax.methods import registry
@@ -74,83 +74,6 @@ NOWHERE = {
     "TPU_ACCELERATOR_TYPE": "v5litepod-4",
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
 }
-COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "collective-permute", "all-to-all")
-BYTES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s32": 4, "u32": 4, "f32": 4}
-
-
-class Operation(NamedTuple):
-    """One operation of an optimised program. scope: the names that the source gives it, layer by layer. cycles: None
-    where the compiler says nothing. times: how often it runs in a call. size: bytes of its result."""
-
-    kind: str
-    scope: str
-    cycles: int | None
-    times: int
-    size: int
-
-
-HEAD = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\{$")
-LINE = re.compile(r"^\s+(?:ROOT )?%?([\w.\-]+) = (.*?[\])}]) ([a-z][a-z\-]*)\((.*)$")
-SHAPE = re.compile(r"\b(pred|s8|u8|bf16|f16|s32|u32|f32)\[([\d,]*)\]")
-
-
-def operations(program: str) -> list[Operation]:
-    """The costed operations and the collectives of an optimised program's text, those of loops as often as these run.
-    Raises ValueError where a loop does not tell how often that is."""
-    lines: dict[str, list[re.Match]] = {}
-    entry = inside = ""
-    for line in program.splitlines():
-        if head := HEAD.match(line):
-            inside = head[2]
-            entry = inside if head[1] else entry
-            lines[inside] = []
-        elif found := LINE.match(line):
-            lines[inside].append(found)
-    return list(_walk(lines, entry, 1))
-
-
-def _walk(lines: dict[str, list[re.Match]], name: str, times: int) -> Iterator[Operation]:
-    for line in lines[name]:
-        _, result, kind, rest = line.groups()
-        if kind == "while":
-            condition, body = (re.search(rf"{part}=%?([\w.\-]+)", rest)[1] for part in ("condition", "body"))
-            yield from _walk(lines, body, times * _trips(lines[condition]))
-        elif kind == "call":
-            yield from _walk(lines, re.search(r"to_apply=%?([\w.\-]+)", rest)[1], times)
-        elif kind == "conditional":
-            raise ValueError("a conditional does not tell which of its branches runs")
-        cycles, scope = re.search(r'"estimated_cycles":"(\d+)"', rest), re.search(r'op_name="([^"]*)"', rest)
-        if cycles or kind.removesuffix("-start") in COLLECTIVES or kind == "custom-call":
-            size = sum(BYTES[kind] * math.prod(map(int, filter(None, sides.split(",")))) for kind, sides in
-                       SHAPE.findall(result))  # fmt: skip
-            yield Operation(kind.removesuffix("-start"), _scope(scope), cycles and int(cycles[1]), times, size)
-
-
-def _trips(condition: list[re.Match]) -> int:
-    """How often a loop runs: what its counter, from 0 in steps of 1, is compared with."""
-    bounds = [
-        line[4].split(")")[0] for line in condition if line[3] == "constant" and line[2][:5] in ("s32[]", "u32[]")
-    ]
-    if len(bounds) != 1 or not any("direction=LT" in line[4] for line in condition):
-        raise ValueError(f"a loop's condition has {len(bounds)} bounds; must have one, that the counter is less than")
-    return int(bounds[0])
-
-
-def _scope(found: re.Match | None) -> str:
-    """The source's names, without those of JAX's own transformations' bodies: "jvp(Encoder)/Conv_0/conv"."""
-    if not found:
-        return "unnamed"
-    dropped = r"jit\([^)]*\)/|shard_map/|while/body/|closed_call/|checkpoint/|remat\d*/"
-    return re.sub(dropped, "", found[1])
-
-
-def group(scope: str) -> str:
-    """The part of a program that a scope is of: a phase and a network, gradients apart: "reconstruction: Encoder,
-    gradient"."""
-    phase, _, network = "/".join(scope.split("/")[:2]).partition("/")
-    found = re.fullmatch(r"(transpose\()?jvp\((\w+)\)+", network)
-    name = f"{found[2]}, gradient" if found and found[1] else found[2] if found else network
-    return f"{phase}: {name}" if name else phase
 
 
 class Program(NamedTuple):
@@ -199,9 +122,9 @@ def _rows(function: Callable, shared: tuple, rows: tuple, mesh: Mesh, size: int)
 def cost(program: jax.stages.Compiled, chip: Chip, devices: int, images: int, steps: int) -> dict:
     """What the compiler says of a program that handles `images` images in `steps` steps: figures of one chip and step,
     and the dearest operations with their part of all cycles."""
-    found = operations(program.as_text())
+    found = hlo.operations(program.as_text())
     cycles = sum(each.cycles * each.times for each in found if each.cycles)
-    reduced = [each for each in found if each.kind in COLLECTIVES]
+    reduced = [each for each in found if each.kind in hlo.COLLECTIVES]
     sent = sum(each.size * each.times for each in reduced)
     travels = sum(each.size * each.times * (2 if each.kind == "all-reduce" else 1) for each in reduced)
     on_links = (devices - 1) / devices * travels / (chip.links / 2)
@@ -218,7 +141,7 @@ def cost(program: jax.stages.Compiled, chip: Chip, devices: int, images: int, st
     for each in found:
         if each.cycles:
             dear[f"{each.scope} ({each.kind})"] += each.cycles * each.times
-            parts[group(each.scope)] += each.cycles * each.times
+            parts[hlo.group(each.scope)] += each.cycles * each.times
     shares = lambda counted, most: {name: round(spent / cycles, 4) for name, spent in counted.most_common(most)}  # noqa: E731
     return {
         "megabytes": timing.digits(parallel.bytes_needed(program) / 1e6),
@@ -300,7 +223,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--topology", default="v5e:2x2", help=f"{', '.join(CHIPS)}, then the chips along each axis")
     parser.add_argument("--program", default="step", choices=("step", "evaluate", "sample"))
     parser.add_argument("--out", type=Path, help="folder for tpu.json and tpu.png; other programs in it are kept")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.experiment.split("_")[0] not in IMAGES or asked.topology.partition(":")[0] not in CHIPS:
+        parser.error(f"{asked.experiment}, {asked.topology}: no such data or chip; --help names them")
+    return asked
 
 
 def main() -> None:

@@ -152,7 +152,8 @@ def system_rows(seen: dict[str, str], suffix: str = "") -> dict[str, str]:
     for row, (title, *_) in SYSTEMS.items():
         titles[f"{row}{suffix}"] = f"{title}: {seen[row]}"
         titles[f"{row}_views{suffix}"] = f"{title}, with the views of `best`: {seen[row]}"
-    titles[f"infogan{suffix}"] = titles[f"infogan_20{suffix}"] = f"InfoGAN, ours: {seen['infogan']}"
+    titles[f"infogan{suffix}"] = f"InfoGAN, ours: {seen['infogan']}"
+    titles[f"infogan_20{suffix}"] = f"InfoGAN, ours, twice as many codes: {seen['infogan']}"
     return titles
 
 

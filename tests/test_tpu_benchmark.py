@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from benchmarks import tpu
+from benchmarks import hlo, tpu
 from pixelgan_jax.nn import xla_cpu
 from pixelgan_jax.nn.platform import made_for, platform
 
@@ -38,21 +38,21 @@ ENTRY %main (a: s32[]) -> s32[] {
 
 
 def test_a_loops_operations_count_as_often_as_they_run():
-    copied, dear, back, summed, odd = tpu.operations(TEXT)
+    copied, dear, back, summed, odd = hlo.operations(TEXT)
     assert (copied.cycles, copied.times) == (7, 1)
     assert (dear.kind, dear.scope, dear.cycles, dear.times) == ("fusion", "phase/jvp(Net)/Conv_0/conv", 100, 3)
-    assert tpu.group(dear.scope) == "phase: Net" and tpu.group(back.scope) == "phase: Net, gradient"
+    assert hlo.group(dear.scope) == "phase: Net" and hlo.group(back.scope) == "phase: Net, gradient"
     assert (summed.kind, summed.cycles, summed.times, summed.size) == ("all-reduce", None, 3, 8 * 4 + 6 * 2)
     assert (odd.kind, odd.cycles, odd.times) == ("custom-call", None, 3)
 
 
 def test_a_loop_that_does_not_tell_its_turns_is_no_guess():
     with pytest.raises(ValueError, match="0 bounds"):
-        tpu.operations(TEXT.replace("constant(3)", "copy(%p)"))
+        hlo.operations(TEXT.replace("constant(3)", "copy(%p)"))
     with pytest.raises(ValueError, match="that the counter is less than"):
-        tpu.operations(TEXT.replace("direction=LT", "direction=LE"))
+        hlo.operations(TEXT.replace("direction=LT", "direction=LE"))
     with pytest.raises(ValueError, match="which of its branches"):
-        tpu.operations(TEXT.replace("fusion(%p), metadata", "conditional(%p), metadata"))
+        hlo.operations(TEXT.replace("fusion(%p), metadata", "conditional(%p), metadata"))
 
 
 def test_the_clock_is_the_one_of_the_published_peak():

@@ -16,6 +16,9 @@ from pixelgan_jax.training import parallel
 NAMES = sorted(path.stem for path in Path(__file__).resolve().parents[1].glob("experiments/*.py"))
 CHANNELS = {"svhn": (32, 32, 3), "svhn_temporal_ensembling": (32, 32, 3), "norb": (32, 32, 1)}
 NAMED = [
+    "ablation",
+    "ablation_cpu",
+    "ablation_samples_cpu",
     "base",
     "digits",
     "digits_catgan",
@@ -65,7 +68,7 @@ def test_the_experiments_are_those_the_readme_names():
 
 
 # tables and figures train other experiments: tests/commands/test_tables_and_figures.py
-RUNS = [name for name in NAMES if not name.startswith(("figure", "table", "precision"))]
+RUNS = [name for name in NAMES if not name.startswith(("ablation", "figure", "table", "precision"))]
 QUICK = ["digits", "digits_clusters", "digits_gaussian", "mnist_aae"]  # whose networks compile in seconds
 
 

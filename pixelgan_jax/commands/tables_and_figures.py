@@ -1,9 +1,10 @@
 """`--mode table` and `--mode figure`: trains what is missing of an experiment's cells, gathers and draws.
 
 Such an experiment has, beside get_config(), a get_plan() that returns {"cells": {name: (experiment, {field: value})}}
-and, for a table, "columns" {key: title} and "rows" {key: title} of its cells, which are called row/column, and
-"published" {title: {column: (text, mark)}}; for a figure, its "drawing", one of figures.DRAWINGS, and, where a source
-claims something of it, a "claim": markdown.claim says what is in it.
+and, for a table, "columns" {key: title} and "rows" {key: title} of its cells, which are called row/column, "published"
+{title: {column: (text, mark)}} and, where more than the headline is to be shown, the keys of further "metrics"; for a
+figure, its "drawing", one of figures.DRAWINGS, and, where a source claims something of it, a "claim": markdown.claim
+says what is in it.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def _gathered(kind: str, path: Path, cells: list[Cell], outcomes: Outcomes) -> R
 def _table(path: Path, asked: Row, cells: list[Cell], outcomes: Outcomes) -> Row:
     gathered = _gathered("table", path, cells, outcomes)
     gathered |= {part: asked[part] for part in ("title", "columns", "rows", "published")}
-    gathered["notes"] = asked.get("notes", {})
+    gathered |= {"notes": asked.get("notes", {}), "metrics": asked.get("metrics", ())}
     curves: dict[str, dict[str, list]] = {}
     for cell, row in zip(cells, gathered["cells"], strict=True):
         for task, run in zip(cell.tasks, row["runs"], strict=True):

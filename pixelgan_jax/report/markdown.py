@@ -49,7 +49,22 @@ def _entry(cell: dict[str, Any] | None, note: str | None = None) -> str:
 
 
 def table(gathered: dict[str, Any]) -> str:
-    """The table itself: a row for each recipe, then the published rows, errors in %."""
+    """The table itself: a row for each recipe, then the published rows, errors in %; and one such of each further
+    metric that the plan asks for, ours alone."""
+    return "\n".join([_headlines(gathered), *(_of_metric(gathered, key) for key in gathered.get("metrics", ()))])
+
+
+def _of_metric(gathered: dict[str, Any], key: str) -> str:
+    metric, columns = BY_KEY[key], gathered["columns"]
+    cells = {cell["name"]: cell for cell in gathered["cells"]}
+    rows = []
+    for row, title in gathered["rows"].items():
+        found = [cells.get(f"{row}/{column}") for column in columns]
+        rows.append([title, *(_number(_done(cell), metric) if cell else "–" for cell in found)])
+    return _grid([f"test: {_titled(metric)}", *columns.values()], rows)
+
+
+def _headlines(gathered: dict[str, Any]) -> str:
     cells = {cell["name"]: cell for cell in gathered["cells"]}
     columns, notes = gathered["columns"], gathered.get("notes", {})
     header = ["test error, %", *columns.values()]

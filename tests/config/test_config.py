@@ -161,6 +161,8 @@ def test_missing_names_are_refused():
         ("data.labels", 100, {"prior.name": "gaussian"}),
         ("optim.view_information", 1.0, {"prior.name": "gaussian", "data.labels": 0}),
         ("optim.view_information", 1.0, {"prior.adversarial": False}),
+        ("optim.reconstruction", False, {"prior.adversarial": False}),
+        ("optim.reconstruction", False, {"prior.name": "none", "data.labels": 0}),
         ("prior.name", "none", {"model.decoder": "deconv"}),
         ("model.code_units", (8,), {"prior.name": "none", "data.labels": 0}),
         ("model.code_units", (8,), {"model.decoder": "deconv"}),

@@ -105,7 +105,12 @@ def names(config):
     return tuple(phase.name for phase in phases.phases(config))
 
 
-@pytest.mark.parametrize("groups", [{}, tiny.VIEWS, {"data": {"labels": 0}, "prior": {"name": "none"}}])
+WITHOUT_RECONSTRUCTION = {"optim": {"view_information": 1.0, "reconstruction": False}}
+
+
+@pytest.mark.parametrize(
+    "groups", [{}, tiny.VIEWS, {"data": {"labels": 0}, "prior": {"name": "none"}}, WITHOUT_RECONSTRUCTION]
+)
 def test_a_steps_metrics_are_those_of_its_phases(groups):
     made = tiny.model(**groups)
     mesh, before, examples = ready(made, jax.devices()[:1])
@@ -121,6 +126,22 @@ def test_phases_follow_from_the_configuration():
     assert names(tiny.model(data={"labels": 0}).config) == ("reconstruction", "discriminator", "generator")
     assert names(tiny.model(data={"labels": 0}, prior={"adversarial": False}).config) == ("reconstruction",)
     assert names(tiny.model(data={"labels": 0}, prior={"name": "none"}).config) == ("reconstruction",)
+
+
+def test_without_reconstruction_the_adversarys_phase_moves_the_running_statistics():
+    made = tiny.model(**WITHOUT_RECONSTRUCTION)
+    assert names(made.config) == ("discriminator", "generator", "supervised")
+    mesh, before, examples = ready(made, jax.devices()[:1])
+    start = jax.device_get(before)
+    after, _ = compiled(made, mesh)(before, examples, parallel.split_batch(tiny.batch(), mesh))
+    assert moved(start.params, after.params) == {"encoder": True, "decoder": False, "discriminator": True}
+    assert moved(start.stats, after.stats)["encoder"] and moved(start.ema_stats, after.ema_stats)["encoder"]
+
+
+def test_without_reconstruction_nothing_is_drawn_and_there_is_no_likelihood():
+    made = tiny.build(**WITHOUT_RECONSTRUCTION).method
+    assert (made.log_prob, made.targets, made.prior, made.draw, made.completes) == (None, None, None, None, False)
+    assert made.encode and made.summary == "no decoder is trained"
 
 
 def record_gradients(config):
@@ -188,17 +209,18 @@ def test_a_step_in_microbatches_is_the_step(monkeypatch):
         chex.assert_trees_all_close(recorded(made, devices), whole, rtol=1e-3, atol=1e-5)
 
 
-def test_views_agree_on_one_device_and_eight(monkeypatch):
+@pytest.mark.parametrize("groups", [tiny.VIEWS | {"prior": {"categories": 4}}, WITHOUT_RECONSTRUCTION])
+def test_views_agree_on_one_device_and_eight(monkeypatch, groups):
     monkeypatch.setattr(step, "optimizers", record_gradients)
     monkeypatch.setattr(phases, "optimizers", record_gradients)
-    made = tiny.model(**tiny.VIEWS | {"prior": {"categories": 4}})
+    made = tiny.model(**groups)
     (one, after, metrics), (eight, after_eight, metrics_eight) = (
         recorded(made, devices) for devices in (jax.devices()[:1], jax.devices())
     )
     for path, value in jax.tree_util.tree_leaves_with_path(one):
         other = dict(jax.tree_util.tree_leaves_with_path(eight))[path]
         np.testing.assert_allclose(other, value, rtol=1e-5, atol=1e-5 * np.abs(value).max(), err_msg=str(path))
-    np.testing.assert_allclose(after_eight.stats["joint"], after.stats["joint"], rtol=1e-5)
+    chex.assert_trees_all_close(after_eight.stats, after.stats, rtol=1e-5, atol=1e-6)
     assert metrics_eight["generator_view_information_nats"] == pytest.approx(
         metrics["generator_view_information_nats"], rel=1e-4
     )

@@ -35,6 +35,18 @@ def test_a_cell_shows_the_headline_that_its_report_shows(test, entry):
     assert f"| Ours | {entry} (1 of 2 seeds) |" in markdown.table(gathered(test))
 
 
+def test_further_metrics_have_tables_of_their_own():
+    found = gathered({"error": 0.0125, "reconstruction_nats": 80.0}, {"error": 0.0175, "reconstruction_nats": 82.0})
+    found |= {
+        "metrics": ["reconstruction_nats", "clusters_used"],
+        "published": {"Theirs": {"all": ("1", "(verified)")}},
+    }
+    first, nats, used = markdown.table(found).split("\n\n")
+    assert "| Ours | **1.50 ± 0.35** (2 of 3 seeds) |" in first and "Theirs" in first
+    assert nats.splitlines() == ["| test: Reconstruction, nats | All |", "| --- | --- |", "| Ours | 81.00 ± 1.41 |"]
+    assert used.splitlines()[-1] == "| Ours | – |"
+
+
 def test_a_figure_has_a_column_for_every_number_that_a_run_has():
     cell = gathered({"error": 0.02, "examples": 5, "code_mean": [0.0, 1.0]}, {"error": 0.04})["cells"][0]
     for run in cell["runs"][:2]:

@@ -36,24 +36,25 @@ def make(config: AutoencoderConfig, data: DataSpec) -> Method:
         )
     model = build(config, data.shape, AXIS)
     code = config.prior.code
+    decodes = config.optim.reconstruction  # else the decoder is as it began
     return Method(
         name="autoencoder",
         shape=model.shape,
         levels=config.data.levels,
         code=code,
         phases=phases(config),
-        summary=_receptive_field(config),
+        summary=_receptive_field(config) if decodes else "no decoder is trained",
         init=partial(_init, model),
         step=partial(train_step, model),
         averaged=_averaged,
         infer=partial(_infer, model),
         information=partial(information, code, config.model.encoder == "gaussian"),
         encode=partial(_encode, model),
-        targets=partial(targets, model),
-        log_prob=partial(_log_prob, model),
-        prior=partial(priors.sample, code),
-        draw=samplers(model),
-        completes=config.model.decoder != "deconv",
+        targets=partial(targets, model) if decodes else None,
+        log_prob=partial(_log_prob, model) if decodes else None,
+        prior=partial(priors.sample, code) if decodes else None,
+        draw=samplers(model) if decodes else None,
+        completes=decodes and config.model.decoder != "deconv",
     )
 
 

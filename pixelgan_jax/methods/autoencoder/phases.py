@@ -31,9 +31,10 @@ EVALUATED = ("encoder", "decoder")
 def phases(config: AutoencoderConfig) -> tuple[Phase, ...]:
     """The phases of a step of `config`, in their order."""
     coded = config.prior.name != "none"
+    reconstruction = ("reconstruction",) if config.optim.reconstruction else ()
     adversarial = ("discriminator", "generator") if coded and config.prior.adversarial else ()
     supervised = ("supervised",) if config.data.labels else ()
-    return tuple(_phase(config, name) for name in ("reconstruction", *adversarial, *supervised))
+    return tuple(_phase(config, name) for name in (*reconstruction, *adversarial, *supervised))
 
 
 def _phase(config: AutoencoderConfig, name: str) -> Phase:

@@ -89,6 +89,11 @@ class Prior:
 
 @dataclass(frozen=True)
 class Optim:
+    reconstruction: bool = boolean(
+        True,
+        "encoder and decoder learn to reconstruct; else the phase of the adversary moves the batch statistics",
+        absent=True,
+    )
     optimizer: str = choice(("adam", "sgd"), "adam", "of every phase; sgd: with momentum", absent="adam")
     reconstruction_rate: float = real(0, 1e-3, "the optimizer's, encoder and decoder", above=True)
     discriminator_rate: float = real(0, 5e-4, "the optimizer's, discriminator", above=True)
@@ -130,6 +135,8 @@ class AutoencoderConfig(Config):
         if self.optim.view_information and not (prior.adversarial and categorical):
             allowed = "0 without a categorical code or without prior.adversarial"
             raise refused("optim.view_information", self.optim.view_information, allowed)
+        if not (self.optim.reconstruction or prior.code.width and prior.adversarial):
+            raise refused("optim.reconstruction", False, "True without a code or without prior.adversarial")
         if prior.name == "none" and model.decoder == "deconv":
             raise refused("prior.name", prior.name, "another with the deconv decoder, which must have a code")
         self._check_code_network()

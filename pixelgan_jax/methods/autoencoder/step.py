@@ -42,7 +42,9 @@ def train_step(model: Autoencoder, state: TrainState, examples: Examples, batch:
     keys_for = partial(step_keys, state, examples.seed, count)
     images = examples.images(batch.index)
     active = {phase.name for phase in phases(model.config)}
-    state, metrics = reconstruction_phase(model, state, images, keys_for(Stream.RECONSTRUCTION_PHASE))
+    metrics: Metrics = {}
+    if "reconstruction" in active:
+        state, metrics = reconstruction_phase(model, state, images, keys_for(Stream.RECONSTRUCTION_PHASE))
     if "generator" in active:
         views = 2 if model.config.optim.view_information else 1
         view_keys = [keys_for(Stream.ADVERSARIAL_PHASE, number) for number in range(views)]
@@ -80,7 +82,8 @@ def update(model: Autoencoder, state: TrainState, phase: str, gradients: dict) -
 def reconstruction_phase(
     model: Autoencoder, state: TrainState, images: Array, keys: Array
 ) -> tuple[TrainState, Metrics]:
-    """Encoder and decoder maximise log p(x | z); the only phase that moves BatchNorm's running statistics."""
+    """Encoder and decoder maximise log p(x | z); where there is this phase, no other moves BatchNorm's running
+    statistics."""
     values = math.prod(model.shape[:2]) * model.config.model.channels  # of a decoder layer's map
 
     def nats(params, code, levels_of):
@@ -121,9 +124,9 @@ def adversarial_phase(
 
     def codes_of(params):
         seen, seen_keys = jnp.concatenate([images] * len(view_keys)), jnp.concatenate(view_keys)
-        posterior, _ = encode_in_training(model, params, state.stats["encoder"], seen, seen_keys)
+        posterior, moved = encode_in_training(model, params, state.stats["encoder"], seen, seen_keys)
         first = jax.tree.map(lambda x: x[:count], posterior)
-        return code_for(first, keys), posterior.log_probabilities
+        return (code_for(first, keys), posterior.log_probabilities), moved
 
     def discriminator_loss(params, code):
         prior_code = priors.sample(model.config.prior.code, prior_keys)
@@ -142,7 +145,9 @@ def adversarial_phase(
         metrics = {"generator_loss": loss, "generator_view_information_nats": information}
         return loss - weight * information, (metrics, state.stats | {"joint": joint})
 
-    (code, log_probabilities), pull_back = jax.vjp(codes_of, state.params["encoder"])
+    (code, log_probabilities), pull_back, moved = jax.vjp(codes_of, state.params["encoder"], has_aux=True)
+    if not model.config.optim.reconstruction:  # there is no phase but this one to move them
+        state = state.replace(stats=state.stats | {"encoder": moved})
     d_loss, gradients = jax.value_and_grad(discriminator_loss)(state.params["discriminator"], code)
     state, d_metrics = update(model, state, "discriminator", {"discriminator": gradients})
     slope = jax.grad(generator_loss, argnums=(0, 1), has_aux=True)

@@ -1,0 +1,20 @@
+"""What the ablation's models draw of each class, a row each: `--mode figure --workdir runs/ablation_cpu`."""
+
+from ml_collections import ConfigDict
+
+from experiments import ablation_cpu
+
+SHOWN = ("pixelcnn", "pixelcnn_information", "deconv_information")
+
+
+def get_config() -> ConfigDict:
+    return ablation_cpu.get_config()
+
+
+def get_plan() -> dict:
+    cells = ablation_cpu.get_plan()["cells"]
+    return {
+        "title": "What the ablation's models draw of each class (CPU-scale)",
+        "cells": {f"{row}/labels_100": cells[f"{row}/labels_100"] for row in SHOWN},
+        "drawing": "rows",
+    }

@@ -2,13 +2,15 @@
 
 Such an experiment has, beside get_config(), a get_plan() that returns {"cells": {name: (experiment, {field: value})}}
 and, for a table, "columns" {key: title} and "rows" {key: title} of its cells, which are called row/column, "published"
-{title: {column: (text, mark)}} and, where more than the headline is to be shown, the keys of further "metrics"; for a
-figure, its "drawing", one of figures.DRAWINGS, and, where a source claims something of it, a "claim": markdown.claim
-says what is in it.
+{title: {column: (text, mark)}} and, where errors are not what it is about, "headlines", the keys of metrics of which a
+cell shows the first that it has, and "metrics", the keys of those that have a table of their own below; for a figure,
+its "drawing", one of figures.DRAWINGS, and, where a source claims something of it, a "claim": markdown.claim says what
+is in it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from pixelgan_jax.commands.plans import (
     train,
 )
 from pixelgan_jax.errors import InputError
+from pixelgan_jax.evaluation.metrics import BY_KEY, VALIDATION, first_of
 from pixelgan_jax.report import markdown, plots
 from pixelgan_jax.report.figures import DRAWINGS, Task
 from pixelgan_jax.training import logs
@@ -85,26 +88,30 @@ def _gathered(kind: str, path: Path, cells: list[Cell], outcomes: Outcomes) -> R
 def _table(path: Path, asked: Row, cells: list[Cell], outcomes: Outcomes) -> Row:
     gathered = _gathered("table", path, cells, outcomes)
     gathered |= {part: asked[part] for part in ("title", "columns", "rows", "published")}
-    gathered |= {"notes": asked.get("notes", {}), "metrics": asked.get("metrics", ())}
+    gathered |= {part: asked[part] for part in ("notes", "headlines", "metrics") if part in asked}
+    keys = asked.get("headlines", ("error",))
     curves: dict[str, dict[str, list]] = {}
     for cell, row in zip(cells, gathered["cells"], strict=True):
         for task, run in zip(cell.tasks, row["runs"], strict=True):
-            if run["status"] == DONE and row["labels"] and finished(task):
-                run["curve"] = _curve(task)
+            if run["status"] == DONE and finished(task):
+                run["curve"] = _curve(task, keys)
         seeds = [run["curve"] for run in row["runs"] if run.get("curve")]
         if seeds:
             recipe, _, column = cell.name.partition("/")
-            curves.setdefault(asked["rows"][recipe], {})[asked["columns"][column]] = seeds
+            names = [asked["rows"][recipe], asked["columns"][column]]
+            panel, curve = names if len(asked["columns"]) > 1 else reversed(names)
+            curves.setdefault(panel, {})[curve] = seeds
     write_json(Path(f"{path}.json"), gathered)
     if curves:
-        write_whole(Path(f"{path}.png"), plots.error_curves(curves))
+        write_whole(Path(f"{path}.png"), plots.learning_curves(curves, BY_KEY[keys[0]]))
     return gathered
 
 
-def _curve(task: Task) -> list[tuple[int, float]]:
-    """(images seen, validation error) at every evaluation."""
-    rows = [row for row in logs.read(task.workdir) if row.get("validation_error") is not None]
-    return [(row["step"] * task.config.train.batch_size, row["validation_error"]) for row in rows]
+def _curve(task: Task, keys: Sequence[str]) -> list[tuple[int, float]]:
+    """(images seen, the first of these metrics of the validation split that there is) at every evaluation."""
+    rows = logs.read(task.workdir)
+    key = first_of((VALIDATION + key for key in keys), {name: value for row in rows for name, value in row.items()})
+    return [(row["step"] * task.config.train.batch_size, row[key]) for row in rows if row.get(key) is not None]
 
 
 def _figure(path: Path, asked: Row, cells: list[Cell], outcomes: Outcomes) -> Row:

@@ -13,7 +13,12 @@ from pixelgan_jax.data.readers import formats, tfds
 from pixelgan_jax.data.readers.parts import Part, Parts
 from pixelgan_jax.errors import InputError, one_line
 
-RAW_FILES = {"mnist": formats.read_idx, "fashion_mnist": formats.read_idx, "svhn_cropped": formats.read_svhn}
+RAW_FILES = {
+    "binarized_mnist": formats.read_binarised,
+    "fashion_mnist": formats.read_idx,
+    "mnist": formats.read_idx,
+    "svhn_cropped": formats.read_svhn,
+}
 MOST_CLASSES = 65536
 ONE_FILE_TEST = 10000  # most test images that are split off where the files have none of their own
 DARK = 128  # a data set whose largest pixel is below this was probably not of 0 to 255

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Sequence
 from typing import Any
 
-from pixelgan_jax.evaluation.metrics import BY_KEY, CHOSEN_BY, HEADLINES, METRICS, Metric, first_of, number
+from pixelgan_jax.evaluation.metrics import (
+    BY_KEY,
+    CHOSEN_BY,
+    HEADLINES,
+    METRICS,
+    Metric,
+    first_of,
+    number,
+    titled_with_unit,
+)
 
 
 def _done(cell: dict[str, Any]) -> list[dict[str, Any]]:
@@ -25,24 +35,20 @@ def _number(runs: list[dict[str, Any]], metric: Metric) -> str:
     return mean_and_sd(values, metric.unit) if values else "–"
 
 
-def _titled(metric: Metric) -> str:
-    return metric.title + (f", {metric.unit}" if metric.unit in ("%", "nats") else "")
-
-
 def _grid(header: list[str], rows: list[list[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
-def _entry(cell: dict[str, Any] | None, note: str | None = None) -> str:
-    """A table's entry: the mean headline, an error in % or another number with its unit, a note, and how many seeds are
-    missing from it."""
+def _entry(cell: dict[str, Any] | None, headlines: Sequence[str], note: str | None) -> str:
+    """A table's entry: the mean of the first of the headlines that it has, an error in % or another number with its
+    unit, a note, and how many seeds are missing from it."""
     if cell is None:
         return "–"
     done = _done(cell)
     if not done:
         return cell["runs"][0]["status"]
-    metric = BY_KEY[first_of(HEADLINES, done[0]["test"])]
+    metric = BY_KEY[first_of(headlines, done[0]["test"])]
     text = _number(done, metric) + (f" {metric.unit}" if metric.unit != "%" else "")
     few = f" ({len(done)} of {len(cell['runs'])} seeds)" if len(done) < len(cell["runs"]) else ""
     return f"**{text}**" + (f" ({note})" if note else "") + few
@@ -61,15 +67,16 @@ def _of_metric(gathered: dict[str, Any], key: str) -> str:
     for row, title in gathered["rows"].items():
         found = [cells.get(f"{row}/{column}") for column in columns]
         rows.append([title, *(_number(_done(cell), metric) if cell else "–" for cell in found)])
-    return _grid([f"test: {_titled(metric)}", *columns.values()], rows)
+    return _grid([f"test: {titled_with_unit(metric)}", *columns.values()], rows)
 
 
 def _headlines(gathered: dict[str, Any]) -> str:
     cells = {cell["name"]: cell for cell in gathered["cells"]}
     columns, notes = gathered["columns"], gathered.get("notes", {})
-    header = ["test error, %", *columns.values()]
+    headlines = gathered.get("headlines") or HEADLINES
+    header = ["test error, %" if headlines == HEADLINES else "test", *columns.values()]
     ours = [
-        [title, *(_entry(cells.get(f"{row}/{column}"), notes.get(f"{row}/{column}")) for column in columns)]
+        [title, *(_entry(cells.get(name), headlines, notes.get(name)) for name in (f"{row}/{key}" for key in columns))]
         for row, title in gathered["rows"].items()
     ]
     published = [
@@ -90,7 +97,7 @@ def figure(gathered: dict[str, Any]) -> str:
         rows.append([cell["name"], *((_number(done, each) if done else cell["runs"][0]["status"]) for each in shown)])
     for title, values in gathered["reference"].items():
         rows.append([title, *(_number([{"test": values}], metric) for metric in shown)])
-    return _grid(["", *(_titled(metric) for metric in shown)], rows)
+    return _grid(["", *(titled_with_unit(metric) for metric in shown)], rows)
 
 
 def figure_with_claim(gathered: dict[str, Any]) -> str:
@@ -175,11 +182,11 @@ def _by_seed(cell: dict[str, Any], done: list[dict[str, Any]]) -> list[str]:
     for metric in METRICS:
         if done and metric.key in keys and all(metric.key in run["test"] for run in done):
             each = [f"seed {run['seed']}: {number(run['test'][metric.key], metric.unit)}" for run in done]
-            lines.append(f"{_titled(metric)}, on test: {', '.join(each)}")
+            lines.append(f"{titled_with_unit(metric)}, on test: {', '.join(each)}")
     shares = BY_KEY["class_shares"]
     for run in done:
         if shares.key in run.get("numbers", {}):
             each = ", ".join(number(share, "%") for share in run["numbers"][shares.key])
-            lines.append(f"seed {run['seed']}: {_titled(shares)}, from 0 up: {each}")
+            lines.append(f"seed {run['seed']}: {titled_with_unit(shares)}, from 0 up: {each}")
     lines += [f"seed {run['seed']}: {run['status']}" for run in cell["runs"] if run["status"] != "done"]
     return lines + [f"seed {run['seed']}: warning: {text}" for run in done for text in run.get("warnings", [])]

@@ -1,4 +1,4 @@
-"""Plots as PNG bytes: code maps, pictures side by side, error curves; and the style that all plots share."""
+"""Plots as PNG bytes: code maps, pictures side by side, learning curves; and the style that all plots share."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
+
+from pixelgan_jax.evaluation.metrics import Metric, titled_with_unit
 
 _INK, _FAINT = "#3b424c", "#dfe3e8"
 
@@ -155,8 +157,8 @@ def confusion(counts: np.ndarray, labels: list[str], told: list[str], kind: str)
     return figure_png(figure)
 
 
-def error_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]]) -> bytes:
-    """A PNG of validation error against training images seen: {panel: {curve: [(images, error) of each seed]}}.
+def learning_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]], metric: Metric) -> bytes:
+    """A PNG of a metric on validation against training images seen: {panel: {curve: [(images, value) of each seed]}}.
 
     A curve is the mean over the seeds that were evaluated there, its band one standard deviation to either side.
     """
@@ -173,8 +175,8 @@ def error_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]]) ->
         titled(axes, textwrap.fill(title, 52))
         for label, seeds in curves_of.items():
             at: dict[int, list[float]] = {}
-            for images, error in (point for seed in seeds for point in seed):
-                at.setdefault(images, []).append(error)
+            for images, value in (point for seed in seeds for point in seed):
+                at.setdefault(images, []).append(value)
             x, mean = sorted(at), np.array([np.mean(at[images]) for images in sorted(at)])
             sd = np.array([np.std(at[images], ddof=1) if len(at[images]) > 1 else 0.0 for images in x])
             mark = "o" if len(x) < 20 else None
@@ -182,11 +184,13 @@ def error_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]]) ->
             axes.fill_between(x, mean - sd, mean + sd, color=of_curve[label], alpha=0.2, linewidth=0)
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))  # a decade or less: its powers are too few
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+        axes.yaxis.set_major_formatter(
+            PercentFormatter(1, decimals=1) if metric.unit == "%" else StrMethodFormatter("{x:.4g}")
+        )
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axes.set_xlabel("training images seen")
-        axes.set_ylabel("validation error")
+        axes.set_ylabel(f"validation: {titled_with_unit(metric)}")
         legend(axes, loc="best")
     return figure_png(figure)

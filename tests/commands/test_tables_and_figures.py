@@ -24,7 +24,17 @@ from pixelgan_jax.training import signals, workdir
 
 ROOT = Path(__file__).resolve().parents[2]
 PLANS = [f"figure{number}{scale}" for number in (2, 3, 4, 5) for scale in ("", "_cpu")]
-PLANS += ["ablation", "ablation_cpu", "ablation_samples_cpu", "precision", "table1", "table1_cpu", "table1_digits"]
+PLANS += [
+    "ablation",
+    "ablation_cpu",
+    "ablation_samples_cpu",
+    "likelihood",
+    "likelihood_cpu",
+    "precision",
+    "table1",
+    "table1_cpu",
+    "table1_digits",
+]
 # one cell on two seeds, a cell without data, and the same cell as a figure
 PLAN = """
 from experiments import base, tiny_clusters
@@ -266,7 +276,7 @@ def test_every_cell_of_a_plan_is_a_valid_run_that_overrides_reach(name):
         assert all(task.config.train.steps == 7 for task in cell.tasks)
         assert (cell.tasks[0].config.data.name == "digits") != cell.own_data
     if "rows" in planned:
-        assert set(planned.get("metrics", ())) <= set(BY_KEY)
+        assert {*planned.get("metrics", ()), *planned.get("headlines", ())} <= set(BY_KEY)
         of_rows = {f"{row}/{column}" for row in planned["rows"] for column in planned["columns"]}
         assert set(planned["cells"]) <= of_rows
     else:

@@ -316,9 +316,11 @@ def test_pictures_beside_folders_of_them(tmp_path):
 def test_packed_binarised_mnist(tmp_path):
     bits = RANDOM.randint(0, 2, (10, 784), dtype=np.uint8)
     rows = np.packbits(bits, axis=1)
-    np.savez(tmp_path / "packed.npz", train=rows[:5], valid=rows[5:8], test=rows[8:])
-    dataset = load(data(tmp_path / "packed.npz"))
+    np.savez(tmp_path / "binarized_mnist_packed.npz", train=rows[:5], valid=rows[5:8], test=rows[8:])
+    dataset = load(data(tmp_path / "binarized_mnist_packed.npz"))
     np.testing.assert_array_equal(dataset.train.images, 255 * bits[:5].reshape(5, 28, 28, 1))
+    by_name = load(data("binarized_mnist", dir=str(tmp_path)))
+    np.testing.assert_array_equal(by_name.test.images, 255 * bits[8:].reshape(2, 28, 28, 1))
     np.testing.assert_array_equal(
         split(dataset, data("", validation=0)).validation.images.reshape(3, -1), 255 * bits[5:8]
     )
@@ -329,9 +331,9 @@ def test_binarised_mnist_amat(tmp_path):
     bits = RANDOM.randint(0, 2, (6, 784))
     for part, rows in (("train", bits[:3]), ("valid", bits[3:4]), ("test", bits[4:])):
         np.savetxt(tmp_path / f"binarized_mnist_{part}.amat", rows, fmt="%d")
-    dataset = load(data(tmp_path))
-    np.testing.assert_array_equal(dataset.train.images, 255 * bits[:3].reshape(3, 28, 28, 1))
-    np.testing.assert_array_equal(dataset.test.images, 255 * bits[4:].reshape(2, 28, 28, 1))
+    for dataset in (load(data(tmp_path)), load(data("binarized_mnist", dir=str(tmp_path)))):
+        np.testing.assert_array_equal(dataset.train.images, 255 * bits[:3].reshape(3, 28, 28, 1))
+        np.testing.assert_array_equal(dataset.test.images, 255 * bits[4:].reshape(2, 28, 28, 1))
 
 
 def test_kaggles_csv(tmp_path):

@@ -35,6 +35,22 @@ def test_a_cell_shows_the_headline_that_its_report_shows(test, entry):
     assert f"| Ours | {entry} (1 of 2 seeds) |" in markdown.table(gathered(test))
 
 
+def test_a_table_of_nats_shows_a_bound_where_there_is_one():
+    found = gathered(
+        {"negative_elbo_nats": 84.0, "reconstruction_nats": 80.0, "error": 0.5}, {"reconstruction_nats": 82.0}
+    )
+    found["headlines"] = ["negative_elbo_nats", "reconstruction_nats"]
+    found["cells"] = [found["cells"][0] | {"runs": [run]} for run in found["cells"][0]["runs"][:2]]
+    found["cells"][1]["name"] = "exact/all"
+    found["rows"]["exact"] = "Exact"
+    assert markdown.table(found).splitlines() == [
+        "| test | All |",
+        "| --- | --- |",
+        "| Ours | **84.00 nats** |",
+        "| Exact | **82.00 nats** |",
+    ]
+
+
 def test_further_metrics_have_tables_of_their_own():
     found = gathered({"error": 0.0125, "reconstruction_nats": 80.0}, {"error": 0.0175, "reconstruction_nats": 82.0})
     found |= {

@@ -192,6 +192,11 @@ def read_amat(path: Path, data: Data) -> Parts | None:
     return Parts(train, test, validation)
 
 
+def read_binarised(path: Path, data: Data) -> Parts | None:
+    """Larochelle's binarised MNIST in a folder: its three .amat files, or binarized_mnist_packed.npz."""
+    return read_amat(path, data) or read_one_npz(path / "binarized_mnist_packed.npz", data)
+
+
 def read_csv(path: Path, data: Data) -> Parts | None:
     """One CSV file of pixels, or train.csv and perhaps test.csv, with any beginning, as mnist_train.csv; a test file
     without labels is left alone, as Kaggle's is for its judges."""

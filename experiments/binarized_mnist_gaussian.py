@@ -1,0 +1,16 @@
+"""A PixelGAN with a 2-D Gaussian code of Larochelle's fixed binarisation of MNIST."""
+
+from ml_collections import ConfigDict
+
+from experiments import binarized_mnist
+
+
+def get_config() -> ConfigDict:
+    config = binarized_mnist.get_config()
+    config.prior.name = "gaussian"
+    config.model.encoder = "gaussian"
+    config.model.minimum_sd = 0.1  # what a code says beyond what helps the decoder is lost from the bound
+    config.model.conditioning = "location_dependent"
+    config.model.code_units = (256, 256)
+    config.model.code_maps = 8
+    return config

@@ -3,19 +3,21 @@
 from ml_collections import ConfigDict
 
 from experiments import mnist, table1
+from experiments.table1 import DEEP, WITHOUT_INFORMATION, WITHOUT_VIEWS
 
-# the deconvolutional decoder is asked for the same pixels, so that nats compare
-SAME_PIXELS = {"data.binarisation": "stochastic"}
-WITHOUT_VIEWS = {f"model.{field}": 0.0 for field in mnist.VIEWS} | {"optim.view_information": 0.0}
+SHALLOW = {"model.first_kernel": 5, "model.layers": 1}  # sees 3 rows above and 7 columns
+DECONV = {"data.binarisation": "stochastic"}  # asked for the same pixels, so that nats compare
 ROWS = {
-    "pixelcnn": ("PixelCNN decoder, adversary, no views", WITHOUT_VIEWS),
-    "pixelcnn_views": ("PixelCNN decoder, adversary, views", {"optim.view_information": 0.0}),
-    "pixelcnn_information": ("PixelCNN decoder, adversary, views and their information (`best`)", {}),
-    "deconv": ("Deconvolutional decoder (AAE), adversary, no views", WITHOUT_VIEWS),
-    "deconv_views": ("Deconvolutional decoder (AAE), adversary, views", {"optim.view_information": 0.0}),
-    "deconv_information": ("Deconvolutional decoder (AAE), adversary, views and their information", {}),
-    "pixelcnn_alone": ("PixelCNN decoder, no adversary, no views", WITHOUT_VIEWS | {"prior.adversarial": False}),
-    "no_reconstruction": ("No reconstruction: adversary, views and their information", {"optim.reconstruction": False}),
+    "deep": ("Deep PixelCNN, adversary, no views", DEEP | WITHOUT_VIEWS),
+    "deep_views": ("Deep PixelCNN, adversary, views", DEEP | WITHOUT_INFORMATION),
+    "deep_information": ("Deep PixelCNN, adversary, views and their information", DEEP),
+    "shallow": ("Shallow PixelCNN, adversary, no views", SHALLOW | WITHOUT_VIEWS),
+    "shallow_information": ("Shallow PixelCNN, adversary, views and their information", SHALLOW),
+    "deconv": ("Deconvolutional decoder (AAE), adversary, no views", DECONV | WITHOUT_VIEWS),
+    "deconv_views": ("Deconvolutional decoder (AAE), adversary, views", DECONV | WITHOUT_INFORMATION),
+    "deconv_information": ("Deconvolutional decoder (AAE), adversary, views and their information", DECONV),
+    "deep_alone": ("Deep PixelCNN, no adversary, no views", DEEP | WITHOUT_VIEWS | {"prior.adversarial": False}),
+    "no_reconstruction": ("No decoder: adversary, views and their information", {"optim.reconstruction": False}),
 }
 COLUMNS = ("clusters_30", "labels_100")
 
@@ -30,10 +32,8 @@ def cells(scale: dict) -> dict:
     """Those of all rows, with these fields besides, a column after the other."""
     found = {}
     for row, (_, changes) in ROWS.items():
-        if row.startswith("deconv"):
-            found |= table1.aae(row, SAME_PIXELS | changes | scale)
-        else:
-            found |= table1.recipe(row, changes | scale)
+        recipe = table1.aae if row.startswith("deconv") else table1.recipe
+        found |= recipe(row, scale | changes)
     return {f"{row}/{column}": found[f"{row}/{column}"] for column in COLUMNS for row in ROWS}
 
 

@@ -4,7 +4,7 @@ from ml_collections import ConfigDict
 
 from experiments import ablation_cpu
 
-SHOWN = ("pixelcnn", "pixelcnn_information", "deconv_information")
+SHOWN = ("deep", "deep_information", "deconv_information")
 
 
 def get_config() -> ConfigDict:

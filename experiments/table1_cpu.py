@@ -19,6 +19,8 @@ FAITHFUL_LONGER = LONGER | {"train.steps": 40_000}  # half an hour as well: with
 ROWS = {
     "cpu_longer": "PixelGAN, ours: recipe `best`: 768,000 images, CPU-scale",
     "aae_cpu_longer": "AAE, ours: same protocol: 768,000 images, CPU-scale",
+    "without_views_cpu": "PixelGAN, ours: `best` without views, deep decoder: 768,000 images, CPU-scale",
+    "aae_without_views_cpu": "AAE, ours: `best` without views: 768,000 images, CPU-scale",
     "cpu": "PixelGAN, ours: recipe `best`: 192,000 images, CPU-scale",
     "aae_cpu": "AAE, ours: same protocol: 192,000 images, CPU-scale",
     "faithful_cpu": "PixelGAN, ours: recipe `faithful`: 192,000 images, CPU-scale",
@@ -53,6 +55,8 @@ def get_plan() -> dict:
     cells |= table1.recipe("faithful_cpu", table1.FAITHFUL | SCALE) | table1.others("cpu", SCALE)
     cells |= table1.recipe("faithful_sgd_cpu", table1.FAITHFUL_SGD | SCALE | FAITHFUL_LONGER)
     cells |= table1.recipe("cpu_longer", SCALE | BEST_LONGER) | table1.aae("aae_cpu_longer", SCALE | BEST_LONGER)
+    without = SCALE | BEST_LONGER | table1.WITHOUT_VIEWS
+    cells |= table1.recipe("without_views_cpu", without | table1.DEEP) | table1.aae("aae_without_views_cpu", without)
     cells |= table1.systems(("labels_100",), SCALES, "_cpu")
     cells = dict(sorted(cells.items(), key=lambda item: not item[0].endswith(FIRST)))
     title = "Table 1 of Makhzani & Frey 2017 (CPU-scale)"

@@ -34,7 +34,6 @@ class Stream(enum.IntEnum):
     DROPOUT = 17
     CONSISTENCY_PHASE = 18
     GENERATOR_NOISE = 19
-    CONTRAST = 20
 
 
 def fold(key: Array, *numbers: int | Array) -> Array:

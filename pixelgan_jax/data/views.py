@@ -11,9 +11,6 @@ from pixelgan_jax.data.randomness import Stream, uniform
 Array = jax.Array
 
 
-CONTRAST = "contrast changed by at most this part, of an image's pixels about their mean; above 1 some are negatives"
-
-
 @dataclass(frozen=True)
 class Views:
     """Fields of a method that trains on random views."""
@@ -23,7 +20,6 @@ class Views:
     scaling: float = real(0, 0.0, "scaled by at most this part of its size", high=1, below=True)
     shear: float = real(0, 0.0, "sheared sideways by at most this part of its height")
     thickness: float = real(0, 0.0, "strokes widened or thinned by at most this part of 3×3 pixels' extremes", high=1)
-    contrast: float = real(0, 0.0, CONTRAST, high=2, absent=0.0)
 
 
 def random_view(views: Views, images: Array, keys: Array) -> Array:
@@ -36,7 +32,6 @@ def random_view(views: Views, images: Array, keys: Array) -> Array:
         shear=views.shear,
         translation=views.translation,
         thickness=views.thickness,
-        contrast=views.contrast,
     )
 
 
@@ -48,18 +43,12 @@ def view(
     shear: float = 0.0,
     translation: float = 0.0,
     thickness: float = 0.0,
-    contrast: float = 0.0,
 ) -> Array:
     """images [N, H, W, C], each changed by draws of its own, uniform from minus to plus each argument.
 
-    Each channel's distance from its mean grows by at most `contrast` (a fraction), strokes widen or thin by at most
-    `thickness` (of 1), then the image is turned (degrees), scaled and sheared (fractions) and moved (pixels) about its
-    centre; where nothing is left the border's pixels are repeated.
+    Strokes widen or thin by at most `thickness` (of 1), then the image is turned (degrees), scaled and sheared
+    (fractions) and moved (pixels) about its centre; where nothing is left the border's pixels are repeated.
     """
-    if contrast:
-        factor = 1 + contrast * (2 * uniform(keys, Stream.CONTRAST, (1, 1, 1)) - 1)
-        mean = jnp.mean(images, axis=(1, 2), keepdims=True)
-        images = mean + factor * (images - mean)
     affine = (rotation, scaling, shear, translation)
     if not any(affine) and not thickness:
         return images

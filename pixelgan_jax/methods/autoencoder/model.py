@@ -152,7 +152,6 @@ def encode_in_training(
         shear=settings.input_shear,
         translation=settings.input_translation,
         thickness=settings.input_thickness,
-        contrast=settings.input_contrast,
     )
     if settings.input_noise:
         x = x + settings.input_noise * normal(keys, Stream.INPUT_NOISE, model.shape)

@@ -5,7 +5,6 @@ from typing import ClassVar
 
 from pixelgan_jax.config import Config
 from pixelgan_jax.config.fields import boolean, choice, integer, odd, real, refused, widths
-from pixelgan_jax.data.views import CONTRAST
 from pixelgan_jax.methods.method import Code
 
 
@@ -35,7 +34,6 @@ class Model:
     input_thickness: float = real(
         0, 0.0, "strokes widened or thinned by at most this part of the way to 3×3 pixels' extremes", high=1, absent=0.0
     )
-    input_contrast: float = real(0, 0.0, CONTRAST, high=2, absent=0.0)
     noise_dimensions: int = integer(1, 16, "width of the noise n that the noise encoder is fed", high=65536)
     minimum_sd: float = real(
         0, 0.0, "least s.d. of the gaussian encoder's q(z|x), which left alone shrinks to points", absent=0.0

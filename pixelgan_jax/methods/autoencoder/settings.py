@@ -122,7 +122,7 @@ class AutoencoderConfig(Config):
     prior: Prior = Prior()
     optim: Optim = Optim()
 
-    removed: ClassVar[dict[str, object]] = {"optim.consistency": 0.0}
+    removed: ClassVar[dict[str, object]] = {"optim.consistency": 0.0, "model.input_contrast": 0.0}
 
     def check(self) -> None:
         super().check()

@@ -28,7 +28,7 @@ from pixelgan_jax.commands.plans import (
     train,
 )
 from pixelgan_jax.errors import InputError
-from pixelgan_jax.evaluation.metrics import BY_KEY, VALIDATION, first_of
+from pixelgan_jax.evaluation.metrics import BY_KEY, CHOSEN_BY, VALIDATION, first_of
 from pixelgan_jax.report import markdown, plots
 from pixelgan_jax.report.figures import DRAWINGS, Task
 from pixelgan_jax.training import logs
@@ -89,7 +89,7 @@ def _table(path: Path, asked: Row, cells: list[Cell], outcomes: Outcomes) -> Row
     gathered = _gathered("table", path, cells, outcomes)
     gathered |= {part: asked[part] for part in ("title", "columns", "rows", "published")}
     gathered |= {part: asked[part] for part in ("notes", "headlines", "metrics") if part in asked}
-    keys = asked.get("headlines", ("error",))
+    keys = asked.get("headlines", CHOSEN_BY[:2])
     curves: dict[str, dict[str, list]] = {}
     for cell, row in zip(cells, gathered["cells"], strict=True):
         for task, run in zip(cell.tasks, row["runs"], strict=True):

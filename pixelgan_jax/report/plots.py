@@ -191,6 +191,6 @@ def learning_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]],
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axes.set_xlabel("training images seen")
-        axes.set_ylabel(f"validation: {titled_with_unit(metric)}")
+        axes.set_ylabel("validation error" if metric.unit == "%" else f"validation: {titled_with_unit(metric)}")
         legend(axes, loc="best")
     return figure_png(figure)

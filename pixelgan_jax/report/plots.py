@@ -16,7 +16,7 @@ from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 
-from pixelgan_jax.evaluation.metrics import Metric, titled_with_unit
+from pixelgan_jax.evaluation.metrics import Metric
 
 _INK, _FAINT = "#3b424c", "#dfe3e8"
 
@@ -191,6 +191,6 @@ def learning_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]],
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axes.set_xlabel("training images seen")
-        axes.set_ylabel("validation error" if metric.unit == "%" else f"validation: {titled_with_unit(metric)}")
+        axes.set_ylabel("validation error" if metric.unit == "%" else f"validation, {metric.unit} an image")
         legend(axes, loc="best")
     return figure_png(figure)

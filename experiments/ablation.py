@@ -10,14 +10,17 @@ DECONV = {"data.binarisation": "stochastic"}  # asked for the same pixels, so th
 ROWS = {
     "deep": ("Deep PixelCNN, adversary, no views", DEEP | WITHOUT_VIEWS),
     "deep_views": ("Deep PixelCNN, adversary, views", DEEP | WITHOUT_INFORMATION),
-    "deep_information": ("Deep PixelCNN, adversary, views and their information", DEEP),
+    "deep_information": ("Deep PixelCNN, adversary, views, their information, draws shown", DEEP),
     "shallow": ("Shallow PixelCNN, adversary, no views", SHALLOW | WITHOUT_VIEWS),
-    "shallow_information": ("Shallow PixelCNN, adversary, views and their information", SHALLOW),
+    "shallow_information": ("Shallow PixelCNN, adversary, views, their information, draws shown", SHALLOW),
     "deconv": ("Deconvolutional decoder (AAE), adversary, no views", DECONV | WITHOUT_VIEWS),
     "deconv_views": ("Deconvolutional decoder (AAE), adversary, views", DECONV | WITHOUT_INFORMATION),
-    "deconv_information": ("Deconvolutional decoder (AAE), adversary, views and their information", DECONV),
+    "deconv_information": ("Deconvolutional decoder (AAE), adversary, views, their information, draws shown", DECONV),
     "deep_alone": ("Deep PixelCNN, no adversary, no views", DEEP | WITHOUT_VIEWS | {"prior.adversarial": False}),
-    "no_reconstruction": ("No decoder: adversary, views and their information", {"optim.reconstruction": False}),
+    "no_reconstruction": (
+        "No decoder, adversary, views, information, draws shown",
+        {"optim.reconstruction": False},
+    ),
 }
 COLUMNS = ("clusters_30", "labels_100")
 

@@ -10,8 +10,4 @@ def get_config() -> ConfigDict:
     config.prior.name = "categorical"
     config.prior.categories = 30
     config.model.conditioning = "location_dependent"
-    config.model.update(mnist.VIEWS)
-    config.model.logits_batch_norm = 3.0
-    config.model.discriminator_draws = True
-    config.optim.view_information = 10.0
-    return config
+    return mnist.of_content(config)

@@ -27,11 +27,14 @@ def plain() -> ConfigDict:
     return config
 
 
-def get_config() -> ConfigDict:
-    """And what makes the categorical code one of content: docs/recipe.md."""
-    config = plain()
+def of_content(config: ConfigDict) -> ConfigDict:
+    """What makes a categorical code one of content: docs/recipe.md."""
     config.model.update(VIEWS)
     config.model.logits_batch_norm = 3.0
     config.model.discriminator_draws = True
     config.optim.view_information = 10.0
     return config
+
+
+def get_config() -> ConfigDict:
+    return of_content(plain())

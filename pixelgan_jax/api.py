@@ -171,7 +171,7 @@ class TrainedModel:
 
     def _require(self, function: str, asked: str | None = None) -> None:
         if getattr(self._method, function) is None:
-            raise ValueError(f"{asked or function}: the method {self._method.name!r} cannot do this")
+            raise ValueError(f"{asked or function}: the method {self._method.name!r} cannot do this as it was trained")
 
     def _images(self, images: np.ndarray) -> np.ndarray:
         images = np.asarray(images)

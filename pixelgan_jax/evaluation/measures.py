@@ -79,9 +79,10 @@ def summarise(trained: Trained, found: Rows, labels: np.ndarray, fitted: Rows, f
 
 
 def _likelihood(method: Method, found: Rows) -> dict[str, float]:
-    """Nats of reconstruction, of the code, and of both together; none where the decoder was not asked."""
+    """Nats of reconstruction, of the code, and of both together; none where the decoder was not asked, the code's alone
+    where there is none."""
     if "nats" not in found:
-        return {}
+        return method.information(found) if method.information and method.log_prob is None else {}
     metrics = {"reconstruction_nats": float(np.mean(found["nats"], dtype=np.float64))}
     terms = method.information(found) if method.information else {}
     metrics |= terms

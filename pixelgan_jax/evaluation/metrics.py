@@ -137,11 +137,6 @@ def first_of(keys: Iterable[str], metrics: dict[str, Any]) -> str | None:
     return next((key for key in keys if metrics.get(key) is not None), None)
 
 
-def titled_with_unit(metric: Metric) -> str:
-    """Its title, and its unit where that is one of measure."""
-    return metric.title + (f", {metric.unit}" if metric.unit in ("%", "nats") else "")
-
-
 def number(value: float, unit: str | None, sd: float | None = None) -> str:
     """A number as it is written, without its unit, and its standard deviation where there is one. The unit None is that
     of a number that the table does not know."""

@@ -15,7 +15,6 @@ from pixelgan_jax.evaluation.metrics import (
     Metric,
     first_of,
     number,
-    titled_with_unit,
 )
 
 
@@ -35,6 +34,10 @@ def _number(runs: list[dict[str, Any]], metric: Metric) -> str:
     return mean_and_sd(values, metric.unit) if values else "–"
 
 
+def _titled(metric: Metric) -> str:
+    return metric.title + (f", {metric.unit}" if metric.unit in ("%", "nats") else "")
+
+
 def _grid(header: list[str], rows: list[list[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
@@ -48,7 +51,10 @@ def _entry(cell: dict[str, Any] | None, headlines: Sequence[str], note: str | No
     done = _done(cell)
     if not done:
         return cell["runs"][0]["status"]
-    metric = BY_KEY[first_of(headlines, done[0]["test"])]
+    key = first_of(headlines, done[0]["test"])
+    if key is None:
+        return "–"
+    metric = BY_KEY[key]
     text = _number(done, metric) + (f" {metric.unit}" if metric.unit != "%" else "")
     few = f" ({len(done)} of {len(cell['runs'])} seeds)" if len(done) < len(cell["runs"]) else ""
     return f"**{text}**" + (f" ({note})" if note else "") + few
@@ -67,7 +73,7 @@ def _of_metric(gathered: dict[str, Any], key: str) -> str:
     for row, title in gathered["rows"].items():
         found = [cells.get(f"{row}/{column}") for column in columns]
         rows.append([title, *(_number(_done(cell), metric) if cell else "–" for cell in found)])
-    return _grid([f"test: {titled_with_unit(metric)}", *columns.values()], rows)
+    return _grid([f"test: {_titled(metric)}", *columns.values()], rows)
 
 
 def _headlines(gathered: dict[str, Any]) -> str:
@@ -97,7 +103,7 @@ def figure(gathered: dict[str, Any]) -> str:
         rows.append([cell["name"], *((_number(done, each) if done else cell["runs"][0]["status"]) for each in shown)])
     for title, values in gathered["reference"].items():
         rows.append([title, *(_number([{"test": values}], metric) for metric in shown)])
-    return _grid(["", *(titled_with_unit(metric) for metric in shown)], rows)
+    return _grid(["", *(_titled(metric) for metric in shown)], rows)
 
 
 def figure_with_claim(gathered: dict[str, Any]) -> str:
@@ -154,7 +160,8 @@ def provenance(gathered: dict[str, Any]) -> str:
     for cell in gathered["cells"]:
         done = _done(cell)
         lines = [f"**{cell['name']}**", "", f"```sh\n{cell['command']}\n```", ""]
-        lines += [f"- {line}" for line in (_made_with(done) + _by_seed(cell, done))]
+        told = _by_seed(cell, done, gathered.get("headlines", ()))
+        lines += [f"- {line}" for line in _made_with(done) + told]
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
 
@@ -176,17 +183,18 @@ def _made_with(done: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _by_seed(cell: dict[str, Any], done: list[dict[str, Any]]) -> list[str]:
+def _by_seed(cell: dict[str, Any], done: list[dict[str, Any]], headlines: Sequence[str]) -> list[str]:
     lines = []
     keys = {*HEADLINES[:2], *CHOSEN_BY[:2], "clusters_used"} if not cell["labels"] else {"error"}
+    keys |= {*headlines}
     for metric in METRICS:
         if done and metric.key in keys and all(metric.key in run["test"] for run in done):
             each = [f"seed {run['seed']}: {number(run['test'][metric.key], metric.unit)}" for run in done]
-            lines.append(f"{titled_with_unit(metric)}, on test: {', '.join(each)}")
+            lines.append(f"{_titled(metric)}, on test: {', '.join(each)}")
     shares = BY_KEY["class_shares"]
     for run in done:
         if shares.key in run.get("numbers", {}):
             each = ", ".join(number(share, "%") for share in run["numbers"][shares.key])
-            lines.append(f"seed {run['seed']}: {titled_with_unit(shares)}, from 0 up: {each}")
+            lines.append(f"seed {run['seed']}: {_titled(shares)}, from 0 up: {each}")
     lines += [f"seed {run['seed']}: {run['status']}" for run in cell["runs"] if run["status"] != "done"]
     return lines + [f"seed {run['seed']}: warning: {text}" for run in done for text in run.get("warnings", [])]

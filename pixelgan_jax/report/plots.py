@@ -160,7 +160,7 @@ def confusion(counts: np.ndarray, labels: list[str], told: list[str], kind: str)
 def learning_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]], metric: Metric) -> bytes:
     """A PNG of a metric on validation against training images seen: {panel: {curve: [(images, value) of each seed]}}.
 
-    A curve is the mean over the seeds that were evaluated there, its band one standard deviation to either side.
+    A curve is the mean over the seeds, where all were evaluated, its band one standard deviation to either side.
     """
     columns = min(4, len(panels))
     lines = math.ceil(len(panels) / columns)
@@ -177,7 +177,8 @@ def learning_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]],
             at: dict[int, list[float]] = {}
             for images, value in (point for seed in seeds for point in seed):
                 at.setdefault(images, []).append(value)
-            x, mean = sorted(at), np.array([np.mean(at[images]) for images in sorted(at)])
+            x = sorted(images for images, values in at.items() if len(values) == len(seeds))
+            mean = np.array([np.mean(at[images]) for images in x])
             sd = np.array([np.std(at[images], ddof=1) if len(at[images]) > 1 else 0.0 for images in x])
             mark = "o" if len(x) < 20 else None
             axes.plot(x, mean, color=of_curve[label], linewidth=1.3, label=label, marker=mark, markersize=3)
@@ -191,6 +192,7 @@ def learning_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]],
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axes.set_xlabel("training images seen")
-        axes.set_ylabel("validation error" if metric.unit == "%" else f"validation, {metric.unit} an image")
+        named = {"%": "validation error", "nats": "validation, nats an image"}
+        axes.set_ylabel(named.get(metric.unit, f"validation: {metric.title}"))
         legend(axes, loc="best")
     return figure_png(figure)

@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from benchmarks import results
 from pixelgan_jax import cli
-from pixelgan_jax.commands import experiment, plans
+from pixelgan_jax.commands import experiment, plans, tables_and_figures
 from pixelgan_jax.config.convert import fields_of
 from pixelgan_jax.config.fields import NEVER_ABSENT
 from pixelgan_jax.errors import InputError
@@ -171,6 +171,21 @@ def test_runs_of_an_earlier_version_are_counted_in(folder, capsys):
     assert "training" not in capsys.readouterr().out
     for name, values in whole.items():
         (place / name).write_text(json.dumps(values))
+
+
+def test_curves_are_of_the_plans_headline_and_go_where_all_seeds_were_evaluated(folder, monkeypatch, capsys):
+    drawn = {}
+    monkeypatch.setattr(tables_and_figures.plots, "learning_curves", lambda *told: drawn.update(told=told) or b"")
+    text = PLAN.replace('"svhn": "SVHN"', "").replace('"ours/svhn": ("tiny_svhn", {})', "")
+    text = text.replace('"title": "T"', '"title": "T", "headlines": ("nmi",)')
+    (folder / "experiments/headlines.py").write_text(text)
+    told = ["--config", folder / "experiments/headlines.py", "--mode", "table", "--workdir", folder / "runs"]
+    assert cli.run_command([str(each) for each in told]) == 0
+    assert "| test | Clusters |" in capsys.readouterr().out
+    panels, metric = drawn["told"]
+    assert metric.key == "nmi" and list(panels) == ["Clusters"] and list(panels["Clusters"]) == ["Ours"]
+    curves = panels["Clusters"]["Ours"]
+    assert len(curves) == 2 and all(images == 32 and 0 <= value <= 1 for curve in curves for images, value in curve)
 
 
 def test_a_figure_draws_and_scores_the_same_runs(folder, capsys, tmp_path):

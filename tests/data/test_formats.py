@@ -336,6 +336,14 @@ def test_binarised_mnist_amat(tmp_path):
         np.testing.assert_array_equal(dataset.test.images, 255 * bits[4:].reshape(2, 28, 28, 1))
 
 
+def test_a_folder_without_binarised_mnist_is_refused(tmp_path):
+    with pytest.raises(InputError, match="binarized_mnist"):
+        load(data("binarized_mnist", dir=str(tmp_path)))
+    np.savetxt(tmp_path / "binarized_mnist_train.amat", np.zeros((2, 784)), fmt="%d")
+    with pytest.raises(InputError, match="binarized_mnist_valid.amat"):
+        load(data("binarized_mnist", dir=str(tmp_path)))
+
+
 def test_kaggles_csv(tmp_path):
     header = "label," + ",".join(f"pixel{number}" for number in range(36))
     rows = np.concatenate([LABELS[:, None], TRAIN.reshape(20, -1)], axis=1)

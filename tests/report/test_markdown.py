@@ -35,6 +35,17 @@ def test_a_cell_shows_the_headline_that_its_report_shows(test, entry):
     assert f"| Ours | {entry} (1 of 2 seeds) |" in markdown.table(gathered(test))
 
 
+def test_a_cell_without_any_headline_is_a_dash_and_its_seeds_are_told_under_it():
+    found = gathered({"error": 0.5}, {"error": 0.5, "reconstruction_nats": 82.0}) | {
+        "headlines": ["reconstruction_nats"]
+    }
+    assert "| Ours | – |" in markdown.table(found)
+    device = {"device": {"count": 1, "kind": "cpu"}, "versions": {}, "git_commit": "c", "step": 2, "seed": 3}
+    run = found["cells"][0]["runs"][1] | device | {"train": {"seconds": 1.0, "compile_seconds": 1.0}}
+    found["cells"][0] |= {"runs": [run], "command": "python"}
+    assert "- Reconstruction, nats, on test: seed 3: 82.00" in markdown.provenance(found)
+
+
 def test_a_table_of_nats_shows_a_bound_where_there_is_one():
     found = gathered(
         {"negative_elbo_nats": 84.0, "reconstruction_nats": 80.0, "error": 0.5}, {"reconstruction_nats": 82.0}

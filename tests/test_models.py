@@ -44,8 +44,8 @@ def of(name, request):
 
 @pytest.mark.parametrize("name", CATEGORICAL)
 def test_a_model_gets_the_error_of_its_card(name, request):
-    """On all test images. The digits' draws images of the classes that it is asked for; MNIST's decoders see three rows
-    and a code of one bias an image, and draw strokes."""
+    """On all test images. The digits' draws images of the classes that it is asked for; MNIST's decoders, whose code is
+    one bias an image, draw strokes."""
     model, card, told, test = of(name, request)
     error = wrong(model, test.images, test.labels)
     assert error == pytest.approx(told["error" if model.config.data.labels else "cluster_error_majority"])

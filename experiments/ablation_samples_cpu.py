@@ -15,6 +15,6 @@ def get_plan() -> dict:
     cells = ablation_cpu.get_plan()["cells"]
     return {
         "title": "What the ablation's models draw of each class (CPU-scale)",
-        "cells": {f"{row}/labels_100": cells[f"{row}/labels_100"] for row in SHOWN},  # the first seed
+        "cells": {f"{row}/labels_100": cells[f"{row}/labels_100"] for row in SHOWN},
         "drawing": "rows",
     }

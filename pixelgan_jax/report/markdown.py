@@ -7,15 +7,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from pixelgan_jax.evaluation.metrics import (
-    BY_KEY,
-    CHOSEN_BY,
-    HEADLINES,
-    METRICS,
-    Metric,
-    first_of,
-    number,
-)
+from pixelgan_jax.evaluation.metrics import BY_KEY, CHOSEN_BY, HEADLINES, METRICS, Metric, first_of, number
 
 
 def _done(cell: dict[str, Any]) -> list[dict[str, Any]]:
@@ -67,6 +59,7 @@ def table(gathered: dict[str, Any]) -> str:
 
 
 def _of_metric(gathered: dict[str, Any], key: str) -> str:
+    """A grid of one metric of our cells."""
     metric, columns = BY_KEY[key], gathered["columns"]
     cells = {cell["name"]: cell for cell in gathered["cells"]}
     rows = []
@@ -77,6 +70,7 @@ def _of_metric(gathered: dict[str, Any], key: str) -> str:
 
 
 def _headlines(gathered: dict[str, Any]) -> str:
+    """The grid of every cell's headline, ours and the published."""
     cells = {cell["name"]: cell for cell in gathered["cells"]}
     columns, notes = gathered["columns"], gathered.get("notes", {})
     headlines = gathered.get("headlines") or HEADLINES

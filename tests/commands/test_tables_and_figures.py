@@ -19,7 +19,7 @@ from pixelgan_jax.errors import InputError
 from pixelgan_jax.evaluation import scores
 from pixelgan_jax.evaluation.metrics import BY_KEY
 from pixelgan_jax.methods.registry import CONFIGS
-from pixelgan_jax.report import figures, markdown
+from pixelgan_jax.report import figures, markdown, plots
 from pixelgan_jax.training import signals, workdir
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -173,7 +173,7 @@ def test_runs_of_an_earlier_version_are_counted_in(folder, capsys):
         (place / name).write_text(json.dumps(values))
 
 
-def test_curves_are_of_the_plans_headline_and_go_where_all_seeds_were_evaluated(folder, monkeypatch, capsys):
+def test_curves_are_of_the_plans_headline(folder, monkeypatch, capsys):
     drawn = {}
     monkeypatch.setattr(tables_and_figures.plots, "learning_curves", lambda *told: drawn.update(told=told) or b"")
     text = PLAN.replace('"svhn": "SVHN"', "").replace('"ours/svhn": ("tiny_svhn", {})', "")
@@ -186,6 +186,14 @@ def test_curves_are_of_the_plans_headline_and_go_where_all_seeds_were_evaluated(
     assert metric.key == "nmi" and list(panels) == ["Clusters"] and list(panels["Clusters"]) == ["Ours"]
     curves = panels["Clusters"]["Ours"]
     assert len(curves) == 2 and all(images == 32 and 0 <= value <= 1 for curve in curves for images, value in curve)
+
+
+def test_a_curve_goes_where_all_its_seeds_were_evaluated():
+    def drawn(*seeds):
+        return plots.learning_curves({"P": {"C": [list(seed) for seed in seeds]}}, BY_KEY["error"])
+
+    often, seldom = ((64, 0.5), (96, 0.1), (128, 0.3)), ((64, 0.4), (128, 0.2))
+    assert drawn(often, seldom) == drawn((often[0], often[2]), seldom) != drawn(often, often)
 
 
 def test_a_figure_draws_and_scores_the_same_runs(folder, capsys, tmp_path):

@@ -42,7 +42,8 @@ usage: python -m pixelgan_jax.main --config experiments/NAME.py [--mode {"|".joi
   --output    with predict: the folder that its files are written into; the workdir unless given
   --weights   with export: float32, which gives what the workdir gives, or int8, large kernels in a quarter of the bytes
   --coordinator_address, --num_processes, --process_id   one run over N processes: the same command for each, with I
-              from 0 to N - 1, and process 0's host and a free port of it; not needed on Cloud TPU
+              from 0 to N - 1, and process 0's host and a free port of it. Not needed under SLURM, Open MPI or Kubernetes
+              and on Cloud TPU, where JAX knows the others; there --num_processes=1 trains in one process alone
 
 Fields of an experiment (--config.group.field=default, meaning, what is allowed)
 """
@@ -122,8 +123,8 @@ def help_text() -> str:
     return USAGE + "\n".join(parts)
 
 
-def execute(command: Command) -> None:
-    """Does what a command line asks for."""
+def execute(command: Command, own_process: bool = False) -> None:
+    """Does what a command line asks for. own_process: nothing else runs in this one, so that JAX may look for others."""
     if command.member and command.mode in ("predict", "export", *tables_and_figures.MODES):
         flags = ", ".join(f"--{flag}" for flag in processes.FLAGS)
         raise InputError(f"--mode {command.mode}: must be given without {flags}")
@@ -141,7 +142,8 @@ def execute(command: Command) -> None:
         run.check_owner(command.experiment, command.workdir)
         export.execute(command.experiment, command.workdir, command.workdir / "export", command.weights)
         return
-    processes.join(command.member, {"--config": command.experiment, "--mode": command.mode, **_fields(command.config)})
+    if command.member or own_process:
+        processes.join(command.member, {"--config": command.experiment, "--mode": command.mode} | _fields(command.config))
     replicates.execute(command.mode, command.experiment, command.config, command.workdir)
     processes.leave()
 
@@ -154,8 +156,8 @@ def _stop(number: int) -> None:
     raise Interrupted(number, "stopped")
 
 
-def run_command(arguments: list[str]) -> int:
-    """Runs one command line and returns its exit status."""
+def run_command(arguments: list[str], own_process: bool = False) -> int:
+    """Runs one command line and returns its exit status. own_process: nothing else runs in this one."""
     if any(argument in HELP for argument in arguments):
         try:
             print(help_text(), flush=True)
@@ -167,7 +169,7 @@ def run_command(arguments: list[str]) -> int:
         with handled_by(_stop):
             command = parse(arguments)
             workdir = command.workdir
-            execute(command)
+            execute(command, own_process)
     except InputError as error:
         return _fail(2, f"error: {error}")
     except Interrupted as interrupted:
@@ -175,7 +177,6 @@ def run_command(arguments: list[str]) -> int:
     except (loop.Diverged, tables_and_figures.Incomplete) as stopped:
         return _fail(1, f"stopped: {stopped}")
     except OSError as error:  # a full disk, a folder that vanished: not a bug either
-        processes.await_notice()  # or a checkpoint that another process did not live to save with us
         return _fail(1, f"error: {error.filename2 or error.filename or workdir}: {error.strerror or error}")
     except Exception as error:
         processes.fail(error)
@@ -185,7 +186,7 @@ def run_command(arguments: list[str]) -> int:
 
 def _fail(status: int, message: str) -> int:
     print(one_line(message), file=sys.stderr, flush=True)
-    processes.end(status, message)
+    processes.end(status)
     return status
 
 

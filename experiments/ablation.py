@@ -10,6 +10,10 @@ DECONV = {"data.binarisation": "stochastic"}  # asked for the same pixels, so th
 ROWS = {
     "deep": ("Deep PixelCNN, adversary, no views", DEEP | WITHOUT_VIEWS),
     "deep_views": ("Deep PixelCNN, adversary, views", DEEP | WITHOUT_INFORMATION),
+    "deep_draws": (
+        "Deep PixelCNN, adversary, views, draws shown",
+        DEEP | {"optim.view_information": 0.0},
+    ),
     "deep_information": ("Deep PixelCNN, adversary, views, their information, draws shown", DEEP),
     "shallow": ("Shallow PixelCNN, adversary, no views", SHALLOW | WITHOUT_VIEWS),
     "shallow_information": ("Shallow PixelCNN, adversary, views, their information, draws shown", SHALLOW),

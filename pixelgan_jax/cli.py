@@ -143,7 +143,9 @@ def execute(command: Command, own_process: bool = False) -> None:
         export.execute(command.experiment, command.workdir, command.workdir / "export", command.weights)
         return
     if command.member or own_process:
-        processes.join(command.member, {"--config": command.experiment, "--mode": command.mode} | _fields(command.config))
+        processes.join(
+            command.member, {"--config": command.experiment, "--mode": command.mode} | _fields(command.config)
+        )
     replicates.execute(command.mode, command.experiment, command.config, command.workdir)
     processes.leave()
 

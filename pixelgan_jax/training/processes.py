@@ -39,7 +39,10 @@ def member(flags: dict[str, str]) -> Member | None:
     for name in FLAGS if count != 1 else ():
         if name not in flags:
             raise InputError(f"--{name}: missing; must be given with {' and '.join(f'--{n}' for n in FLAGS)}")
-    address, index = flags.get("coordinator_address", "localhost:1"), _number("process_id", flags.get("process_id", "0"))
+    address, index = (
+        flags.get("coordinator_address", "localhost:1"),
+        _number("process_id", flags.get("process_id", "0")),
+    )
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or not port.isascii() or not 0 < int(port[:9]) < 2**16:
         raise InputError(f"--coordinator_address {address}: must be HOST:PORT, process 0's host and a free port of it")

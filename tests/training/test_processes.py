@@ -90,7 +90,14 @@ def test_a_cluster_that_does_not_say_who_is_in_it_is_refused(initialize):
 @pytest.mark.parametrize("mode", ["table", "figure", "predict", "export"])
 def test_processes_of_these_modes_never_join(tmp_path, monkeypatch, mode):
     monkeypatch.setattr(processes, "join", lambda *_: pytest.fail("joined"))
-    told = ["--config", str(kill.ROOT / "experiments" / "digits.py"), "--mode", mode, "--workdir", str(tmp_path / "run")]
+    told = [
+        "--config",
+        str(kill.ROOT / "experiments" / "digits.py"),
+        "--mode",
+        mode,
+        "--workdir",
+        str(tmp_path / "run"),
+    ]
     told += ["--input", str(tmp_path / "none")] * (mode == "predict")
     assert cli.run_command(told, own_process=True) == 2  # there is no plan, and no model
 

@@ -4,7 +4,8 @@ Run: python -m benchmarks.tpu --experiment mnist --batch 1024 --topology v5e:2x2
 (libtpu: pip install -e ".[tpu-compile]"; minutes of one core a program, which is compiled, not run)
 
 `--program step` is a call of the training loop's own number of steps, `evaluate` the negative log-likelihood of a
-mini-batch, `sample` the drawing of one. The compiler writes its `estimated_cycles` beside most operations of the
+mini-batch, `sample` the drawing of one. `--replicates N`: the step of N seeds side by side in one program, which nothing
+here trains; it tells what that would gain. The compiler writes its `estimated_cycles` beside most operations of the
 optimised program. Here they are summed, a loop's body as often as it runs, and turned into seconds by the clock at
 which the matrix units reach the published peak. What has no estimate is listed: collectives, whose bytes are held
 against all links of a chip at once, in one direction, latencies aside, which is the least that they can take; and
@@ -89,8 +90,9 @@ def _like(tree: Any, mesh: Mesh, spec: P) -> Any:
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=NamedSharding(mesh, spec)), tree)
 
 
-def programs(config: Config, data: DataSpec, mesh: Mesh) -> dict[str, Program]:
-    """The programs of an experiment at its batch size, by name; those that the method has."""
+def programs(config: Config, data: DataSpec, mesh: Mesh, replicates: int = 0) -> dict[str, Program]:
+    """The programs of an experiment at its batch size, by name; those that the method has. With `replicates` the step
+    is that of so many seeds, which share the images and have labels and an order of their own."""
     method, size = registry.make(config, data), config.train.batch_size
     images = jax.ShapeDtypeStruct((size, *data.shape), jnp.uint8)
     numbers = lambda *sides: jax.ShapeDtypeStruct(sides, jnp.int32)  # noqa: E731
@@ -99,9 +101,15 @@ def programs(config: Config, data: DataSpec, mesh: Mesh) -> dict[str, Program]:
     rows = jax.ShapeDtypeStruct((data.images, data.shape[0], data.shape[1] * data.shape[2]), jnp.uint8)
     examples = Examples(rows, numbers(data.labels), numbers(data.labels), numbers(), data.shape)
     batch = Batch(numbers(steps, size), numbers(steps, size))
-    of_step = (_like((state, examples), mesh, P()), _like(batch, mesh, P(None, AXIS)))
-    step = parallel.compile_step(method.step, mesh)
-    found = {"step": Program(lambda: step.lower(*of_step[0], of_step[1]), size * steps, steps)}
+    one_step, seeds, stepped = method.step, max(replicates, 1), state
+    if replicates:
+        each = lambda tree: jax.tree.map(lambda x: jax.ShapeDtypeStruct((seeds, *x.shape), x.dtype), tree)  # noqa: E731
+        one_step = jax.vmap(one_step, in_axes=(0, Examples(None, 0, 0, 0, data.shape), Batch(1, 1)))
+        stepped, examples = each(state), each(examples).replace(rows=rows)
+        batch = Batch(numbers(steps, size, seeds), numbers(steps, size, seeds))
+    of_step = (*_like((stepped, examples), mesh, P()), _like(batch, mesh, P(None, AXIS)))
+    step = parallel.compile_step(one_step, mesh)
+    found = {"step": Program(lambda: step.lower(*of_step), size * steps * seeds, steps)}
     variables = _like(jax.eval_shape(method.averaged, state), mesh, P())
     keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), size))
     code = jax.ShapeDtypeStruct((size, method.code.width), jnp.float32)
@@ -175,14 +183,14 @@ def devices_of(topology: str) -> list:
     return list(topologies.get_topology_desc(platform="tpu", topology_name=topology, **bounds).devices)
 
 
-def estimate(experiment: str, batch: int, topology: str, program: str) -> dict:
+def estimate(experiment: str, batch: int, topology: str, program: str, replicates: int = 0) -> dict:
     """The compiler's estimates of one program of experiments/NAME.py."""
     fields = importlib.import_module(f"experiments.{experiment}").get_config()
     fields.train.batch_size = batch
     config = registry.from_dict(fields)
     chips, chip = devices_of(topology), CHIPS[topology.partition(":")[0]]
     with made_for("tpu"):
-        made = programs(config, spec(experiment, config), parallel.make_mesh(chips))
+        made = programs(config, spec(experiment, config), parallel.make_mesh(chips), replicates)
         if program not in made:
             raise SystemExit(f"--program {program}: must be one of {', '.join(made)} for {experiment}")
         asked = made[program]
@@ -222,6 +230,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=1024, help="images of a step, of all chips together")
     parser.add_argument("--topology", default="v5e:2x2", help=f"{', '.join(CHIPS)}, then the chips along each axis")
     parser.add_argument("--program", default="step", choices=("step", "evaluate", "sample"))
+    parser.add_argument("--replicates", type=int, default=0, help="seeds of a step, side by side; 0: one, as it is")
     parser.add_argument("--out", type=Path, help="folder for tpu.json and tpu.png; other programs in it are kept")
     asked = parser.parse_args()
     if asked.experiment.split("_")[0] not in IMAGES or asked.topology.partition(":")[0] not in CHIPS:
@@ -231,8 +240,9 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse()
-    row = estimate(arguments.experiment, arguments.batch, arguments.topology, arguments.program)
+    row = estimate(*(getattr(arguments, name) for name in ("experiment", "batch", "topology", "program", "replicates")))
     name = f"{arguments.experiment} {arguments.program}, batch {arguments.batch}, {arguments.topology}"
+    name += f", {arguments.replicates} seeds" * (arguments.replicates > 0)
     print(f"{name} (the compiler's estimates)")
     for key, value in row.items():
         if isinstance(value, dict):

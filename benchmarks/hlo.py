@@ -73,7 +73,7 @@ def _scope(found: re.Match | None) -> str:
     if not found:
         return "unnamed"
     dropped = r"jit\([^)]*\)/|shard_map/|while/body/|closed_call/|checkpoint/|remat\d*/"
-    return re.sub(dropped, "", found[1])
+    return re.sub(r"vmap\((\w+)\)", r"\1", re.sub(dropped, "", found[1]))
 
 
 def group(scope: str) -> str:

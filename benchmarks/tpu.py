@@ -4,9 +4,9 @@ Run: python -m benchmarks.tpu --experiment mnist --batch 1024 --topology v5e:2x2
 (libtpu: pip install -e ".[tpu-compile]"; minutes of one core a program, which is compiled, not run)
 
 `--program step` is a call of the training loop's own number of steps, `evaluate` the negative log-likelihood of a
-mini-batch, `sample` the drawing of one. `--replicates N`: the step of N seeds side by side in one program, which nothing
-here trains; it tells what that would gain. The compiler writes its `estimated_cycles` beside most operations of the
-optimised program. Here they are summed, a loop's body as often as it runs, and turned into seconds by the clock at
+mini-batch, `sample` the drawing of one. `--replicates N`: the step of N seeds side by side in one program, which
+nothing here trains; it tells what that would gain. The compiler writes its `estimated_cycles` beside most operations of
+the optimised program. Here they are summed, a loop's body as often as it runs, and turned into seconds by the clock at
 which the matrix units reach the published peak. What has no estimate is listed: collectives, whose bytes are held
 against all links of a chip at once, in one direction, latencies aside, which is the least that they can take; and
 custom calls, which count as nothing. Operations and bytes are XLA's counts, of a loop's body once: they are told where

@@ -42,7 +42,7 @@ usage: python -m pixelgan_jax.main --config experiments/NAME.py [--mode {"|".joi
   --output    with predict: the folder that its files are written into; the workdir unless given
   --weights   with export: float32, which gives what the workdir gives, or int8, large kernels in a quarter of the bytes
   --coordinator_address, --num_processes, --process_id   one run over N processes: the same command for each, with I
-              from 0 to N - 1, and process 0's host and a free port of it. Not needed under SLURM, Open MPI or Kubernetes
+              from 0 to N - 1, and process 0's host and a free port of it. Not needed under SLURM, Open MPI, Kubernetes
               and on Cloud TPU, where JAX knows the others; there --num_processes=1 trains in one process alone
 
 Fields of an experiment (--config.group.field=default, meaning, what is allowed)
@@ -124,7 +124,7 @@ def help_text() -> str:
 
 
 def execute(command: Command, own_process: bool = False) -> None:
-    """Does what a command line asks for. own_process: nothing else runs in this one, so that JAX may look for others."""
+    """Does what a command line asks for. own_process: nothing else runs in this one, so JAX may look for others."""
     if command.member and command.mode in ("predict", "export", *tables_and_figures.MODES):
         flags = ", ".join(f"--{flag}" for flag in processes.FLAGS)
         raise InputError(f"--mode {command.mode}: must be given without {flags}")

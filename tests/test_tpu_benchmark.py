@@ -22,7 +22,7 @@ TEXT = """
 
 %body (p: (s32[])) -> (s32[]) {
   %dear = f32[4,2]{1,0:T(8,128)} fusion(%p), metadata={op_name="jit(f)/shard_map/while/body/closed_call/phase/jvp(Net)/Conv_0/conv"}, backend_config={"window_config":{"estimated_cycles":"100"}}
-  %back = bf16[4]{0} fusion(%p), metadata={op_name="jit(f)/shard_map/while/body/phase/transpose(jvp(Net))/add"}, backend_config={"window_config":{"estimated_cycles":"50"}}
+  %back = bf16[4]{0} fusion(%p), metadata={op_name="jit(f)/shard_map/while/body/vmap(phase)/transpose(jvp(Net))/add"}, backend_config={"window_config":{"estimated_cycles":"50"}}
   %all = (f32[8]{0}, bf16[2,3]{1,0}) all-reduce(%dear, %back), metadata={op_name="jit(f)/while/body/phase/psum"}
   %odd = f32[1]{0} custom-call(%dear), custom_call_target="x"
   ROOT %t = (s32[]) tuple(%p)
@@ -76,12 +76,17 @@ def test_a_step_of_the_digits_is_compiled_for_a_chip_and_for_four(tmp_path):
         call = ["--experiment", "digits", "--batch", "256", "--topology", topology, "--out", str(tmp_path)]
         done = subprocess.run([sys.executable, "-m", "benchmarks.tpu", *call], env=own, capture_output=True, text=True)
         assert done.returncode == 0 and "the compiler's estimates" in done.stdout, done.stderr
-    one, four = json.loads((tmp_path / "tpu.json").read_text())["programs"].values()
+    call = ["--experiment", "digits", "--batch", "256", "--topology", "v5e:1x1", "--replicates", "2"]
+    done = subprocess.run([sys.executable, "-m", "benchmarks.tpu", *call, "--out", str(tmp_path)], env=own, check=True)
+    one, four, two_seeds = json.loads((tmp_path / "tpu.json").read_text())["programs"].values()
     assert (tmp_path / "tpu.png").stat().st_size > 5000
     assert one["steps_per_call"] == four["steps_per_call"] == 25
     assert one["collective_milliseconds_per_step"] == 0 < four["collective_milliseconds_per_step"]
     assert four["collectives_per_step"] > 20  # gradients' and batch statistics'
     assert 0 < four["cycles_per_step"] < one["cycles_per_step"]
+    # operations of two seeds in one program, and twice as many images
+    assert two_seeds["gigaflops_per_step"] == pytest.approx(2 * one["gigaflops_per_step"], rel=0.1)
+    assert one["images_per_second_per_chip"] < two_seeds["images_per_second_per_chip"]
     for row in (one, four):
         assert 0.5 < sum(row["parts"].values()) <= 1 and max(row["dearest"].values()) < 0.3
         assert 0 < row["part_of_peak"] < 1 and 0 < row["part_of_memory"] < 0.1

@@ -7,14 +7,13 @@ on the information that the image holds of its code (equation 5), is part of bot
     discriminator and Q, least:  -E log D(x) - E log(1 - D(G)) - λ E log Q(c | G)
     generator, least:            -E log D(G) - λ E log Q(c | G)
 
-Q of a category is a softmax, of a continuous entry a Gaussian of s.d. 1. The networks' continuous entries are uniform in
-[-1, 1], as the paper's on MNIST; outside they are N(0, 1), as all of this package's, and mapped by the distribution
-function. Noise is drawn with an image's own key, so that an image follows from its code and key.
+Q of a category is a softmax, of a continuous entry a Gaussian of s.d. 1. The continuous entries are N(0, 1) here, as
+all of this package's, where the paper's on MNIST are uniform. Noise is drawn with an image's own key, so that an image
+follows from its code and key.
 
 Shapes: N images of the device's part of the mini-batch, K categories, d continuous entries, D = K + d.
 """
 
-import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -132,7 +131,7 @@ def train_step(
     """One step over a mini-batch."""
     settings, count = config.infogan, batch.index.shape[0]
     keys = step_keys(state, examples.seed, count, Stream.ADVERSARIAL_PHASE)
-    code = uniform(settings, priors.sample(kind, keys))
+    code = priors.sample(kind, keys)
     z = jnp.concatenate([code, adversarial.noise(settings, keys)], axis=1)
     images = scale(examples.images(batch.index), 256)
 
@@ -156,21 +155,8 @@ def train_step(
     )
 
 
-def uniform(settings: InfoGAN, code: Array) -> Array:
-    """The code [N, D] with its N(0, 1) entries mapped to uniform ones in [-1, 1]."""
-    entries = jax.lax.erf(code[:, settings.categories :] / math.sqrt(2))
-    return jnp.concatenate([code[:, : settings.categories], entries], axis=1)
-
-
-def gaussian(mean: Array) -> Array:
-    """The inverse: Q's means [N, d] of uniform entries, which may lie outside of [-1, 1], as entries within 3 of 0."""
-    most = math.erf(3 / math.sqrt(2))
-    return math.sqrt(2) * jax.lax.erf_inv(jnp.clip(mean, -most, most))
-
-
 def code_loss(category: Array, mean: Array, code: Array) -> Array:
-    """-E log Q(c | x) but for the Gaussians' constant, nats []: log Q(k | x) [N, K], means [N, d], codes [N, D] as the
-    networks see them."""
+    """-E log Q(c | x) but for the Gaussians' constant, nats []: log Q(k | x) [N, K], means [N, d], codes [N, D]."""
     categories = category.shape[1]
     nats = -jnp.sum(category * code[:, :categories], axis=1)
     return jnp.mean(nats + 0.5 * jnp.sum(jnp.square(code[:, categories:] - mean), axis=1))
@@ -178,7 +164,7 @@ def code_loss(category: Array, mean: Array, code: Array) -> Array:
 
 def _posterior(discriminator: InfoDiscriminator, variables: tuple, images: Array) -> Posterior:
     _, category, mean = adversarial.averaged(discriminator, variables, "discriminator", scale(images, 256))
-    return Posterior(category, gaussian(mean), jnp.full_like(mean, -jnp.inf))
+    return Posterior(category, mean, jnp.full_like(mean, -jnp.inf))
 
 
 def infer(discriminator: InfoDiscriminator, variables: tuple, images: Array, keys: Array) -> dict[str, Array]:
@@ -203,7 +189,7 @@ def draw(
     known: Array,
 ) -> tuple[Array, Array]:
     """G(noise, code [N, D]): uint8 [N, H, W, C], and one pass each."""
-    z = jnp.concatenate([uniform(settings, code), adversarial.noise(settings, keys)], axis=1)
+    z = jnp.concatenate([code, adversarial.noise(settings, keys)], axis=1)
     return adversarial.pixels(adversarial.averaged(generator, variables, "generator", z)), jnp.ones(
         code.shape[0], jnp.int32
     )

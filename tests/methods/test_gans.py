@@ -83,16 +83,6 @@ def test_an_entropy_of_certainties_is_zero_and_its_gradient_finite():
     assert float(value[0]) == pytest.approx(0.0, abs=1e-6) and np.all(np.isfinite(slope))
 
 
-def test_infogans_networks_see_normal_entries_as_uniform_ones_and_give_them_back():
-    settings = infogan.InfoGAN(categories=3)
-    normal = jnp.array([[0.0, 1.0, 0.0, 0.6744898, -1.2815516], [1.0, 0.0, 0.0, 0.0, 2.5]])  # quantiles 0.75, 0.1
-    seen = infogan.uniform(settings, normal)
-    np.testing.assert_array_equal(seen[:, :3], normal[:, :3])
-    np.testing.assert_allclose(seen[:, 3:], [[0.5, -0.8], [0.0, 0.98758]], atol=1e-5)
-    np.testing.assert_allclose(infogan.gaussian(seen[:, 3:]), normal[:, 3:], atol=1e-3)
-    np.testing.assert_allclose(infogan.gaussian(jnp.array([-7.0, 1.0])), [-3.0, 3.0], atol=1e-3)  # Q's means are free
-
-
 def test_infogans_code_loss_by_hand():
     """-log Q of category 1, and half the squared distance of the continuous entries from their means."""
     category, mean = jnp.log(jnp.array([[0.2, 0.8], [0.6, 0.4]])), jnp.array([[0.5], [1.0]])

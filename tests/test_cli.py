@@ -350,6 +350,13 @@ def test_a_batch_that_no_memory_holds_is_refused_before_a_step(capsys):
     assert status == 0
 
 
+def test_images_that_no_device_holds_are_refused_before_they_are_sent(capsys, monkeypatch):
+    monkeypatch.setattr(parallel, "_device_memory", lambda mesh: 50_000)  # of 1,197 images of 64 bytes
+    status, _, err = run(capsys, "--config", DIGITS, *SMALL)
+    told = "take 7.66e-05 GB of every device, which has 5e-05; must be fewer, or smaller by config.data.side"
+    assert status == 2 and err.splitlines()[-1] == f"error: config.data.name: 1,197 training images {told}"
+
+
 NARROW = [
     *("--config.model.channels=4", "--config.model.layers=0", "--config.model.encoder_channels=(4,)"),
     *("--config.model.encoder_units=8", "--config.model.discriminator_units=(8,)", "--config.train.batch_size=8"),

@@ -199,6 +199,7 @@ def _initial(run: Run) -> State:
 
 def _examples(run: Run) -> Examples:
     train, labelled = run.splits.train, run.splits.labelled
+    parallel.check_images(train.images, run.mesh)
     return Examples.of(train.images, labelled, train.labels[labelled], np.int32(run.config.train.seed))
 
 

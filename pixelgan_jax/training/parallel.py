@@ -98,11 +98,25 @@ def machine_memory() -> int:
     return min(bounds)
 
 
+def check_images(images: np.ndarray, mesh: Mesh) -> None:
+    """Raises InputError where training images uint8 [M, ...], which every device holds, exceed a device's memory."""
+    limit = _device_memory(mesh)
+    if limit is not None and images.nbytes > limit:  # where it is the machine's, they are in it already
+        raise InputError(
+            f"config.data.name: {len(images):,} training images take {images.nbytes / 1e9:.3g} GB of every device, which"
+            f" has {limit / 1e9:.3g}; must be fewer, or smaller by config.data.side"
+        )
+
+
+def _device_memory(mesh: Mesh) -> int | None:
+    """Bytes that a device of this process has to itself; None where it shares the machine's."""
+    return (mesh.local_devices[0].memory_stats() or {}).get("bytes_limit")
+
+
 def check_memory(program: jax.stages.Compiled, mesh: Mesh, batch_size: int) -> None:
     """Raises InputError where a step of `batch_size` images cannot fit into the devices' memory."""
-    local = mesh.local_devices
-    limit = (local[0].memory_stats() or {}).get("bytes_limit")
-    if limit is None:  # CPU devices share the machine's
+    local, limit = mesh.local_devices, _device_memory(mesh)
+    if limit is None:
         limit = machine_memory() // len(local)
     needed = bytes_needed(program)
     if needed > limit:

@@ -235,6 +235,8 @@ def parse() -> argparse.Namespace:
     asked = parser.parse_args()
     if asked.experiment.split("_")[0] not in IMAGES or asked.topology.partition(":")[0] not in CHIPS:
         parser.error(f"{asked.experiment}, {asked.topology}: no such data or chip; --help names them")
+    if asked.replicates < 0 or (asked.replicates and asked.program != "step"):
+        parser.error(f"--replicates {asked.replicates}: must be 0 or more, and is of --program step alone")
     return asked
 
 

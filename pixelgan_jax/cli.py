@@ -42,8 +42,8 @@ usage: python -m pixelgan_jax.main --config experiments/NAME.py [--mode {"|".joi
   --output    with predict: the folder that its files are written into; the workdir unless given
   --weights   with export: float32, which gives what the workdir gives, or int8, large kernels in a quarter of the bytes
   --coordinator_address, --num_processes, --process_id   one run over N processes: the same command for each, with I
-              from 0 to N - 1, and process 0's host and a free port of it. Not needed under SLURM, Open MPI, Kubernetes
-              and on Cloud TPU, where JAX knows the others; there --num_processes=1 trains in one process alone
+              from 0 to N - 1, and process 0's host and a port of it that nobody uses; not needed where SLURM or a like
+              launcher started all, nor on Cloud TPU, whom JAX asks; --num_processes=1 alone keeps it from asking
 
 Fields of an experiment (--config.group.field=default, meaning, what is allowed)
 """
@@ -123,9 +123,13 @@ def help_text() -> str:
     return USAGE + "\n".join(parts)
 
 
-def execute(command: Command, own_process: bool = False) -> None:
-    """Does what a command line asks for. own_process: nothing else runs in this one, so JAX may look for others."""
-    if command.member and command.mode in ("predict", "export", *tables_and_figures.MODES):
+def execute(command: Command) -> None:
+    """Does what a command line asks for."""
+    if (
+        command.member
+        and command.member.num_processes > 1
+        and command.mode in ("predict", "export", *tables_and_figures.MODES)
+    ):
         flags = ", ".join(f"--{flag}" for flag in processes.FLAGS)
         raise InputError(f"--mode {command.mode}: must be given without {flags}")
     if command.mode in tables_and_figures.MODES:
@@ -142,10 +146,7 @@ def execute(command: Command, own_process: bool = False) -> None:
         run.check_owner(command.experiment, command.workdir)
         export.execute(command.experiment, command.workdir, command.workdir / "export", command.weights)
         return
-    if command.member or own_process:
-        processes.join(
-            command.member, {"--config": command.experiment, "--mode": command.mode} | _fields(command.config)
-        )
+    processes.join(command.member, {"--config": command.experiment, "--mode": command.mode, **_fields(command.config)})
     replicates.execute(command.mode, command.experiment, command.config, command.workdir)
     processes.leave()
 
@@ -158,8 +159,8 @@ def _stop(number: int) -> None:
     raise Interrupted(number, "stopped")
 
 
-def run_command(arguments: list[str], own_process: bool = False) -> int:
-    """Runs one command line and returns its exit status. own_process: nothing else runs in this one."""
+def run_command(arguments: list[str]) -> int:
+    """Runs one command line and returns its exit status."""
     if any(argument in HELP for argument in arguments):
         try:
             print(help_text(), flush=True)
@@ -171,7 +172,7 @@ def run_command(arguments: list[str], own_process: bool = False) -> int:
         with handled_by(_stop):
             command = parse(arguments)
             workdir = command.workdir
-            execute(command, own_process)
+            execute(command)
     except InputError as error:
         return _fail(2, f"error: {error}")
     except Interrupted as interrupted:
@@ -179,16 +180,20 @@ def run_command(arguments: list[str], own_process: bool = False) -> int:
     except (loop.Diverged, tables_and_figures.Incomplete) as stopped:
         return _fail(1, f"stopped: {stopped}")
     except OSError as error:  # a full disk, a folder that vanished: not a bug either
+        if processes.echoes(error):
+            processes.fail(error)
         return _fail(1, f"error: {error.filename2 or error.filename or workdir}: {error.strerror or error}")
-    except Exception as error:
+    except BaseException as error:  # whatever it is, it is not to leave others waiting
         processes.fail(error)
         raise
     return 0
 
 
 def _fail(status: int, message: str) -> int:
-    print(one_line(message), file=sys.stderr, flush=True)
-    processes.end(status)
+    try:
+        print(one_line(message), file=sys.stderr, flush=True)
+    finally:
+        processes.end(status)
     return status
 
 

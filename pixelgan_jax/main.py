@@ -15,7 +15,7 @@ def main() -> None:
     from pixelgan_jax import cli
 
     cli.prepare_process()
-    sys.exit(cli.run_command(sys.argv[1:], own_process=True))
+    sys.exit(cli.run_command(sys.argv[1:]))
 
 
 if __name__ == "__main__":

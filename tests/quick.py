@@ -12,8 +12,10 @@ if version("jaxlib").startswith("0.10."):
 
 
 def environment(programs: Path | None) -> dict[str, str]:
-    """Of a user's process: without the tests' settings, and with compiled programs kept in the folder `programs`."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "XLA_"))}
+    """Of a user's process: without the tests' settings and launcher, and with compiled programs kept in the folder
+    `programs`."""
+    others = ("JAX_", "XLA_", "SLURM_", "OMPI_", "JOB_COMPLETION_INDEX")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     if programs:
         kept |= {
             "JAX_COMPILATION_CACHE_DIR": str(programs),

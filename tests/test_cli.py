@@ -353,7 +353,7 @@ def test_a_batch_that_no_memory_holds_is_refused_before_a_step(capsys):
 def test_images_that_no_device_holds_are_refused_before_they_are_sent(capsys, monkeypatch):
     monkeypatch.setattr(parallel, "_device_memory", lambda mesh: 50_000)  # of 1,197 images of 64 bytes
     status, _, err = run(capsys, "--config", DIGITS, *SMALL)
-    told = "take 7.66e-05 GB of every device, which has 5e-05; must be fewer, or smaller by config.data.side"
+    told = "take 7.66e-05 GB of a device's 5e-05; must be fewer or smaller"
     assert status == 2 and err.splitlines()[-1] == f"error: config.data.name: 1,197 training images {told}"
 
 

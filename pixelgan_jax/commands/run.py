@@ -101,6 +101,7 @@ def describe(run: Run) -> str:
 
 def train(run: Run) -> dict[str, Any] | None:
     """Trains, resuming what the workdir holds, evaluates and writes the report; the results, in the first process."""
+    parallel.check_images(run.splits.train.images, run.mesh)
     with _open(run) as checkpoints:
         found = _restore(run, checkpoints)
         if found is None:
@@ -199,7 +200,6 @@ def _initial(run: Run) -> State:
 
 def _examples(run: Run) -> Examples:
     train, labelled = run.splits.train, run.splits.labelled
-    parallel.check_images(train.images, run.mesh)
     return Examples.of(train.images, labelled, train.labels[labelled], np.int32(run.config.train.seed))
 
 

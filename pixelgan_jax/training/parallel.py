@@ -103,8 +103,8 @@ def check_images(images: np.ndarray, mesh: Mesh) -> None:
     limit = _device_memory(mesh)
     if limit is not None and images.nbytes > limit:  # where it is the machine's, they are in it already
         raise InputError(
-            f"config.data.name: {len(images):,} training images take {images.nbytes / 1e9:.3g} GB of every device, which"
-            f" has {limit / 1e9:.3g}; must be fewer, or smaller by config.data.side"
+            f"config.data.name: {len(images):,} training images take {images.nbytes / 1e9:.3g} GB of a device's"
+            f" {limit / 1e9:.3g}; must be fewer or smaller"
         )
 
 

@@ -1,6 +1,8 @@
 """Several processes: which each is, how JAX is asked for the others, and real ones of which one ends."""
 
+import signal
 import sys
+import time
 
 import jax
 import numpy as np
@@ -20,7 +22,8 @@ linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="collect
 def test_flags_say_which_process_this_is():
     assert processes.member({}) is None
     assert processes.member(FLAGS) == Member("there:1234", 4, 3)
-    assert processes.member(FLAGS | {"coordinator_address": "[::1]:80"}).coordinator_address == "[::1]:80"
+    for address in ("[::1]:80", "::1:80"):
+        assert processes.member(FLAGS | {"coordinator_address": address}).coordinator_address == "[::1]:80"
     assert processes.member({"num_processes": "1"}).num_processes == 1
 
 
@@ -47,20 +50,49 @@ def test_flags_that_do_not_fit_are_refused(capsys, changed, message):
     assert capsys.readouterr().err.startswith(f"error: {message}")
 
 
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, False),
+        ({"SLURM_NTASKS": "1", "SLURM_PROCID": "0", "OMPI_COMM_WORLD_SIZE": "1"}, False),
+        ({"SLURM_NTASKS": "4"}, True),
+        ({"OMPI_COMM_WORLD_SIZE": "2"}, True),
+        ({"KUBERNETES_SERVICE_HOST": "there"}, False),
+        ({"KUBERNETES_SERVICE_HOST": "there", "JOB_COMPLETION_INDEX": "0"}, True),
+    ],
+)
+def test_only_one_of_several_processes_was_launched(monkeypatch, tmp_path, variables, expected):
+    for name in ("SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE", "JOB_COMPLETION_INDEX"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert processes.launched(tmp_path) is expected
+
+
+def test_a_process_beside_tpu_chips_may_have_been_launched(monkeypatch, tmp_path):
+    monkeypatch.delenv("JAX_PLATFORMS", raising=False)
+    monkeypatch.setattr(processes, "find_spec", lambda name: name == "libtpu")
+    assert not processes.launched(tmp_path)
+    (tmp_path / "accel0").touch()
+    assert processes.launched(tmp_path)
+
+
 @pytest.fixture
 def initialize(monkeypatch):
-    """A function that has JAX answer so, and gives what it is asked."""
+    """A function that has JAX answer so, and gives what it is asked. This process was launched as one of several."""
 
-    def answers(error):
+    def answers(error=None):
         asked = []
 
         def initialized(**given):
             asked.append(given)
-            raise error
+            if error:
+                raise error
 
         monkeypatch.setattr(jax.distributed, "initialize", initialized)
         return asked
 
+    monkeypatch.setattr(processes, "launched", lambda: True)
     preemption = jax.config.jax_enable_preemption_service
     yield answers
     jax.config.update("jax_enable_preemption_service", preemption)
@@ -70,20 +102,27 @@ def test_a_process_trains_alone_where_jax_knows_of_no_others(initialize):
     asked = initialize(ValueError("coordinator_address should be defined."))
     processes.join(None, {})
     assert len(asked) == 1 and not asked[0].keys() & set(processes.FLAGS)
-    with pytest.raises(ValueError, match="should be defined"):  # but not where it was told of others
+    with pytest.raises(InputError, match="--coordinator_address there:1234: .* should be defined"):  # but was told of
         processes.join(Member("there:1234", 4, 3), {})
     assert asked[1].items() >= Member("there:1234", 4, 3)._asdict().items()
+    initialize()
+    processes.join(None, {})  # one host of Cloud TPU
+    assert not processes._joined.is_set()
 
 
-def test_a_process_that_is_told_to_be_the_only_one_asks_nobody(initialize):
+@pytest.mark.parametrize("this", [None, processes.member({"num_processes": "1"})])
+def test_a_process_that_is_the_only_one_asks_nobody(initialize, monkeypatch, this):
     asked = initialize(AssertionError)
-    processes.join(processes.member({"num_processes": "1"}), {})
+    if this is None:
+        monkeypatch.setattr(processes, "launched", lambda: False)
+    processes.join(this, {})
     assert not asked
 
 
-def test_a_cluster_that_does_not_say_who_is_in_it_is_refused(initialize):
-    initialize(RuntimeError("Kubernetes API Error: 403 - Forbidden"))
-    with pytest.raises(InputError, match="403 - Forbidden; --num_processes=1 trains in this process alone"):
+@pytest.mark.parametrize("error", [RuntimeError("403 - Forbidden"), KeyError("403 - Forbidden"), ValueError("403 - F")])
+def test_a_cluster_that_does_not_say_who_is_in_it_is_refused(initialize, error):
+    initialize(error)
+    with pytest.raises(InputError, match="cluster: .*403 - F.*; --num_processes=1 trains in this process alone"):
         processes.join(None, {})
 
 
@@ -99,7 +138,7 @@ def test_processes_of_these_modes_never_join(tmp_path, monkeypatch, mode):
         str(tmp_path / "run"),
     ]
     told += ["--input", str(tmp_path / "none")] * (mode == "predict")
-    assert cli.run_command(told, own_process=True) == 2  # there is no plan, and no model
+    assert cli.run_command(told) == 2  # there is no plan, and no model
 
 
 @linux
@@ -111,16 +150,24 @@ def test_processes_that_slurm_started_find_each_other_and_compare_what_they_were
         assert "error: config.train.seed: differs between process 0 and process 1; must be the same" in err.splitlines()
 
 
+def test_errors_of_collectives_are_the_echo_of_anothers_end(monkeypatch):
+    gone = [jax.errors.JaxRuntimeError("INTERNAL"), OSError(5, "UNKNOWN: Gloo AllGather failed", "checkpoints")]
+    own = [jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: memory"), OSError(28, "No space left", "checkpoints")]
+    assert not any(map(processes.echoes, gone))  # alone
+    monkeypatch.setattr(processes._joined, "is_set", lambda: True)
+    assert all(map(processes.echoes, gone)) and not any(map(processes.echoes, own))
+
+
 PROGRAM = """
-import sys
+import sys, time
 import jax
 from jax.experimental import multihost_utils
 from pixelgan_jax import cli
 from pixelgan_jax.commands import replicates
 
 def execute(*_):
-    if sys.argv[-1] == "--process_id=1":
-        raise {error}
+    if sys.argv[-1] == "--process_id={ends}":
+        {statement}
     while True:
         multihost_utils.process_allgather(jax.numpy.zeros(1))
 
@@ -131,16 +178,31 @@ sys.exit(cli.run_command(sys.argv[1:]))
 
 @linux
 @pytest.mark.parametrize(
-    ("error", "status", "message"),
+    ("ends", "statement", "status", "message"),
     [
-        ("OSError(28, 'No space left on device', 'here')", 1, "error: here: No space left on device"),
-        ("KeyError('a bug')", 1, "KeyError: 'a bug'"),
+        (1, "raise OSError(28, 'No space left on device', 'here')", 1, "error: here: No space left on device"),
+        (1, "sys.stderr = open('/dev/full', 'w'); raise KeyError('a bug that nobody hears of')", 1, ""),
+        (0, "raise jax.errors.JaxRuntimeError('RESOURCE_EXHAUSTED: memory')", 1, "RESOURCE_EXHAUSTED: memory"),
     ],
 )
-def test_what_ends_one_process_is_said_by_it_and_ends_the_others(tmp_path, error, status, message):
-    started = faults.start(tmp_path / "run", 2, program=PROGRAM.format(error=error))
-    (other, _, other_err), (own, _, err) = faults.ended(started)
+def test_what_ends_one_process_is_said_by_it_and_ends_the_others(tmp_path, ends, statement, status, message):
+    started = faults.start(tmp_path / "run", 2, program=PROGRAM.format(ends=ends, statement=statement))
+    results = faults.ended(started)
+    own, _, err = results[ends]
     assert own == status and err.strip().endswith(message)
+    other, _, other_err = results[1 - ends]
+    assert faults.ended_with_another(other, other_err)
+
+
+@linux
+def test_a_process_that_waits_for_the_reports_hears_a_signal(tmp_path):
+    statement = "print('done', flush=True); return"
+    started = faults.start(tmp_path / "run", 2, program=PROGRAM.format(ends=1, statement=statement))
+    assert any(line == "done\n" for line in started[1].stdout)
+    time.sleep(1.0)  # it may be about to wait: the signal ends it then as well
+    started[1].send_signal(signal.SIGTERM)
+    (other, _, other_err), (status, _, err) = faults.ended(started)
+    assert status == 143 and err.strip() == "SIGTERM: stopped; run the same command to go on"
     assert faults.ended_with_another(other, other_err)
 
 

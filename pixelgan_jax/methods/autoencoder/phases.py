@@ -69,8 +69,7 @@ def optimizers(config: AutoencoderConfig) -> dict[str, optax.GradientTransformat
         clip = optax.clip_by_global_norm(config.optim.clip) if config.optim.clip else optax.identity()
         rate = learning_rate(config, phase.name)
         moved = optax.sgd(rate, momentum) if config.optim.optimizer == "sgd" else optax.adam(rate, b1=momentum)
-        # one vector for all leaves: one kernel where there would be dozens
-        made[phase.name] = optax.flatten(optax.chain(clip, moved))
+        made[phase.name] = optax.chain(clip, moved)
     return made
 
 

@@ -9,6 +9,7 @@ import json
 import logging
 import math
 import os
+import re
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
@@ -161,9 +162,11 @@ class Checkpoints:
         try:
             yield
         except (OSError, ValueError) as error:  # orbax passes on what tensorstore makes of a full disk
-            number, path = getattr(error, "errno", None), getattr(error, "filename", None)
-            reason = getattr(error, "strerror", None) or _first_line(error)
-            raise OSError(number or errno.EIO, reason, str(path or self.folder)) from error
+            told = re.search(r"os_error_code='(\d+)'", str(error))  # tensorstore's own words fill half a screen
+            number = int(told[1]) if told else getattr(error, "errno", None)
+            reason = os.strerror(number) if told else getattr(error, "strerror", None) or _first_line(error)
+            path = getattr(error, "filename", None) or self.folder
+            raise OSError(number or errno.EIO, reason, str(path)) from error
 
     def _document(self, step: int) -> dict[str, Any]:
         document = self.manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
@@ -60,6 +61,40 @@ def checksums(state: State) -> dict[str, int]:
         jax.tree_util.keystr(path): zlib.crc32(np.ascontiguousarray(jax.device_get(leaf)).tobytes())
         for path, leaf in leaves
     }
+
+
+def _is_tree(node: Any) -> bool:
+    """Whether a part of an optax state has the parameters' structure, where the rest is tuples and counts."""
+    return isinstance(node, dict)
+
+
+def _vectors(opt: dict[str, Any]) -> dict[str, Any]:
+    """The optimizers' states, by phase, as earlier versions kept them: of each such part one vector of its numbers."""
+
+    def vector(node: Any) -> Any:
+        if not _is_tree(node):
+            return node
+        first, *rest = jax.tree.leaves(node)
+        size = sum(math.prod(leaf.shape) for leaf in (first, *rest))
+        return jax.ShapeDtypeStruct((size,), first.dtype, sharding=first.sharding)
+
+    return {phase: jax.tree.map(vector, state, is_leaf=_is_tree) for phase, state in opt.items()}
+
+
+def _trees(opt: dict[str, Any], like: dict[str, Any]) -> dict[str, Any]:
+    """Such states in the structure and placement of `like`."""
+
+    def tree(wanted: Any, vector: jax.Array) -> Any:
+        if not _is_tree(wanted):
+            return vector
+        leaves, structure = jax.tree.flatten(wanted)
+        parts = jnp.split(vector, np.cumsum([leaf.size for leaf in leaves])[:-1])
+        return structure.unflatten([part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)])
+
+    def trees(opt):
+        return {phase: jax.tree.map(tree, like[phase], opt[phase], is_leaf=_is_tree) for phase in like}
+
+    return jax.jit(trees, out_shardings=jax.tree.map(lambda leaf: leaf.sharding, like))(opt)
 
 
 def _checksum(described: dict[str, Any]) -> int:
@@ -195,13 +230,16 @@ class Checkpoints:
         """The state saved at `step`, in the shapes, types and placement of `like`. Raises ValueError where an array
         is not what was saved."""
         target = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+        earlier = set(sums) != {jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(like)}
+        if earlier:
+            target = target.replace(opt=_vectors(target.opt))
         state = self.manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore(target))).state
         damaged = [path for path, found in checksums(state).items() if sums.get(path) != found]
         if damaged:
             raise ValueError(f"checksum of {damaged[0]} differs from the one saved")
         if state.step != step:
             raise ValueError(f"holds step {state.step}")
-        return state
+        return state.replace(opt=_trees(state.opt, like.opt)) if earlier else state
 
     def newest_good(self, make_target: Callable[[Meta], State]) -> tuple[State, Meta] | None:
         """The newest checkpoint that restores whole; None where there is no checkpoint at all.

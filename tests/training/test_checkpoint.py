@@ -6,13 +6,16 @@ import shutil
 from pathlib import Path
 
 import jax
+import jax.flatten_util
 import numpy as np
+import optax
 import pytest
 
 from pixelgan_jax.config import to_dict
 from pixelgan_jax.config.convert import fields_of
 from pixelgan_jax.config.fields import NEVER_ABSENT
 from pixelgan_jax.errors import InputError
+from pixelgan_jax.methods.autoencoder.phases import optimizers
 from pixelgan_jax.training import parallel
 from pixelgan_jax.training.checkpoint import Checkpoints, checksums
 from tests import brief, tiny
@@ -210,6 +213,23 @@ def test_a_checkpoint_of_before_a_field_existed_is_read_as_what_it_was(tmp_path,
         assert checkpoints.meta(1)[0].config == MADE.config
         assert same(checkpoints.newest_good(brief.target(MADE))[0].replace(step=small.step), small)
     assert capsys.readouterr().out == ""
+
+
+def test_optimizers_that_earlier_versions_kept_in_one_vector_are_read(tmp_path, small, capsys):
+    params = {phase: jax.tree.map(np.asarray, optax.tree.get(state, "mu")) for phase, state in small.opt.items()}
+    numbers = {phase: jax.tree.map(lambda x: np.random.RandomState(x.size).rand(*x.shape).astype(np.float32), tree)
+               for phase, tree in params.items()}  # fmt: skip
+    now = small.replace(opt={phase: optax.tree.set(small.opt[phase], mu=numbers[phase]) for phase in numbers})
+    before = {}
+    for phase, tree in numbers.items():
+        vectors = optax.flatten(optimizers(ABOUT.config)[phase]).init(tree)
+        before[phase] = optax.tree.set(vectors, mu=jax.flatten_util.ravel_pytree(tree)[0])
+    save(tmp_path, now.replace(opt=before), [1])
+    with Checkpoints(tmp_path, read_only=True) as checkpoints:
+        found, _ = checkpoints.newest_good(brief.target(MADE))
+    assert not capsys.readouterr().out
+    assert same(found.replace(step=now.step), now)
+    assert jax.tree.structure(found) == jax.tree.structure(now)
 
 
 def test_a_damaged_checkpoint_is_replaced_when_training_gets_there(tmp_path, small, capsys):

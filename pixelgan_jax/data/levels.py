@@ -21,6 +21,14 @@ def scale(levels_of: Array, levels: int) -> Array:
     return levels_of.astype(jnp.float32) * (2.0 / (levels - 1)) - 1.0
 
 
+def standardise(x: Array) -> Array:
+    """Images [N, H, W, C], each less its mean over all pixels and channels and divided by their s.d., where this is
+    above 1 / 255: what is left of a photograph says little of its light."""
+    mean = jnp.mean(x, axis=(1, 2, 3), keepdims=True)
+    deviation = jnp.std(x, axis=(1, 2, 3), keepdims=True)
+    return (x - mean) / jnp.maximum(deviation, 1 / 255)
+
+
 def to_uint8(levels_of: Array, levels: int) -> Array:
     """Levels [...] (means between two levels too) -> uint8 [...]: round(level · 255 / (L - 1))."""
     return jnp.round(levels_of.astype(jnp.float32) * 255.0 / (levels - 1)).astype(jnp.uint8)

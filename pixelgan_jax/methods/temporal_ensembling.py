@@ -21,8 +21,8 @@ import jax.numpy as jnp
 import optax
 
 from pixelgan_jax.config import Config
-from pixelgan_jax.config.fields import choice, integer, real, refused, widths
-from pixelgan_jax.data.levels import scale
+from pixelgan_jax.config.fields import boolean, choice, integer, real, refused, widths
+from pixelgan_jax.data.levels import scale, standardise
 from pixelgan_jax.data.randomness import Stream, example_keys, fold, fold_each, normal
 from pixelgan_jax.data.views import Views, random_view
 from pixelgan_jax.methods.method import AXIS, Batch, Code, DataSpec, Examples, Method, Metrics, Phase
@@ -41,6 +41,7 @@ class Ensembling(Views):
     convolutions: int = integer(1, 1, "3×3 convolutions of a block", high=100)
     head: tuple[int, ...] = widths((128,), "after the blocks; the first a 3×3 convolution, the others pixel by pixel")
     dropout: float = real(0, 0.5, "part of a block's values that training drops", high=1, below=True)
+    standardised: bool = boolean(False, "the network sees each image with mean 0 and s.d. 1", absent=False)
     noise: float = real(0, 0.15, "s.d. of noise on the images (pixels in [-1, 1]), in training only")
     translation: float = real(0, 2.0, "in training a random view, moved by at most so many pixels along either side")
     weight: float = real(0, 30.0, "largest weight of the squared distance")
@@ -90,7 +91,7 @@ def make(config: EnsemblingConfig, data: DataSpec) -> Method:
         init=partial(init, config, model, data.shape, remembered),
         step=partial(train_step, config, model),
         averaged=lambda state: (state.ema, state.ema_stats),
-        infer=partial(infer, model.clone(dtype=jnp.float32)),
+        infer=partial(infer, settings, model.clone(dtype=jnp.float32)),
     )
 
 
@@ -185,12 +186,17 @@ def squared_distance(told: Array, target: Array, known: Array) -> Array:
 
 def _predict(settings: Ensembling, model: Classifier, params: dict, stats: dict, images: Array, keys: Array):
     """(log p(class | a noisy view) [N, K], moved batch statistics) of images uint8."""
-    x = random_view(settings, scale(images, 256), keys)
+    x = random_view(settings, _seen(settings, images), keys)
     if settings.noise:
         x = x + settings.noise * normal(keys, Stream.INPUT_NOISE, x.shape[1:])
     variables = {"params": params["classifier"], "batch_stats": stats}
     told, moved = model.apply(variables, x, keys, train=True, mutable=["batch_stats"])
     return told, moved["batch_stats"]
+
+
+def _seen(settings: Ensembling, images: Array) -> Array:
+    x = scale(images, 256)
+    return standardise(x) if settings.standardised else x
 
 
 def _remembered(settings: Ensembling, stats: dict, index: Array) -> tuple[Array, Array]:
@@ -209,9 +215,9 @@ def _remember(settings: Ensembling, stats: dict, index: Array, told: Array) -> d
     return {"memory": stats["memory"].at[index].set(kept), "seen": stats["seen"].at[index].add(1.0)}
 
 
-def infer(model: Classifier, variables: tuple, images: Array, keys: Array) -> dict[str, Array]:
+def infer(settings: Ensembling, model: Classifier, variables: tuple, images: Array, keys: Array) -> dict[str, Array]:
     """log p(class | x) [N, K] by the averaged parameters."""
     params, stats = variables
     given = {"params": params["classifier"], "batch_stats": stats["classifier"]}
-    told = model.apply(given, scale(images, 256), keys, train=False)
+    told = model.apply(given, _seen(settings, images), keys, train=False)
     return {"log_probabilities": told, "code": jnp.zeros((images.shape[0], 0))}

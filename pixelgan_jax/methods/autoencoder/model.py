@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from pixelgan_jax.data.levels import binarise, quantise, scale
+from pixelgan_jax.data.levels import binarise, quantise, scale, standardise
 from pixelgan_jax.data.randomness import Stream, fold, normal, uniform
 from pixelgan_jax.data.views import view
 from pixelgan_jax.methods.autoencoder import likelihoods
@@ -133,7 +133,7 @@ def encode(model: Autoencoder, params: Params, stats: Params, images: Array, key
     if not model.width:
         return _no_posterior(images)
     variables = {"params": params, "batch_stats": stats}
-    return model.encoder.apply(variables, scale(images, 256), _encoder_noise(model, keys), train=False)
+    return model.encoder.apply(variables, _encoder_input(model, images), _encoder_noise(model, keys), train=False)
 
 
 def encode_in_training(
@@ -145,7 +145,7 @@ def encode_in_training(
         return _no_posterior(images), stats
     settings = model.config.model
     x = view(
-        scale(images, 256),
+        _encoder_input(model, images),
         keys,
         rotation=settings.input_rotation,
         scaling=settings.input_scaling,
@@ -165,6 +165,11 @@ def encode_in_training(
 def _no_posterior(images: Array) -> Posterior:
     empty = jnp.zeros((images.shape[0], 0))
     return Posterior(empty, empty, empty)
+
+
+def _encoder_input(model: Autoencoder, images: Array) -> Array:
+    x = scale(images, 256)
+    return standardise(x) if model.config.model.input_standardised else x
 
 
 def _encoder_noise(model: Autoencoder, keys: Array) -> Array:

@@ -21,6 +21,9 @@ class Model:
     encoder_units: int = integer(1, 256, "of the dense layer before the code", high=65536)
     encoder_batch_norm: bool = boolean(True, "batch normalisation in every hidden layer of the encoder")
     logits_batch_norm: float = real(0, 0.0, "softmax head: batch-normalised logits times this; 0: plain logits")
+    input_standardised: bool = boolean(
+        False, "the encoder sees each image with mean 0 and s.d. 1: for photographs", absent=False
+    )
     input_noise: float = real(0, 0.3, "s.d. of noise on the encoder's input (pixels in [-1, 1]), in training only")
     input_translation: float = real(
         0,

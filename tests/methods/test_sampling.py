@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental.pallas import tpu as pltpu
 from scipy.stats import chisquare
 
 from experiments import base
@@ -17,6 +18,10 @@ from pixelgan_jax.methods import registry
 from pixelgan_jax.methods.autoencoder import model, sampling
 from pixelgan_jax.methods.method import DataSpec
 from pixelgan_jax.methods.registry import from_dict
+from pixelgan_jax.nn import tpu_row
+from pixelgan_jax.nn.gated import GatedPixelCNN
+from pixelgan_jax.nn.pixelcnn import PixelCNN
+from pixelgan_jax.nn.platform import made_for
 from pixelgan_jax.training import parallel
 from tests.decoders import CASES, DECODERS, HEIGHT, WIDTH, build, codes
 
@@ -67,6 +72,31 @@ def test_every_method_draws_the_oracles_images(decoder, kind, condition):
     # teacher-forced: the parameters that the whole network gives the finished image
     forced = made.decoder.apply({"params": params}, scale(fast, made.config.data.levels), asked.code)
     np.testing.assert_allclose(parameters, forced, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("condition", ["linear", "linear_invariant", "network"])
+def test_on_a_tpu_a_kernel_draws_a_row_as_the_loop_does(condition):
+    """In Pallas's interpreter; more images than a kernel takes at a time, and of some the beginning is given."""
+    made, params = build("pixelcnn", "bernoulli", condition, layers=2, first=5)
+    asked = request(made, count=tpu_row.LANES + 3, known=[0, 7, 13] + [PIXELS - 1] * tpu_row.LANES, temperature=0.8)
+    drawn, parameters = jax.jit(lambda p: sampling.cached(made, p, asked))(params)
+    with made_for("tpu"), pltpu.force_tpu_interpret_mode():
+        by_kernel = jax.jit(lambda p: sampling.cached(made, p, asked))
+        assert "pallas_call" in str(jax.make_jaxpr(by_kernel)(params))
+        also_drawn, also_parameters = by_kernel(params)
+    assert np.array_equal(drawn, also_drawn)
+    np.testing.assert_allclose(parameters, also_parameters, atol=1e-5, rtol=1e-5)
+
+
+def test_no_kernel_draws_rows_that_are_not_its_own_or_too_large():
+    def fits(kind=PixelCNN, shape=(28, 28, 1), layers=4):
+        return tpu_row.fits(kind(shape, 1, 32, layers, 7, 3, location_dependent=True))
+
+    assert not fits()  # this is no TPU
+    with made_for("tpu"):
+        assert fits()
+        assert not fits(GatedPixelCNN) and not fits(shape=(8, 8, 3))
+        assert not fits(layers=40) and not fits(shape=(128, 128, 1))
 
 
 @pytest.mark.parametrize("sampler", ["cached", "fixed_point", "oracle"])

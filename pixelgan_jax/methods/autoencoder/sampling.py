@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from pixelgan_jax.data.levels import quantise, scale, to_uint8
 from pixelgan_jax.data.randomness import Stream, uniform
 from pixelgan_jax.methods.autoencoder.model import Autoencoder, Params
+from pixelgan_jax.nn import tpu_row
 from pixelgan_jax.nn.pixelcnn import read_pixel, write_pixel
 from pixelgan_jax.nn.xla_cpu.sampler import after
 
@@ -53,10 +54,15 @@ def cached(model: Autoencoder, params: Params, request: Request) -> tuple[Array,
         return model.decoder.apply({"params": params}, *arguments, method=method)
 
     condition = call("condition", request.code)
+    by_kernel = model.config.model.likelihood == "bernoulli" and tpu_row.fits(model.decoder)
 
     def one_row(cache, row):
         draws, given = read_pixel(request.draws, row), read_pixel(request.given, row)
         cache, context, line = call("row", cache, condition, row)
+        if by_kernel:
+            known = request.known - row.astype(jnp.int32) * width
+            line, drawn, used = tpu_row.draw(params, context, draws, given, known, request.temperature)
+            return call("end_row", cache, line), (drawn, used)
 
         def one_pixel(state):
             column, line, drawn, used = state

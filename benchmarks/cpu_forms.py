@@ -4,7 +4,7 @@ Run: python -m benchmarks.cpu_forms --out results   (about 20 minutes on two cor
 
 Every program runs in a process of its own, since where its memory lies moves a step by a tenth, and between every
 three of them comes one with all forms, to whose median they are compared. What a step does not show is measured by
-itself: the sampler's chain by the sampler, the unoptimised start by the time until a run has its first parameters.
+itself: the sampler's two forms by the sampler, the unoptimised start by the time until a run has its first parameters.
 """
 
 import argparse
@@ -24,8 +24,10 @@ from pixelgan_jax.methods.autoencoder import sampling
 from pixelgan_jax.methods.autoencoder.phases import create
 from pixelgan_jax.nn import xla_cpu
 from pixelgan_jax.nn.xla_cpu import memory
+from pixelgan_jax.nn.xla_cpu.sampler import FEW
 
-ALONE = ("sampler_chain", "unoptimised_start")  # what a step does not show
+ALONE = ("sampler_chain", "sampler_turns", "unoptimised_start")  # what a step does not show
+SAMPLED = {"sampler_chain": 64, "sampler_turns": FEW}  # images at once
 KEPT_MEMORY = "kept_memory"  # which belongs to a process, not to a program
 OF_A_STEP = (*(form for form in xla_cpu.FORMS if form not in ALONE), KEPT_MEMORY)
 EVERY = 3  # forms between two processes with all of them
@@ -66,17 +68,17 @@ def steps(name: str, batch: int, forms: tuple[str, ...], repeats: int) -> dict[s
     return rows | {"seconds": timing.digits(seconds), "spread": timing.digits(max(whole) / min(whole))}
 
 
-def sampler(case: Case, images: int, repeats: int) -> float:
-    """How many times as long it takes to draw so many images at once without the chain between pixels."""
+def sampler(case: Case, form: str, images: int, repeats: int) -> float:
+    """How many times as long it takes to draw so many images at once without a form of the sampler's."""
     params, asked, calls = create(case.model, 0).params["decoder"], request(case.model, images), {}
-    for form in ("", "sampler_chain"):
+    for off in ("", form):
         jax.clear_caches()  # what is traced once is not traced anew
-        with xla_cpu.without(*([form] if form else [])):
+        with xla_cpu.without(*([off] if off else [])):
             drawn, _, _ = timing.compiled(lambda p, a: sampling.cached(case.model, p, a)[0], params, asked)
-        calls[form] = lambda drawn=drawn: jax.block_until_ready(drawn(params, asked))
+        calls[off] = lambda drawn=drawn: jax.block_until_ready(drawn(params, asked))
     timing.by_turns(calls, 1)
     spent = timing.by_turns(calls, repeats)
-    return timing.digits(spent["sampler_chain"] / spent[""])
+    return timing.digits(spent[form] / spent[""])
 
 
 def start(case: Case) -> float:
@@ -93,7 +95,8 @@ def start(case: Case) -> float:
 
 def measure(name: str, batch: int, forms: tuple[str, ...], repeats: int) -> dict[str, float]:
     row = steps(name, batch, forms, repeats)
-    return row | {"sampler_chain": sampler(made(name, batch), 64, 3), "unoptimised_start": start(made(name, batch))}
+    row |= {form: sampler(made(name, batch), form, images, 3) for form, images in SAMPLED.items()}
+    return row | {"unoptimised_start": start(made(name, batch))}
 
 
 def table(cases: dict[str, dict[str, float]]) -> str:

@@ -108,6 +108,6 @@ def test_the_benchmark_of_forms_reports_a_ratio_for_each(tmp_path, monkeypatch, 
     cpu_forms.main()
     out = capsys.readouterr().out
     (row,) = json.loads((tmp_path / "cpu_forms.json").read_text())["cases"].values()
-    assert set(row) == {"dense", "seconds", "spread", "sampler_chain", "unoptimised_start"}
+    assert set(row) == {"dense", "seconds", "spread", "sampler_chain", "sampler_turns", "unoptimised_start"}
     assert all(value > 0 for value in row.values()) and f"| `dense` | {row['dense']:.2f}× |" in out
     assert (tmp_path / "cpu_forms.png").stat().st_size > 5000

@@ -22,6 +22,7 @@ from pixelgan_jax.nn import tpu_row
 from pixelgan_jax.nn.gated import GatedPixelCNN
 from pixelgan_jax.nn.pixelcnn import PixelCNN
 from pixelgan_jax.nn.platform import made_for
+from pixelgan_jax.nn.xla_cpu.sampler import FEW
 from pixelgan_jax.training import parallel
 from tests.decoders import CASES, DECODERS, HEIGHT, WIDTH, build, codes
 
@@ -104,7 +105,7 @@ def test_the_code_network_runs_once_an_image(sampler):
     """Not once a row, a pixel or a pass: its widths occur in no product inside the sampler's loops."""
     made, params = build("pixelcnn", "bernoulli", "network")
     draw = partial(sampling.cached if sampler == "cached" else partial(sampling.iterated, block=1), made)
-    outside, inside = products(jax.make_jaxpr(draw)(params, request=request(made)).jaxpr)
+    outside, inside = products(jax.make_jaxpr(draw)(params, request=request(made, count=FEW + 1)).jaxpr)
     of_network = [(3, 7), (7, 11), (11, HEIGHT * WIDTH * 2)]
     assert [shape for shape in outside if shape in of_network] == of_network
     assert inside and not set(inside) & set(of_network)

@@ -8,7 +8,7 @@ import pytest
 
 from pixelgan_jax.nn import ops, xla_cpu
 from pixelgan_jax.nn.encoder import Encoder
-from pixelgan_jax.nn.xla_cpu.sampler import after
+from pixelgan_jax.nn.xla_cpu.sampler import FEW, after, by_turns
 
 
 def arrays(*shapes):
@@ -91,7 +91,14 @@ def test_a_form_is_not_taken_where_it_does_not_pay(case):
 
 
 def test_every_form_has_a_case():
-    elsewhere = {"patch_statistics", "microbatches", "sampler_chain", "no_ynnpack", "unoptimised_start"}
+    elsewhere = {
+        "patch_statistics",
+        "microbatches",
+        "sampler_chain",
+        "sampler_turns",
+        "no_ynnpack",
+        "unoptimised_start",
+    }
     assert {form for form, *_ in TAKEN.values()} == set(xla_cpu.FORMS) - elsewhere
 
 
@@ -141,3 +148,18 @@ def test_the_chain_between_pixels_changes_no_count():
     assert jax.make_jaxpr(after)(jnp.uint32(4), pixel).eqns
     with xla_cpu.without("sampler_chain"):
         assert not jax.make_jaxpr(lambda *given: after(*given))(jnp.uint32(4), pixel).eqns
+
+
+@pytest.mark.parametrize("count", [1, 2, FEW, FEW + 1])
+def test_a_few_images_are_drawn_by_turns(count):
+    sizes = []
+
+    def draw(code, start):
+        sizes.append(len(code))
+        return code * 2, (start + code[:, 0],)
+
+    code, start = arrays((count, 3), (count,))
+    doubled, (moved,) = by_turns(draw, code, start)
+    np.testing.assert_array_equal(doubled, 2 * code)
+    np.testing.assert_array_equal(moved, start + code[:, 0])
+    assert set(sizes) == {1 if count <= FEW else count}

@@ -17,7 +17,7 @@ from pixelgan_jax.data.randomness import Stream, uniform
 from pixelgan_jax.methods.autoencoder.model import Autoencoder, Params
 from pixelgan_jax.nn import tpu_row
 from pixelgan_jax.nn.pixelcnn import read_pixel, write_pixel
-from pixelgan_jax.nn.xla_cpu.sampler import after
+from pixelgan_jax.nn.xla_cpu.sampler import after, by_turns
 
 Array = jax.Array
 
@@ -47,6 +47,14 @@ def cached(model: Autoencoder, params: Params, request: Request) -> tuple[Array,
     above and the code contribute is computed once per row for all its pixels; per pixel there are only matrix products
     with the few pixels to its left. Memory: the p last rows of every layer's input, p the reach of a kernel.
     """
+
+    def draw(*rows):
+        return _scanned(model, params, Request(*rows, request.temperature))
+
+    return by_turns(draw, *request[:-1])
+
+
+def _scanned(model: Autoencoder, params: Params, request: Request) -> tuple[Array, Array]:
     (count, height, width, _), levels = request.given.shape, model.config.data.levels
     pad = model.config.model.first_kernel // 2
 

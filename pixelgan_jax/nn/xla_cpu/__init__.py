@@ -21,6 +21,7 @@ FORMS = {
     "doubling": "a transposed convolution of stride 2 as one of stride 1 for all four parities",
     "microbatches": "a decoder's gradient accumulated over micro-batches that fit into the caches",
     "sampler_chain": "a sampler's pixels each made to wait for the one before",
+    "sampler_turns": "a few images drawn one after the other",
     "no_ynnpack": "XLA's own convolutions in place of YNNPACK's",
     "unoptimised_start": "initial parameters by a program that is not optimised, since it runs once",
 }

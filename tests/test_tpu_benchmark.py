@@ -67,17 +67,36 @@ def test_forms_follow_the_platform_that_a_program_is_made_for():
     assert platform() == "cpu"
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("libtpu") is None, reason="libtpu, the TPU's compiler, is not installed")
-def test_a_step_of_the_digits_is_compiled_for_a_chip_and_for_four(tmp_path):
-    # a process of its own: libtpu ends the one that names XLA flags it does not know, as conftest.py does
+with_libtpu = pytest.mark.skipif(
+    importlib.util.find_spec("libtpu") is None, reason="libtpu, the TPU's compiler, is not installed"
+)
+
+
+def run(folder, *options):
+    """`python -m benchmarks.tpu`, a process of its own: libtpu ends the one that names XLA flags it does not know, as
+    conftest.py does."""
     own = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"} | {"JAX_PLATFORMS": "cpu"}
+    call = [sys.executable, "-m", "benchmarks.tpu", "--experiment", "digits", *options, "--out", str(folder)]
+    done = subprocess.run(call, env=own, capture_output=True, text=True)
+    assert done.returncode == 0 and "the compiler's estimates" in done.stdout, done.stderr
+
+
+@pytest.mark.slow
+@with_libtpu
+def test_a_sampler_with_its_kernel_is_compiled_for_a_chip(tmp_path):
+    for chip in ("v5e", "v6e"):
+        run(tmp_path, "--experiment", "mnist", "--batch", "200", "--topology", f"{chip}:1x1", "--program", "sample")
+    for row in json.loads((tmp_path / "tpu.json").read_text())["programs"].values():
+        assert row["cycles_by_hand"] == 2 * 28**2 * tpu.BY_HAND < row["cycles_per_step"]
+        assert row["custom_calls_without_estimate"] > 0
+
+
+@pytest.mark.slow
+@with_libtpu
+def test_a_step_of_the_digits_is_compiled_for_a_chip_and_for_four(tmp_path):
     for topology in ("v5e:1x1", "v5e:2x2"):
-        call = ["--experiment", "digits", "--batch", "256", "--topology", topology, "--out", str(tmp_path)]
-        done = subprocess.run([sys.executable, "-m", "benchmarks.tpu", *call], env=own, capture_output=True, text=True)
-        assert done.returncode == 0 and "the compiler's estimates" in done.stdout, done.stderr
-    call = ["--experiment", "digits", "--batch", "256", "--topology", "v5e:1x1", "--replicates", "2"]
-    done = subprocess.run([sys.executable, "-m", "benchmarks.tpu", *call, "--out", str(tmp_path)], env=own, check=True)
+        run(tmp_path, "--batch", "256", "--topology", topology)
+    run(tmp_path, "--batch", "256", "--topology", "v5e:1x1", "--replicates", "2")
     one, four, two_seeds = json.loads((tmp_path / "tpu.json").read_text())["programs"].values()
     assert (tmp_path / "tpu.png").stat().st_size > 5000
     assert one["steps_per_call"] == four["steps_per_call"] == 25

@@ -62,12 +62,11 @@ def _scanned(model: Autoencoder, params: Params, request: Request) -> tuple[Arra
         return model.decoder.apply({"params": params}, *arguments, method=method)
 
     condition = call("condition", request.code)
-    by_kernel = model.config.model.likelihood == "bernoulli" and tpu_row.fits(model.decoder)
 
     def one_row(cache, row):
         draws, given = read_pixel(request.draws, row), read_pixel(request.given, row)
         cache, context, line = call("row", cache, condition, row)
-        if by_kernel:
+        if by_kernel(model):
             known = request.known - row.astype(jnp.int32) * width
             line, drawn, used = tpu_row.draw(params, context, draws, given, known, request.temperature)
             return call("end_row", cache, line), (drawn, used)
@@ -89,6 +88,11 @@ def _scanned(model: Autoencoder, params: Params, request: Request) -> tuple[Arra
 
     _, drawn = jax.lax.scan(one_row, call("start", count), jnp.arange(height, dtype=jnp.uint32))
     return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), drawn)
+
+
+def by_kernel(model: Autoencoder) -> bool:
+    """Whether one kernel draws a row's pixels."""
+    return model.config.model.likelihood == "bernoulli" and tpu_row.fits(model.decoder)
 
 
 def update(

@@ -4,8 +4,12 @@ from ml_collections import ConfigDict
 
 from experiments import base
 
+# how far a view may lie from its image; a house number stays that number
+VIEWS = {"input_translation": 2.0, "input_rotation": 5.0, "input_scaling": 0.15, "input_shear": 0.1}
 
-def get_config() -> ConfigDict:
+
+def plain() -> ConfigDict:
+    """The data and the sizes alone."""
     config = base.get_config()
     config.data.name = "svhn_cropped"
     config.data.labels = 1000
@@ -21,4 +25,13 @@ def get_config() -> ConfigDict:
     config.train.steps = 50000
     config.train.checkpoint_every = 1000
     config.train.evaluate_every = 1000
+    return config
+
+
+def get_config() -> ConfigDict:
+    config = plain()
+    config.model.update(VIEWS)
+    config.model.input_standardised = True
+    config.model.logits_batch_norm = 3.0
+    config.optim.reconstruction_rate = 1e-4  # at ten times that the code tells the decoder other things than the digit
     return config

@@ -10,6 +10,7 @@ def get_config() -> ConfigDict:
     config.data = data.data
     config.train = data.train
     config.train.batch_size = 100
+    config.ensembling.standardised = True
     config.ensembling.blocks = (128, 256)
     config.ensembling.convolutions = 3
     config.ensembling.head = (512, 256, 128)

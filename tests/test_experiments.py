@@ -14,7 +14,7 @@ from pixelgan_jax.methods.registry import from_dict
 from pixelgan_jax.training import parallel
 
 NAMES = sorted(path.stem for path in Path(__file__).resolve().parents[1].glob("experiments/*.py"))
-CHANNELS = {"svhn": (32, 32, 3), "svhn_temporal_ensembling": (32, 32, 3), "norb": (32, 32, 1)}
+SHAPES = {"svhn": (32, 32, 3), "norb": (32, 32, 1)}
 NAMED = [
     "ablation",
     "ablation_cpu",
@@ -51,6 +51,9 @@ NAMED = [
     "norb",
     "precision",
     "svhn",
+    "svhn_reduced",
+    "svhn_reduced_cpu",
+    "svhn_reduced_temporal_ensembling",
     "svhn_temporal_ensembling",
     "table1",
     "table1_cpu",
@@ -74,7 +77,8 @@ def test_the_experiments_are_those_the_readme_names():
 
 
 # tables and figures train other experiments: tests/commands/test_tables_and_figures.py
-RUNS = [name for name in NAMES if not name.startswith(("ablation", "figure", "likelihood", "table", "precision"))]
+PLANS = ("ablation", "figure", "likelihood", "svhn_reduced_cpu", "table", "precision")
+RUNS = [name for name in NAMES if not name.startswith(PLANS)]
 QUICK = ["digits", "digits_clusters", "digits_gaussian", "mnist_aae"]  # whose networks compile in seconds
 
 
@@ -82,7 +86,7 @@ def started(name, folder):
     """(run, examples, batch) of an experiment with its real networks, on random images where its own are not here."""
     fields = importlib.import_module(f"experiments.{name}").get_config()
     if fields.data.name != "digits":
-        shape, classes = CHANNELS.get(name, (28, 28, 1)), 5 if name == "norb" else 10
+        shape, classes = SHAPES.get(name.split("_")[0], (28, 28, 1)), 5 if name == "norb" else 10
         fields.data.name = stand_in(folder, shape, classes)
         fields.data.validation = 10
         fields.data.labels = min(fields.data.labels, classes)

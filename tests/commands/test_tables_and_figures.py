@@ -31,6 +31,7 @@ PLANS += [
     "likelihood",
     "likelihood_cpu",
     "precision",
+    "svhn_reduced_cpu",
     "table1",
     "table1_cpu",
     "table1_digits",

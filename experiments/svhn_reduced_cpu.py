@@ -1,0 +1,53 @@
+"""Systems on a part of SVHN at CPU scale, `--mode table`: a quarter of an hour a run on one core."""
+
+from ml_collections import ConfigDict
+
+from experiments import svhn_reduced
+
+SCALE = {"train.replicates": 1, "train.steps": 3000, "train.batch_size": 64, "train.evaluate_every": 500}
+OURS = SCALE | {"model.encoder_channels": (32, 64, 128)}
+PIXELGAN = OURS | {"model.decoder": "pixelcnn", "model.channels": 16, "model.layers": 1, "model.first_kernel": 5}
+PIXELGAN |= {"model.mixtures": 2}
+AAE = OURS | {"model.decoder": "deconv", "prior.name": "product", "prior.dimensions": 10, "model.mixtures": 2}
+CLASSIFIER = SCALE | {"ensembling.blocks": (32, 64, 64), "ensembling.convolutions": 1, "ensembling.head": (128,)}
+PI_MODEL = CLASSIFIER | {"ensembling.target": "second_pass"}
+ROWS = {
+    "pixelgan": ("PixelGAN, ours", "svhn_reduced", PIXELGAN),
+    "no_decoder": (
+        "– without decoder: labels and adversary",
+        "svhn_reduced",
+        PIXELGAN | {"optim.reconstruction": False},
+    ),
+    "aae": ("AAE, ours: same protocol", "svhn_reduced", AAE),
+    "pi_model": ("Π-model, ours, with the same views", "svhn_reduced_temporal_ensembling", PI_MODEL),
+    "temporal_ensembling": (
+        "Temporal Ensembling, ours, with the same views",
+        "svhn_reduced_temporal_ensembling",
+        CLASSIFIER | {"ensembling.weight": 3.0},
+    ),
+    "supervised": (
+        "Their network on the labels alone, with the same views",
+        "svhn_reduced_temporal_ensembling",
+        PI_MODEL | {"ensembling.weight": 0.0},
+    ),
+}
+LABELS = {"labels_1000": 1000, "labels_500": 500}
+
+
+def get_config() -> ConfigDict:
+    return svhn_reduced.get_config()
+
+
+def get_plan() -> dict:
+    cells = {
+        f"{row}/{column}": (name, {"data.labels": count} | fields)
+        for column, count in LABELS.items()
+        for row, (_, name, fields) in ROWS.items()
+    }
+    return {
+        "title": "SVHN reduced (CPU-scale): 13,641 training images, 15,825 test images; not the paper's protocol",
+        "cells": cells,
+        "columns": {column: f"SVHN reduced, {count:,} labels" for column, count in LABELS.items()},
+        "rows": {row: title for row, (title, *_) in ROWS.items()},
+        "published": {},
+    }

@@ -19,7 +19,7 @@ Array = jax.Array
 Loss = Callable[[Any, Array, Array], Array]
 
 VALUES = 2**19  # of one map, in a micro-batch: 2 MB, of which a decoder's gradient keeps a dozen
-MOST = 8  # micro-batches: each is compiled for itself, since convolutions in a loop are slow here
+MOST = 32  # micro-batches: each is compiled for itself, since convolutions in a loop are slow here
 
 
 def sizes(count: int, values: int) -> list[int]:

@@ -33,5 +33,7 @@ def get_config() -> ConfigDict:
     config.model.update(VIEWS)
     config.model.input_standardised = True
     config.model.logits_batch_norm = 3.0
+    config.model.discriminator_draws = True
+    config.optim.view_information = 10.0
     config.optim.reconstruction_rate = 1e-4  # at ten times that the code tells the decoder other things than the digit
     return config

@@ -3,6 +3,7 @@
 from ml_collections import ConfigDict
 
 from experiments import svhn_reduced
+from experiments.table1 import WITHOUT_INFORMATION
 
 SCALE = {"train.replicates": 1, "train.steps": 3000, "train.batch_size": 64, "train.evaluate_every": 500}
 OURS = SCALE | {"model.encoder_channels": (32, 64, 128)}
@@ -13,11 +14,8 @@ CLASSIFIER = SCALE | {"ensembling.blocks": (32, 64, 64), "ensembling.convolution
 PI_MODEL = CLASSIFIER | {"ensembling.target": "second_pass"}
 ROWS = {
     "pixelgan": ("PixelGAN, ours", "svhn_reduced", PIXELGAN),
-    "no_decoder": (
-        "– without decoder: labels and adversary",
-        "svhn_reduced",
-        PIXELGAN | {"optim.reconstruction": False},
-    ),
+    "no_decoder": ("– without decoder", "svhn_reduced", PIXELGAN | {"optim.reconstruction": False}),
+    "without_information": ("– without the views' information", "svhn_reduced", PIXELGAN | WITHOUT_INFORMATION),
     "aae": ("AAE, ours: same protocol", "svhn_reduced", AAE),
     "pi_model": ("Π-model, ours, with the same views", "svhn_reduced_temporal_ensembling", PI_MODEL),
     "temporal_ensembling": (

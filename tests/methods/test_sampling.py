@@ -82,7 +82,7 @@ def test_on_a_tpu_a_kernel_draws_a_row_as_the_loop_does(condition):
     asked = request(made, count=tpu_row.LANES + 3, known=[0, 7, 13] + [PIXELS - 1] * tpu_row.LANES, temperature=0.8)
     drawn, parameters = jax.jit(lambda p: sampling.cached(made, p, asked))(params)
     with made_for("tpu"), pltpu.force_tpu_interpret_mode():
-        by_kernel = jax.jit(lambda p: sampling.cached(made, p, asked))
+        by_kernel = jax.jit(lambda p: sampling.cached(made, p, asked, kernel=sampling.by_kernel(made)))
         assert "pallas_call" in str(jax.make_jaxpr(by_kernel)(params))
         also_drawn, also_parameters = by_kernel(params)
     assert np.array_equal(drawn, also_drawn)

@@ -40,21 +40,22 @@ def pixel_uniforms(model: Autoencoder, keys: Array) -> Array:
     return uniform(keys, Stream.PIXELS, (*model.shape[:2], model.likelihood.uniforms))
 
 
-def cached(model: Autoencoder, params: Params, request: Request) -> tuple[Array, Array]:
+def cached(model: Autoencoder, params: Params, request: Request, kernel: bool = False) -> tuple[Array, Array]:
     """Rows are scanned, and in each row its pixels; a pixel costs one pixel's work.
 
     Returns levels int32 [N, H, W, C] and the likelihood's parameters they were drawn from [N, H, W, P]. What the rows
     above and the code contribute is computed once per row for all its pixels; per pixel there are only matrix products
     with the few pixels to its left. Memory: the p last rows of every layer's input, p the reach of a kernel.
+    kernel: a row's pixels are drawn by one kernel, where `by_kernel`.
     """
 
     def draw(*rows):
-        return _scanned(model, params, Request(*rows, request.temperature))
+        return _scanned(model, params, Request(*rows, request.temperature), kernel)
 
     return by_turns(draw, *request[:-1])
 
 
-def _scanned(model: Autoencoder, params: Params, request: Request) -> tuple[Array, Array]:
+def _scanned(model: Autoencoder, params: Params, request: Request, kernel: bool) -> tuple[Array, Array]:
     (count, height, width, _), levels = request.given.shape, model.config.data.levels
     pad = model.config.model.first_kernel // 2
 
@@ -66,7 +67,7 @@ def _scanned(model: Autoencoder, params: Params, request: Request) -> tuple[Arra
     def one_row(cache, row):
         draws, given = read_pixel(request.draws, row), read_pixel(request.given, row)
         cache, context, line = call("row", cache, condition, row)
-        if by_kernel(model):
+        if kernel:
             known = request.known - row.astype(jnp.int32) * width
             line, drawn, used = tpu_row.draw(params, context, draws, given, known, request.temperature)
             return call("end_row", cache, line), (drawn, used)
@@ -91,7 +92,7 @@ def _scanned(model: Autoencoder, params: Params, request: Request) -> tuple[Arra
 
 
 def by_kernel(model: Autoencoder) -> bool:
-    """Whether one kernel draws a row's pixels."""
+    """Whether one kernel can draw a row's pixels, as it can on TPUs where it is made for the decoder and fits."""
     return model.config.model.likelihood == "bernoulli" and tpu_row.fits(model.decoder)
 
 
@@ -145,12 +146,19 @@ def mean_images(
 
 
 def images_by_scan(
-    model: Autoencoder, variables: Variables, temperature: Array, code: Array, keys: Array, given: Array, known: Array
+    model: Autoencoder,
+    kernel: bool,
+    variables: Variables,
+    temperature: Array,
+    code: Array,
+    keys: Array,
+    given: Array,
+    known: Array,
 ) -> tuple[Array, Array]:
     """(uint8 [N, H, W, C], passes int32 [N]) by the `cached` sampler, which does the work of one pass."""
     levels = model.config.data.levels
     request = Request(code, pixel_uniforms(model, keys), quantise(given, levels), known, temperature)
-    return to_uint8(cached(model, variables[0]["decoder"], request)[0], levels), jnp.ones(len(code), jnp.int32)
+    return to_uint8(cached(model, variables[0]["decoder"], request, kernel)[0], levels), jnp.ones(len(code), jnp.int32)
 
 
 def images_by_iteration(
@@ -164,20 +172,22 @@ def images_by_iteration(
 
 
 def samplers(model: Autoencoder) -> Callable[[str, float], tuple[Callable, Any]]:
-    """The `draw` of the model's method (methods/method.py): "auto" takes the cached sampler.
+    """The `draw` of the model's method (methods/method.py): "auto" takes the cached sampler, on TPUs by a kernel where
+    there is one, which "cached" does without.
 
-    On two CPU cores that was the fastest at every batch from 1 to 256 and every shape of benchmarks/sampling.py
+    On two CPU cores the cached sampler was the fastest at every batch from 1 to 256 and every shape of benchmarks/sampling.py
     (results/sampling.json): the fixed-point sampler needs fewer passes than there are pixels, but a whole network for
     each. On accelerators neither was measured, so there is no other rule yet.
     """
     pixels = model.shape[0] * model.shape[1]
-    mean, by_scan, by_iteration = (partial(f, model) for f in (mean_images, images_by_scan, images_by_iteration))
+    mean, by_iteration = partial(mean_images, model), partial(images_by_iteration, model)
+    by_scan = {kernel: partial(images_by_scan, model, kernel) for kernel in (False, True)}
 
     def draw(sampler: str, temperature: float) -> tuple[Callable, Any]:
         if model.config.model.decoder == "deconv":
             return mean, None
         if sampler in ("auto", "cached"):
-            return by_scan, jnp.float32(temperature)
+            return by_scan[sampler == "auto" and by_kernel(model)], jnp.float32(temperature)
         return by_iteration, (jnp.float32(temperature), jnp.int32(1 if sampler == "oracle" else pixels))
 
     return draw

@@ -175,9 +175,9 @@ def samplers(model: Autoencoder) -> Callable[[str, float], tuple[Callable, Any]]
     """The `draw` of the model's method (methods/method.py): "auto" takes the cached sampler, on TPUs by a kernel where
     there is one, which "cached" does without.
 
-    On two CPU cores the cached sampler was the fastest at every batch from 1 to 256 and every shape of benchmarks/sampling.py
-    (results/sampling.json): the fixed-point sampler needs fewer passes than there are pixels, but a whole network for
-    each. On accelerators neither was measured, so there is no other rule yet.
+    On two CPU cores the cached sampler was the fastest at every batch from 1 to 256 and every shape of
+    benchmarks/sampling.py (results/sampling.json): the fixed-point sampler needs fewer passes than there are pixels,
+    but a whole network for each. On accelerators neither was measured, so there is no other rule yet.
     """
     pixels = model.shape[0] * model.shape[1]
     mean, by_iteration = partial(mean_images, model), partial(images_by_iteration, model)

@@ -81,9 +81,9 @@ NOWHERE = {
 }
 
 
-# of nn/tpu_row.py's kernel, a pixel of up to 128 images: five products that wait for each other, some 250 cycles each,
-# and as much again for what lies between them
-BY_HAND = 2000
+# cycles of nn/tpu_row.py's kernel for a pixel of up to 128 images and a product, in six passes, of those that wait for
+# each other: one a layer after the first and one in the head
+BY_HAND = 600
 
 
 class Program(NamedTuple):
@@ -138,7 +138,8 @@ def _kernel_cycles(config: Config, data: DataSpec, images: int) -> int:
     model = build(config, data.shape)
     if not sampling.by_kernel(model):
         return 0
-    return math.prod(data.shape[:2]) * -(-images // tpu_row.LANES) * BY_HAND
+    products = config.model.layers + 1
+    return math.prod(data.shape[:2]) * -(-images // tpu_row.LANES) * products * BY_HAND
 
 
 def _rows(function: Callable, shared: tuple, rows: tuple, mesh: Mesh, size: int) -> Program:

@@ -6,7 +6,7 @@ from experiments import svhn
 
 
 def get_config() -> ConfigDict:
-    config = svhn.get_config()
+    config = svhn.plain()
     config.data.name = "smallnorb"
     config.data.labels = 1000
     config.data.validation = 2000

@@ -35,5 +35,5 @@ def get_config() -> ConfigDict:
     config.model.logits_batch_norm = 3.0
     config.model.discriminator_draws = True
     config.optim.view_information = 10.0
-    config.optim.reconstruction_rate = 1e-4  # at ten times that the code tells the decoder other things than the digit
+    config.optim.reconstruction_rate = 1e-4  # at ten times that the digit was lost, at CPU scale (docs/recipe.md)
     return config

@@ -87,8 +87,7 @@ def test_a_sampler_with_its_kernel_is_compiled_for_a_chip(tmp_path):
     for chip in ("v5e", "v6e"):
         run(tmp_path, "--experiment", "mnist", "--batch", "200", "--topology", f"{chip}:1x1", "--program", "sample")
     for row in json.loads((tmp_path / "tpu.json").read_text())["programs"].values():
-        assert row["cycles_by_hand"] == 2 * 28**2 * tpu.BY_HAND < row["cycles_per_step"]
-        assert row["custom_calls_without_estimate"] > 0
+        assert row["cycles_by_hand"] == 2 * 28**2 * 5 * tpu.BY_HAND < row["cycles_per_step"]
 
 
 @pytest.mark.slow

@@ -42,7 +42,7 @@ class Ensembling(Views):
     head: tuple[int, ...] = widths((128,), "after the blocks; the first a 3×3 convolution, the others pixel by pixel")
     dropout: float = real(0, 0.5, "part of a block's values that training drops", high=1, below=True)
     standardised: bool = boolean(False, "the network sees each image with mean 0 and s.d. 1", absent=False)
-    noise: float = real(0, 0.15, "s.d. of noise on the images (pixels in [-1, 1]), in training only")
+    noise: float = real(0, 0.15, "s.d. of noise on the images (pixels in [-1, 1], or standardised), in training only")
     translation: float = real(0, 2.0, "in training a random view, moved by at most so many pixels along either side")
     weight: float = real(0, 30.0, "largest weight of the squared distance")
     momentum: float = real(0, 0.6, "of the moving average of an image's predictions", high=1, below=True)

@@ -70,13 +70,13 @@ class GatedLayer(nn.Module):
     def __call__(self, v: Array, h: Array, condition: Array) -> tuple[Array, Array]:
         """v, h [N, H, W, inputs] (the first layer: both the image), the code's condition -> v, h [N, H, W, F]."""
         p = self.reach
-        above, left = ((p, 0), (p, p)), ((0, 0), (p, 0))
+        beside, before = ((p, 0), (p, p)), ((0, 0), (p, 0))  # padding of the vertical and of the horizontal stack
         if self.is_first:  # strictly above and strictly left: no pixel sees the image's last row and column
             # padded beforehand: else a TPU reverses all of the gradient's maps for so few channels
-            v = jnp.pad(v[:, :-1], ((0, 0), *above, (0, 0)))
-            h = jnp.pad(h[:, :, :-1], ((0, 0), *left, (0, 0)))
-            above = left = ((0, 0), (0, 0))
-        above, left = self.vertical(v, above), self.horizontal(h, left)
+            v = jnp.pad(v[:, :-1], ((0, 0), *beside, (0, 0)))
+            h = jnp.pad(h[:, :, :-1], ((0, 0), *before, (0, 0)))
+            beside = before = ((0, 0), (0, 0))
+        above, left = self.vertical(v, beside), self.horizontal(h, before)
         above = add_bias(above, add_bias(self.vertical_bias(condition), self.vertical.bias))
         mixed = self.out(
             gate(add_bias(left + self.down(above), add_bias(self.horizontal_bias(condition), self.horizontal.bias)))

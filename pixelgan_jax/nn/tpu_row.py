@@ -10,8 +10,6 @@ Shapes: N images, W columns, F channels, L layers after the first, p a kernel's 
 
 import jax
 import jax.numpy as jnp
-from jax.experimental import pallas as pl
-from jax.experimental.pallas import tpu as pltpu
 
 from pixelgan_jax.nn.pixelcnn import Arrays, Context, PixelCNN
 from pixelgan_jax.nn.platform import platform
@@ -24,8 +22,8 @@ MEMORY = 15 * 2**20  # bytes of vector memory that a kernel is given, less some 
 
 def fits(decoder: PixelCNN) -> bool:
     """Whether rows of a decoder are drawn so: on TPUs, where all that a row needs fits into vector memory."""
-    if platform() != "tpu" or not isinstance(decoder, PixelCNN) or decoder.shape[2:] != (1,):
-        return False
+    if platform() != "tpu" or not isinstance(decoder, PixelCNN) or decoder.shape[2:] != (1,) or decoder.features % 8:
+        return False  # channels lie in rows of eight
     layers = 2 * decoder.layers + 1  # their contexts and lines; two blocks of images, of which one is on its way
     width = decoder.shape[1] + 2 * (max(decoder.first_kernel_size, decoder.kernel_size) // 2)
     return 2 * 4 * LANES * width * (layers * decoder.features + 5) <= MEMORY
@@ -40,6 +38,10 @@ def draw(
     params: the decoder's. context: the row's. draws, given [N, W, 1]: uniforms, and levels of which the first
     `known` [N] of the row are kept, however few or many that says. temperature [].
     """
+    # here, since to import it takes a command that draws nothing half a second
+    from jax.experimental import pallas as pl
+    from jax.experimental.pallas import tpu as pltpu
+
     (weights, rests), head = zip(*context, strict=True), params["head"]
     count, width, _ = draws.shape
     features = rests[0].shape[-1]
@@ -78,7 +80,7 @@ def _row(temperature, known, draws, given, *refs):
         line[...] = jnp.zeros(line.shape, line.dtype)
 
     def product(weight, x):
-        return jnp.dot(weight, x, preferred_element_type=jnp.float32)
+        return jnp.dot(weight, x, precision=jax.lax.Precision.HIGHEST)
 
     def one_pixel(column, _):
         h, reach = rests[0][column], weights[0].shape[1]

@@ -79,7 +79,8 @@ def test_every_method_draws_the_oracles_images(decoder, kind, condition):
 def test_on_a_tpu_a_kernel_draws_a_row_as_the_loop_does(condition):
     """In Pallas's interpreter; more images than a kernel takes at a time, and of some the beginning is given."""
     made, params = build("pixelcnn", "bernoulli", condition, layers=2, first=5)
-    asked = request(made, count=tpu_row.LANES + 3, known=[0, 7, 13] + [PIXELS - 1] * tpu_row.LANES, temperature=0.8)
+    known = np.resize([0, 7, 13, PIXELS], tpu_row.LANES + 3)
+    asked = request(made, count=len(known), known=known, temperature=0.8)
     drawn, parameters = jax.jit(lambda p: sampling.cached(made, p, asked))(params)
     with made_for("tpu"), pltpu.force_tpu_interpret_mode():
         by_kernel = jax.jit(lambda p: sampling.cached(made, p, asked, kernel=sampling.by_kernel(made)))
@@ -89,15 +90,26 @@ def test_on_a_tpu_a_kernel_draws_a_row_as_the_loop_does(condition):
     np.testing.assert_allclose(parameters, also_parameters, atol=1e-5, rtol=1e-5)
 
 
+def test_on_a_tpu_auto_takes_the_kernel_and_cached_does_without(monkeypatch):
+    """Through all that drawing is, on two devices."""
+    made, params = build("pixelcnn", "bernoulli", "linear", layers=1)
+    plain, calls, by_kernel = draw(made, params, codes(6), mesh=devices(2)), [], tpu_row.draw
+    monkeypatch.setattr(tpu_row, "draw", lambda *given: calls.append(1) or by_kernel(*given))
+    with made_for("tpu"), pltpu.force_tpu_interpret_mode():
+        for method in ("cached", "auto"):
+            assert np.array_equal(draw(made, params, codes(6), method=method, mesh=devices(2)), plain)
+            assert bool(calls) == (method == "auto")
+
+
 def test_no_kernel_draws_rows_that_are_not_its_own_or_too_large():
-    def fits(kind=PixelCNN, shape=(28, 28, 1), layers=4):
-        return tpu_row.fits(kind(shape, 1, 32, layers, 7, 3, location_dependent=True))
+    def fits(kind=PixelCNN, shape=(28, 28, 1), features=32, layers=4):
+        return tpu_row.fits(kind(shape, 1, features, layers, 7, 3, location_dependent=True))
 
     assert not fits()  # this is no TPU
     with made_for("tpu"):
         assert fits()
         assert not fits(GatedPixelCNN) and not fits(shape=(8, 8, 3))
-        assert not fits(layers=40) and not fits(shape=(128, 128, 1))
+        assert not fits(features=12) and not fits(layers=40) and not fits(shape=(128, 128, 1))
 
 
 @pytest.mark.parametrize("sampler", ["cached", "fixed_point", "oracle"])

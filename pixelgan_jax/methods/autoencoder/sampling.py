@@ -49,10 +49,10 @@ def cached(model: Autoencoder, params: Params, request: Request, kernel: bool = 
     kernel: a row's pixels are drawn by one kernel, where `by_kernel`.
     """
 
-    def draw(*rows):
-        return _scanned(model, params, Request(*rows, request.temperature), kernel)
+    def draw(code, draws, given, known):
+        return _scanned(model, params, Request(code, draws, given, known, request.temperature), kernel)
 
-    return by_turns(draw, *request[:-1])
+    return by_turns(draw, request.code, request.draws, request.given, request.known)
 
 
 def _scanned(model: Autoencoder, params: Params, request: Request, kernel: bool) -> tuple[Array, Array]:
@@ -177,7 +177,7 @@ def samplers(model: Autoencoder) -> Callable[[str, float], tuple[Callable, Any]]
 
     On two CPU cores the cached sampler was the fastest at every batch from 1 to 256 and every shape of
     benchmarks/sampling.py (results/sampling.json): the fixed-point sampler needs fewer passes than there are pixels,
-    but a whole network for each. On accelerators neither was measured, so there is no other rule yet.
+    but a whole network for each. On accelerators neither was measured.
     """
     pixels = model.shape[0] * model.shape[1]
     mean, by_iteration = partial(mean_images, model), partial(images_by_iteration, model)

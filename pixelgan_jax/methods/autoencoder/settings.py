@@ -24,7 +24,9 @@ class Model:
     input_standardised: bool = boolean(
         False, "the encoder sees each image with mean 0 and s.d. 1: for photographs", absent=False
     )
-    input_noise: float = real(0, 0.3, "s.d. of noise on the encoder's input (pixels in [-1, 1]), in training only")
+    input_noise: float = real(
+        0, 0.3, "s.d. of noise on the encoder's input (pixels in [-1, 1], or standardised), in training only"
+    )
     input_translation: float = real(
         0,
         0.0,

@@ -83,7 +83,11 @@ def warp(images: Array, angle: Array, size: Array, shear: Array, offset: Array) 
         sine, cosine = jnp.sin(angle), jnp.cos(angle)
         rows = size * (cosine * down - sine * right) + middle + offset[0]
         columns = size * (sine * down + cosine * right + shear * down) + centre + offset[1]
-        look_up = jax.vmap(lambda x: jax.scipy.ndimage.map_coordinates(x, [rows, columns], 1, "nearest"), -1, -1)
-        return look_up(image)
+        # channel by channel: mapped over them, a TPU copies what it looked up into another layout, which takes longer
+        looked_up = [
+            jax.scipy.ndimage.map_coordinates(image[..., channel], [rows, columns], 1, "nearest")
+            for channel in range(images.shape[-1])
+        ]
+        return jnp.stack(looked_up, axis=-1)
 
     return jax.vmap(one)(images, angle, size, shear, offset)

@@ -340,7 +340,7 @@ def test_a_containers_limit_counts_as_its_memory(monkeypatch, tmp_path):
 
 
 def test_a_batch_that_no_memory_holds_is_refused_before_a_step(capsys):
-    batch = 500_000
+    batch = 4_000_000
     status, _, err = run(
         capsys, "--config", DIGITS, *SMALL, f"--config.train.batch_size={batch}", "--config.model.channels=512"
     )

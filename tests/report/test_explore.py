@@ -17,7 +17,7 @@ from pixelgan_jax.data.splits import split
 from pixelgan_jax.report import explore
 from pixelgan_jax.report.pictures import Explored
 from tests.commands.test_predict import SMALL, command
-from tests.test_experiments import CHANNELS, RUNS, stand_in
+from tests.test_experiments import RUNS, SHAPES, stand_in
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -223,7 +223,7 @@ def own(config, name, folder):
     """Flags that give an experiment random images of its data's shape and kinds, and no time to learn."""
     flags = [*SMALLER[config.method.name], "--config.train.steps=1", "--config.train.batch_size=8"]
     if config.data.name != "digits":
-        shape, classes = CHANNELS.get(name, (28, 28, 1)), 5 if name == "norb" else 10
+        shape, classes = SHAPES.get(name.split("_")[0], (28, 28, 1)), 5 if name == "norb" else 10
         flags += [f"--config.data.name={stand_in(folder, shape, classes)}", "--config.data.validation=10"]
         flags += [f"--config.data.labels={min(config.data.labels, classes)}"]
     return flags

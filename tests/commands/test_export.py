@@ -89,6 +89,7 @@ def test_predict_takes_an_export(run, tmp_path):
     assert rows(tmp_path / folder.name) == rows(tmp_path / export.name)
 
 
+@pytest.mark.slow
 def test_weights_of_8_bits_take_a_quarter_and_change_next_to_nothing(tmp_path):
     """Of a digits run at full width, large kernels; the export of before is replaced."""
     folder, images = tmp_path / "run", load(Data()).test.images

@@ -75,7 +75,7 @@ def test_every_method_draws_the_oracles_images(decoder, kind, condition):
     np.testing.assert_allclose(parameters, forced, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("condition", ["linear", "network"])
+@pytest.mark.parametrize("condition", ["linear", pytest.param("network", marks=pytest.mark.slow)])
 def test_on_a_tpu_a_kernel_draws_a_row_as_the_loop_does(condition):
     """In Pallas's interpreter; more images than a kernel takes at a time, and of some the beginning is given."""
     made, params = build("pixelcnn", "bernoulli", condition, layers=2, first=5)

@@ -52,7 +52,7 @@ def loss_of(method, mesh, state, step, images):
     return float(np.ravel(metrics.get("supervised_loss", metrics.get("classification_loss")))[0])
 
 
-@pytest.mark.parametrize("method", ["autoencoder", "temporal_ensembling"])
+@pytest.mark.parametrize("method", [pytest.param("autoencoder", marks=pytest.mark.slow), "temporal_ensembling"])
 def test_what_a_network_says_of_an_image_does_not_depend_on_its_light(method):
     run = started(made(method, True))
     np.testing.assert_allclose(told_of(*run, DARK), told_of(*run, BRIGHT), atol=1e-4)

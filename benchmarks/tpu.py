@@ -41,7 +41,7 @@ from pixelgan_jax.methods import registry
 from pixelgan_jax.methods.autoencoder import sampling
 from pixelgan_jax.methods.autoencoder.model import build
 from pixelgan_jax.methods.method import AXIS, Batch, DataSpec, Examples
-from pixelgan_jax.nn import tpu_row
+from pixelgan_jax.nn.decoders import tpu_row
 from pixelgan_jax.nn.platform import made_for
 from pixelgan_jax.training import parallel
 from pixelgan_jax.training.loop import calls
@@ -81,8 +81,8 @@ NOWHERE = {
 }
 
 
-# cycles of nn/tpu_row.py's kernel for a pixel of up to 128 images and a product, in six passes, of those that wait for
-# each other: one a layer after the first and one in the head
+# cycles of nn/decoders/tpu_row.py's kernel for a pixel of up to 128 images and each product, in six passes, of those
+# that wait for each other: one a layer after the first and one in the head
 BY_HAND = 600
 
 

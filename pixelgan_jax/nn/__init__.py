@@ -1,1 +1,1 @@
-"""Networks: encoder, discriminator and the three decoders."""
+"""Networks: encoder, discriminator, classifier, the GANs' own; `decoders/`."""

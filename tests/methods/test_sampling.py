@@ -18,9 +18,9 @@ from pixelgan_jax.methods import registry
 from pixelgan_jax.methods.autoencoder import model, sampling
 from pixelgan_jax.methods.method import DataSpec
 from pixelgan_jax.methods.registry import from_dict
-from pixelgan_jax.nn import tpu_row
-from pixelgan_jax.nn.gated import GatedPixelCNN
-from pixelgan_jax.nn.pixelcnn import PixelCNN
+from pixelgan_jax.nn.decoders import tpu_row
+from pixelgan_jax.nn.decoders.gated import GatedPixelCNN
+from pixelgan_jax.nn.decoders.pixelcnn import PixelCNN
 from pixelgan_jax.nn.platform import made_for
 from pixelgan_jax.nn.xla_cpu.sampler import FEW
 from pixelgan_jax.training import parallel

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pixelgan_jax.methods.autoencoder import likelihoods
-from pixelgan_jax.nn.masked_conv import AdaptiveBias
-from pixelgan_jax.nn.pixelcnn import reach
+from pixelgan_jax.nn.decoders.masked_conv import AdaptiveBias
+from pixelgan_jax.nn.decoders.pixelcnn import reach
 from tests.decoders import CASES, CONDITIONS, DECODERS, HEIGHT, WIDTH, build, codes
 
 WITH_NETWORK = [(*each, condition) for each in CASES[::4] for condition in ("network", "network_invariant")]

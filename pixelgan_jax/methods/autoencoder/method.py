@@ -18,7 +18,7 @@ from pixelgan_jax.methods.autoencoder.settings import AutoencoderConfig
 from pixelgan_jax.methods.autoencoder.step import train_step
 from pixelgan_jax.methods.method import AXIS, DataSpec, Method
 from pixelgan_jax.methods.state import TrainState
-from pixelgan_jax.nn.pixelcnn import reach
+from pixelgan_jax.nn.decoders.pixelcnn import reach
 
 Array = jax.Array
 Variables = tuple[dict[str, Any], dict[str, Any]]

@@ -16,11 +16,11 @@ from pixelgan_jax.methods.autoencoder import likelihoods
 from pixelgan_jax.methods.autoencoder.likelihoods import Likelihood
 from pixelgan_jax.methods.autoencoder.settings import AutoencoderConfig
 from pixelgan_jax.methods.state import training_dtype
-from pixelgan_jax.nn.deconv import Deconv
+from pixelgan_jax.nn.decoders.deconv import Deconv
+from pixelgan_jax.nn.decoders.gated import GatedPixelCNN
+from pixelgan_jax.nn.decoders.pixelcnn import PixelCNN
 from pixelgan_jax.nn.discriminator import Discriminator
 from pixelgan_jax.nn.encoder import Encoder, Posterior
-from pixelgan_jax.nn.gated import GatedPixelCNN
-from pixelgan_jax.nn.pixelcnn import PixelCNN
 from pixelgan_jax.nn.xla_cpu import run_once_options
 
 Array = jax.Array

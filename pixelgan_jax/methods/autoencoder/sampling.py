@@ -15,8 +15,8 @@ import jax.numpy as jnp
 from pixelgan_jax.data.levels import quantise, scale, to_uint8
 from pixelgan_jax.data.randomness import Stream, uniform
 from pixelgan_jax.methods.autoencoder.model import Autoencoder, Params
-from pixelgan_jax.nn import tpu_row
-from pixelgan_jax.nn.pixelcnn import read_pixel, write_pixel
+from pixelgan_jax.nn.decoders import tpu_row
+from pixelgan_jax.nn.decoders.pixelcnn import read_pixel, write_pixel
 from pixelgan_jax.nn.xla_cpu.sampler import after, by_turns
 
 Array = jax.Array

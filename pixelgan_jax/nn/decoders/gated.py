@@ -1,14 +1,23 @@
-"""The gated conditional PixelCNN decoder p(x | z): two stacks. How it is run, and its shapes, are nn/pixelcnn.py's."""
+"""The gated conditional PixelCNN decoder p(x | z): two stacks. How it is run, and its shapes, are pixelcnn.py's."""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax.linen.initializers import lecun_normal, zeros_init
 
+from pixelgan_jax.nn.decoders.masked_conv import AdaptiveBias
+from pixelgan_jax.nn.decoders.pixelcnn import (
+    Arrays,
+    Autoregressive,
+    Context,
+    Head,
+    push,
+    read_pixel,
+    window,
+    write_pixel,
+)
 from pixelgan_jax.nn.layers import Dense
-from pixelgan_jax.nn.masked_conv import AdaptiveBias
 from pixelgan_jax.nn.ops import add_bias, barrier, conv, sigmoid
-from pixelgan_jax.nn.pixelcnn import Arrays, Autoregressive, Context, Head, push, read_pixel, window, write_pixel
 
 Array = jax.Array
 

@@ -1,4 +1,4 @@
-"""The conditional PixelCNN decoder p(x | z), and what the gated one (nn/gated.py) shares with it.
+"""The conditional PixelCNN decoder p(x | z), and what the gated one (nn/decoders/gated.py) shares with it.
 
 Both see the code as a condition, which `condition` computes: once per image, however often it is then used. With it
 they can be run in two ways with the same parameters. `image` runs whole images (training, likelihood; `__call__` is the
@@ -20,8 +20,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from pixelgan_jax.nn.decoders.masked_conv import AdaptiveBias, CausalConv, CodeNetwork
 from pixelgan_jax.nn.layers import Dense
-from pixelgan_jax.nn.masked_conv import AdaptiveBias, CausalConv, CodeNetwork
 from pixelgan_jax.nn.ops import barrier
 
 Array = jax.Array

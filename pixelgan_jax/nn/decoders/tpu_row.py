@@ -11,7 +11,7 @@ Shapes: N images, W columns, F channels, L layers after the first, p a kernel's 
 import jax
 import jax.numpy as jnp
 
-from pixelgan_jax.nn.pixelcnn import Arrays, Context, PixelCNN
+from pixelgan_jax.nn.decoders.pixelcnn import Arrays, Context, PixelCNN
 from pixelgan_jax.nn.platform import platform
 
 Array = jax.Array

@@ -129,6 +129,8 @@ class Checkpoints:
             create=not read_only,
             read_only=read_only,
             cleanup_tmp_directories=not read_only,  # what a killed process left half-written
+            # made in the background, they may come later than what is to be written into them
+            async_options=ocp.AsyncOptions(create_directories_asynchronously=False),
         )
         self.manager = ocp.CheckpointManager(self.folder, options=options, item_names=("state", "meta"))
         self._skipped: list[int] = []  # newer than the one restored, and damaged
@@ -187,7 +189,7 @@ class Checkpoints:
             self._skipped.clear()
 
     def _probe(self) -> None:
-        # where orbax cannot make a folder of its own, its threads wait ten minutes for it before the process can end
+        # orbax would make anew a folder that has vanished: where a disk was taken away, on another one
         probe = self.folder / f".{os.getpid()}.probe"
         probe.mkdir()
         probe.rmdir()

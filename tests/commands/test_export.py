@@ -24,7 +24,7 @@ from tests.commands.test_predict import SMALL, command, rows
 from tests.data.test_hostile_files import damaged
 from tests.hostile import bounded, check_line
 
-EXPERIMENTS = ["digits", "digits_clusters", "digits_gaussian"]
+EXPERIMENTS = ["digits", pytest.param("digits_clusters", marks=pytest.mark.slow), "digits_gaussian"]
 
 
 @pytest.fixture(scope="module", params=EXPERIMENTS)
@@ -68,6 +68,7 @@ def test_there_are_weights_alone_and_a_card_that_tells_them(run):
     assert told["results"]["test"] == results["test"] and told["experiment"] == experiment
 
 
+@pytest.mark.slow
 def test_where_the_data_lay_is_left_out(tmp_path):
     digits_ = load(Data())
     np.savez(tmp_path / "own.npz", images=digits_.test.images, labels=digits_.test.labels)

@@ -34,7 +34,9 @@ def command(experiment, workdir, *more):
     return run_command(["--config", f"experiments/{experiment}.py", "--workdir", str(workdir), *more])
 
 
-@pytest.fixture(scope="module", params=["digits", "digits_clusters", "digits_gaussian"])
+@pytest.fixture(
+    scope="module", params=["digits", "digits_clusters", pytest.param("digits_gaussian", marks=pytest.mark.slow)]
+)
 def run(request, tmp_path_factory):
     """(the experiment, its workdir) after four steps."""
     folder = tmp_path_factory.mktemp(request.param) / "run"
@@ -168,6 +170,7 @@ def test_an_output_that_is_a_file_is_refused(run, tmp_path, capsys):
     assert (tmp_path / "file").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_a_signal_leaves_the_old_files_whole(tmp_path):
     """In a process of its own, which is asked to stop while it predicts."""
     script = """

@@ -258,6 +258,7 @@ def test_a_run_in_a_workdir_goes_before_the_committed_one(folder, committed):
     assert rows[0]["test"]["cluster_error_best_example"] == 0.125 != rows[1]["test"]["cluster_error_best_example"]
 
 
+@pytest.mark.slow
 def test_a_run_of_another_configuration_is_trained(committed, capsys):
     capsys.readouterr()
     assert command(committed, "table", "--config.optim.ema=0.5", "--config.train.replicates=1") == 0

@@ -3,6 +3,7 @@
 import signal
 import sys
 import time
+from functools import partial
 
 import jax
 import numpy as np
@@ -16,6 +17,7 @@ from tests.faults import kill
 from tests.faults import processes as faults
 
 FLAGS = {"coordinator_address": "there:1234", "num_processes": "4", "process_id": "3"}
+slow = partial(pytest.param, marks=pytest.mark.slow)
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="collectives of processes on one CPU")
 
 
@@ -181,8 +183,8 @@ sys.exit(cli.run_command(sys.argv[1:]))
     ("ends", "statement", "status", "message"),
     [
         (1, "raise OSError(28, 'No space left on device', 'here')", 1, "error: here: No space left on device"),
-        (1, "sys.stderr = open('/dev/full', 'w'); raise KeyError('a bug that nobody hears of')", 1, ""),
-        (0, "raise jax.errors.JaxRuntimeError('RESOURCE_EXHAUSTED: memory')", 1, "RESOURCE_EXHAUSTED: memory"),
+        slow(1, "sys.stderr = open('/dev/full', 'w'); raise KeyError('a bug that nobody hears of')", 1, ""),
+        slow(0, "raise jax.errors.JaxRuntimeError('RESOURCE_EXHAUSTED: memory')", 1, "RESOURCE_EXHAUSTED: memory"),
     ],
 )
 def test_what_ends_one_process_is_said_by_it_and_ends_the_others(tmp_path, ends, statement, status, message):
@@ -195,6 +197,7 @@ def test_what_ends_one_process_is_said_by_it_and_ends_the_others(tmp_path, ends,
 
 
 @linux
+@pytest.mark.slow
 def test_a_process_that_waits_for_the_reports_hears_a_signal(tmp_path):
     statement = "print('done', flush=True); return"
     started = faults.start(tmp_path / "run", 2, program=PROGRAM.format(ends=1, statement=statement))

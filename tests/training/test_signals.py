@@ -84,6 +84,7 @@ def runs(tmp_path_factory):
     return stopped, whole
 
 
+@pytest.mark.slow
 def test_every_bit_of_the_last_checkpoint_is_the_same(runs):
     saved = []
     for folder in runs:
@@ -93,6 +94,7 @@ def test_every_bit_of_the_last_checkpoint_is_the_same(runs):
     assert saved[0] == saved[1]
 
 
+@pytest.mark.slow
 def test_the_logs_are_the_same_but_for_the_speed(runs):
     rows = [[{k: v for k, v in row.items() if k != "images_per_second"} for row in logs.read(f)] for f in runs]
     assert [row["step"] for row in rows[1]] == list(range(1, len(rows[1]) + 1))

@@ -179,6 +179,7 @@ def get_plan() -> dict:
     ours = recipe("best", {}) | aae("aae", {}) | recipe("faithful", FAITHFUL)
     ours |= recipe("faithful_sgd", FAITHFUL_SGD)
     ours |= recipe("without_views", WITHOUT_VIEWS | DEEP) | aae("aae_without_views", WITHOUT_VIEWS)
+    ours["without_views/clusters_30"][1].update(LOCATED)
     cells = ours | others("best", {}) | systems(("labels_100", "labels_50", "labels_20"), {})
     cells |= {f"temporal_ensembling/{column}": ("svhn_temporal_ensembling", {"data.labels": count})
               for column, count in (("svhn_500", 500), ("svhn_1000", 1000))}  # fmt: skip

@@ -22,7 +22,6 @@ CLUSTERS = {
     "train.steps": 12_000,
     "optim.reconstruction_rate": 3e-3,
     "model.logits_batch_norm": 5.0,
-    "model.discriminator_noise": 0.3,  # else it tells so sure a softmax from one-hot codes, and wins
 }
 FAITHFUL_LONGER = LONGER | {"train.steps": 40_000}  # half an hour: without views a step is cheap
 ROWS = {

@@ -22,6 +22,8 @@ CLUSTERS = {
     "train.steps": 12_000,
     "optim.reconstruction_rate": 3e-3,
     "model.logits_batch_norm": 5.0,
+    "optim.discriminator_rate": 1e-4,  # faster it tells so sure a softmax from one-hot codes, and wins
+    "train.replicates": 3,
 }
 FAITHFUL_LONGER = LONGER | {"train.steps": 40_000}  # half an hour: without views a step is cheap
 ROWS = {

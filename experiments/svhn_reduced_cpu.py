@@ -44,7 +44,6 @@ def get_plan() -> dict:
         for row, (_, name, fields) in ROWS.items()
         if column == "labels_1000" or row not in ONCE
     }
-    cells["pixelgan/labels_1000"][1]["train.replicates"] = 3
     return {
         "title": "SVHN reduced (CPU-scale): 13,641 training images, 15,825 test images; not the paper's protocol",
         "cells": cells,

@@ -162,9 +162,9 @@ def pytorch(model: Autoencoder, params: dict, asked: sampling.Request, timed: in
     config = model.config
     z = torch.tensor(np.asarray(asked.code), device=device)
     x = np.random.RandomState(1).randint(0, config.data.levels, asked.given.shape)
-    ours = jax.jit(lambda x: model.decoder.apply({"params": params}, scale(x, config.data.levels), asked.code))(x)
     image = torch.tensor(x * (2 / (config.data.levels - 1)) - 1, dtype=torch.float32, device=device)
-    with torch.no_grad():
+    with torch.no_grad(), torch_decoders.full_precision():
+        ours = jax.jit(lambda x: model.decoder.apply({"params": params}, scale(x, config.data.levels), asked.code))(x)
         theirs = module(image.permute(0, 3, 1, 2), z).cpu().numpy()
     np.testing.assert_allclose(theirs, ours, atol=1e-3)
 
@@ -272,7 +272,7 @@ def main() -> None:
         found["growth_megabytes"] = timing.digits(growth(model, params, 64))
         print(f"{name}: 8 chunks of 64 images take {found['growth_megabytes']:.3g} MB more than one", flush=True)
     if arguments.out:
-        timing.write(results, plot, arguments.out, "sampling")
+        timing.write(results, plot, arguments.out, timing.named("sampling"))
 
 
 if __name__ == "__main__":

@@ -40,15 +40,17 @@ def by_turns(calls: dict[str, Callable], repeats: int) -> dict[str, float]:
     return {name: float(np.median(spent)) for name, spent in times.items()}
 
 
-def matrix_rate(side: int = 2048) -> float:
-    """Operations a second of a float32 matrix product [side, side]², a multiplication and an addition being two."""
-    x = jax.random.normal(jax.random.key(0), (side, side))
+def matrix_rate(dtype=jnp.float32) -> float:
+    """Operations a second of a large square matrix product, a multiplication and an addition being two."""
+    side = 2048 if jax.default_backend() == "cpu" else 8192
+    x = jax.random.normal(jax.random.key(0), (side, side), dtype)
     product = jax.jit(lambda a: jnp.matmul(a, a))
     return 2 * side**3 / seconds(lambda: product(x))
 
 
-def bandwidth(megabytes: int = 256) -> float:
+def bandwidth() -> float:
     """Bytes a second that a copy of a large array reads and writes."""
+    megabytes = 256 if jax.default_backend() == "cpu" else 4096
     x = jnp.ones((megabytes * 2**18,), jnp.float32)
     negative = jax.jit(jnp.negative)
     return 2 * x.nbytes / seconds(lambda: negative(x))
@@ -78,6 +80,11 @@ def circumstances() -> dict:
         torch = None
     today = datetime.date.today().isoformat()
     return {"date": today, "cores": cores, **provenance.device_and_versions(), "torch": torch}
+
+
+def named(name: str) -> str:
+    """What results are called: by the platform too where that is not CPU."""
+    return name if jax.default_backend() == "cpu" else f"{name}_{jax.default_backend()}"
 
 
 def write(results: dict, plot: Callable[[dict, Path], None], folder: Path, name: str) -> None:

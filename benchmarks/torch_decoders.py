@@ -4,11 +4,22 @@ Images are [N, C, H, W] here. Both decoders must give the same parameters as our
 before it times anything.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import jax
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from pixelgan_jax.methods.autoencoder.model import Autoencoder
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Inside, float32 products are of float32: a GPU's, but for PyTorch's matrix products, have fewer bits else."""
+    with jax.default_matmul_precision("highest"), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        yield
 
 
 def tensors(tree, device):

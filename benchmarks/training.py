@@ -2,13 +2,17 @@
 
 Run: python -m benchmarks.training --out results   (PyTorch: pip install -e ".[benchmarks]")
 
-Both take random images from memory, in float32, with the experiment's own settings; PyTorch's two memory layouts are
-both timed and the faster one counts. Before anything is timed, both run a step from the same parameters with the same
-random numbers, and must agree. They are timed by turns, so that both meet the same machine, in a process that keeps
-memory as the command line's does (pixelgan_jax/nn/xla_cpu/memory.py).
+Both take random images from memory, with the experiment's own settings. Before anything is timed, both run a step from
+the same parameters with the same random numbers in float32, and must agree. They are timed by turns, so that both meet
+the same machine, in a process that keeps memory as the command line's does (pixelgan_jax/nn/xla_cpu/memory.py).
 
-Operations are what XLA counts in the compiled step; the model's utilisation is their rate over that of a large matrix
-product on this device, measured in the same run.
+On CPU both are in float32, PyTorch's is not compiled, and the faster one of its two memory layouts counts. On a GPU
+both are in bfloat16, ours of as many steps a call as the training loop makes there, PyTorch's compiled, a step one CUDA
+graph.
+
+Operations are what XLA counts in the compiled step, and on an accelerator, where libraries hide theirs, in the step as
+the compiler is handed it; the model's utilisation is their rate over that of a large matrix product on this device in
+the same type, measured in the same run.
 """
 
 import argparse
@@ -33,13 +37,16 @@ from pixelgan_jax.methods.autoencoder.phases import ROLES, create
 from pixelgan_jax.methods.autoencoder.step import train_step
 from pixelgan_jax.methods.method import AXIS, Batch, DataSpec, Examples
 from pixelgan_jax.methods.registry import from_dict
+from pixelgan_jax.methods.state import training_dtype
+from pixelgan_jax.nn.platform import platform
 from pixelgan_jax.nn.xla_cpu import memory
 from pixelgan_jax.training import parallel
+from pixelgan_jax.training.loop import calls
 
 try:
     import torch
 
-    from benchmarks import torch_step
+    from benchmarks import torch_decoders, torch_step
 except ModuleNotFoundError as error:
     if error.name != "torch":
         raise
@@ -55,7 +62,7 @@ SMALL = dict(encoder_channels=(4, 4), encoder_units=8, channels=4, layers=1, dis
 
 
 class Case(NamedTuple):
-    """A model on one device, with a batch's worth of random images and labels."""
+    """A model on one device, with a batch's worth of random images and labels, the same in every step of a call."""
 
     model: Autoencoder
     mesh: jax.sharding.Mesh
@@ -77,22 +84,24 @@ def case(name: str, batch: int, **fields) -> Case:
     labels = random.randint(0, config.prior.categories, batch).astype(np.int32)
     index = np.arange(batch, dtype=np.int32)
     examples = parallel.replicate(Examples.of(images, index, labels, np.int32(0)), mesh)
-    return Case(build(from_dict(config), shape, AXIS), mesh, examples, Batch(index[None], index[None]))
+    settings = from_dict(config)
+    steps = np.tile(index, (max(calls(0, settings.train)), 1))
+    return Case(build(settings, shape, AXIS), mesh, examples, Batch(steps, steps))
 
 
 def ours(made: Case) -> tuple[Callable[[], dict], dict]:
-    """(a call that runs a step and gives its metrics, what compiling it told)."""
+    """(a call that runs the case's steps and gives their metrics, what compiling it told)."""
     state, batch = parallel.replicate(create(made.model, 0), made.mesh), parallel.split_batch(made.batch, made.mesh)
     call = parallel.compile_step(partial(train_step, made.model), made.mesh)
     program, seconds, needed = timing.compiled(call, state, made.examples, batch)
+    counted = program if platform() == "cpu" else call.lower(state, made.examples, jax.tree.map(lambda x: x[:1], batch))
+    operations = counted.cost_analysis()["flops"] / len(made.examples.rows)
     held = [state]
 
     def run() -> dict:
         held[0], metrics = program(held[0], made.examples, batch)
         return jax.block_until_ready(metrics)
 
-    count = len(made.examples.rows)
-    operations = program.cost_analysis()["flops"] / count
     told = {"megaflops_per_image": operations / 1e6, "compile_seconds": seconds, "megabytes": needed / 1e6}
     return run, told
 
@@ -117,17 +126,29 @@ def draws(made: Case, step: int) -> "torch_step.Draws":
     return torch_step.Draws(noise, binarising, tensor(priors.sample(model.config.prior.code, prior)), *on_codes)
 
 
-def pytorch(made: Case, channels_last: bool) -> tuple[Callable[[], dict], Callable]:
-    """(a call that draws random numbers and runs a step of PyTorch's, the step itself over given ones)."""
-    state = create(made.model, 0)
-    peer = torch_step.Step(made.model, state.params, state.stats, channels_last)
-    images = torch.tensor(np.asarray(made.examples.images(np.arange(len(made.examples.rows)))))
-    labels = torch.tensor(np.asarray(made.examples.labels))
+def pytorch(made: Case, channels_last: bool) -> tuple["torch_step.Step", "torch.Tensor", "torch.Tensor"]:
+    """(PyTorch's step, the case's images and labels for it)."""
+    state, device = create(made.model, 0), "cpu" if platform() == "cpu" else "cuda"
+    half = training_dtype(made.model.config.train.dtype) == jnp.bfloat16
+    peer = torch_step.Step(made.model, state.params, state.stats, channels_last, device, half)
+    images = torch.tensor(np.asarray(made.examples.images(np.arange(len(made.examples.rows)))), device=device)
+    return peer, images, torch.tensor(np.asarray(made.examples.labels), device=device).long()
 
-    def step(given: "torch_step.Draws") -> dict:
-        return peer(images, images, labels.long(), given)
 
-    return lambda: step(torch_step.draw(made.model, len(images))), step
+def theirs(made: Case, channels_last: bool) -> Callable[[], dict]:
+    """A call that draws random numbers and runs as many of PyTorch's steps as ours does."""
+    peer, images, labels = pytorch(made, channels_last)
+    if peer.device == "cpu":
+        return lambda: peer(images, images, labels, torch_step.draw(made.model, len(images), "cpu"))
+    step = torch_step.captured(peer, images, labels)
+
+    def run() -> dict:
+        for _ in made.batch.index:
+            metrics = step()
+        torch.cuda.synchronize()
+        return metrics
+
+    return run
 
 
 def check(made: Case, channels_last: bool = False, steps: int = 1) -> None:
@@ -136,38 +157,44 @@ def check(made: Case, channels_last: bool = False, steps: int = 1) -> None:
     At rates that are next to nothing: Adam's first update is about the sign of a gradient, of rounding's where there is
     no other, so that parameters that moved would differ in the phases after the first.
     """
-    optim = dataclasses.replace(made.model.config.optim, **{f"{phase}_rate": 1e-12 for phase in ROLES})
-    model = made.model._replace(config=dataclasses.replace(made.model.config, optim=optim))
-    still = made._replace(model=model)
-    run, (_, step) = ours(still)[0], pytorch(still, channels_last)
-    for number in range(steps):
-        metrics, theirs = run(), step(draws(still, number))
-        assert set(theirs) == {name for name in metrics if not name.endswith("_rate")}  # ours are 1e-12
-        for name, value in theirs.items():
-            np.testing.assert_allclose(value, metrics[name][0], rtol=1e-3, err_msg=f"step {number}: {name}")
+    config = made.model.config
+    optim = dataclasses.replace(config.optim, **{f"{phase}_rate": 1e-12 for phase in ROLES})
+    config = dataclasses.replace(config, optim=optim, train=dataclasses.replace(config.train, dtype="float32"))
+    model, one = made.model._replace(config=config), jax.tree.map(lambda x: x[:1], made.batch)
+    still = made._replace(model=model, batch=one)
+    with torch_decoders.full_precision():
+        run, (peer, images, labels) = ours(still)[0], pytorch(still, channels_last)
+        for number in range(steps):
+            given = jax.tree.map(lambda x: x.to(peer.device), draws(still, number))
+            metrics, found = run(), peer(images, images, labels, given)
+            assert set(found) == {name for name in metrics if not name.endswith("_rate")}  # ours are 1e-12
+            for name, value in found.items():
+                np.testing.assert_allclose(value.cpu(), metrics[name][0], rtol=1e-3, err_msg=f"step {number}: {name}")
 
 
 def measure(made: Case, repeats: int, rate: float, peer: bool) -> dict:
     """Images a second, operations, utilisation, compile seconds and memory; with `peer` also PyTorch's images a second
     and the share of a step that the loop's own thread works beside the program."""
     run, told = ours(made)
-    calls = {"ours": run}
+    timed = {"ours": run}
     if peer:
         check(made)
-        calls |= {layout: pytorch(made, layout == "channels_last")[0] for layout in ("contiguous", "channels_last")}
-    once = sum(timing.by_turns(calls, 1).values())
+        # PyTorch's compiler lays out convolutions as it likes
+        layouts = ("contiguous", "channels_last") if platform() == "cpu" else ("channels_last",)
+        timed |= {layout: theirs(made, layout == "channels_last") for layout in layouts}
+    once = sum(timing.by_turns(timed, 1).values())
     repeats = max(3, min(repeats, int(LONGEST / once)))
-    spent = timing.by_turns(calls, repeats)
+    spent = {name: seconds / len(made.batch.index) for name, seconds in timing.by_turns(timed, repeats).items()}
     count = len(made.examples.rows)
     used = 1e6 * told["megaflops_per_image"] * count / spent["ours"] / rate
     row = {"images_per_second": count / spent["ours"], **told, "utilisation": used}
-    if peer:
+    if peer and platform() == "cpu":
         every = 5 if spent["ours"] < 1.0 else 1
         data = DataSpec(made.model.shape, made.model.config.prior.categories)
         row["loop_share"] = beside_program(made.model.config, data, made.examples, made.mesh, every) / spent["ours"]
     row = {name: timing.digits(value) for name, value in row.items()} | {"repeats": repeats}
     if peer:
-        layout = min(("contiguous", "channels_last"), key=spent.get)
+        layout = min(layouts, key=spent.get)
         row["pytorch"] = {"images_per_second": timing.digits(count / spent[layout]), "layout": layout}
         row["times_as_fast_as_pytorch"] = timing.digits(spent[layout] / spent["ours"])
     return row
@@ -199,7 +226,7 @@ def plot(results: dict, path: Path) -> None:
     axes[1].bar_label(bars, [f"{row['images_per_second']:,.0f}/s" for row in rows], fontsize=8)
     axes[1].margins(y=0.12)
     axes[1].set_xticks(range(len(rows)), list(results["cases"]), rotation=40, ha="right")
-    figure.suptitle(f"Training step on {results['device']['kind']}, {results['cores']} core(s), float32")
+    figure.suptitle(f"Training step on {results['device']['kind']}, {results['cores']} core(s), {results['dtype']}")
     figure.tight_layout()
     figure.savefig(path, dpi=110)
 
@@ -227,23 +254,25 @@ def asked(text: str) -> list[tuple[str, int]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, help="folder for training.json and training.png")
+    parser.add_argument("--out", type=Path, help="folder for training.json and .png, or training_gpu.json and .png")
     parser.add_argument("--cases", type=asked, default="digits,mnist,svhn", help="experiment:images of a step (128), …")
     parser.add_argument("--repeats", type=int, default=9, help="at most; fewer where a step takes long")
     parser.add_argument("--growth", action="store_true", help="also mnist with other sides, channels and layers")
     parser.add_argument("--trial", action="store_true", help="a tiny model, to try this file out")
     arguments = parser.parse_args()
     memory.keep()
-    rate, results = timing.matrix_rate(), timing.circumstances()
-    results["matrix_gigaflops_per_second"], results["cases"] = timing.digits(rate / 1e9), {}
-    print(f"{results['device']}, {results['cores']} core(s), {rate / 1e9:.3g} Gflop/s in a matrix product", flush=True)
+    dtype = jnp.dtype(training_dtype("auto"))
+    rate, results = timing.matrix_rate(dtype=dtype), timing.circumstances()
+    results |= {"dtype": dtype.name, "matrix_gigaflops_per_second": timing.digits(rate / 1e9), "cases": {}}
+    told = f"{results['device']}, {results['cores']} core(s)"
+    print(f"{told}, {rate / 1e9:.3g} Gflop/s in a matrix product in {dtype.name}", flush=True)
     if torch is None:
         print("PyTorch is not installed: ours alone")
     for name, (made, against) in chosen(arguments).items():
         results["cases"][name] = measure(made, arguments.repeats, rate, against and torch is not None)
         report(name, results["cases"][name])
     if arguments.out:
-        timing.write(results, plot, arguments.out, "training")
+        timing.write(results, plot, arguments.out, timing.named("training"))
 
 
 if __name__ == "__main__":

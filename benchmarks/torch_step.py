@@ -118,7 +118,7 @@ class Step:
         (group,) = optimizer.param_groups
         gradients = torch.autograd.grad(loss, group["params"])
         for leaf, gradient in zip(group["params"], gradients, strict=True):
-            leaf.grad = gradient
+            leaf.grad = gradient.contiguous()  # on a GPU the fused optimizer asks for the parameter's own strides
         if isinstance(group["lr"], torch.Tensor):
             group["lr"].fill_(rate(self.config, phase, self.done))
         else:

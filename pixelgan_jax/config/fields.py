@@ -1,7 +1,7 @@
 """A field of a configuration: default, what it may hold, what it means, and how it fares when a run is resumed.
 
-`choice`, `integer`, `odd`, `real`, `boolean`, `text` and `widths` each make a field of a frozen dataclass. All take its
-default, its meaning, and these two:
+`choice`, `integer`, `odd`, `real`, `boolean`, `text`, `widths` and `positives` each make a field of a frozen dataclass.
+All take its default, its meaning, and these two:
 - on_resume: whether it may change between a checkpoint and the run that goes on from it;
 - absent: of a field younger than the first checkpoints, the value under which a run is what it was before there was it.
 """
@@ -81,6 +81,14 @@ def widths(default: tuple[int, ...], meaning: str, empty: bool = False, **more):
         return fewest <= len(value) <= 16 and all(type(width) is int and 1 <= width <= 65536 for width in value)
 
     allowed = f"a tuple of {fewest} to 16 integers from 1 to 65536, such as (32, 64)"
+    return _field(tuple, allowed, check, default, meaning, **more)
+
+
+def positives(default: tuple[float, ...], meaning: str, **more):
+    def check(value: tuple) -> bool:
+        return all(type(part) in (int, float) and 0 < part <= 1e12 for part in value)
+
+    allowed = "() or a tuple of numbers above 0, such as (0.5, 0.3, 0.2) or (10, 6, 4)"
     return _field(tuple, allowed, check, default, meaning, **more)
 
 

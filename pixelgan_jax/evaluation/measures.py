@@ -104,6 +104,6 @@ def moments(code: np.ndarray) -> dict[str, list[float]]:
 
 def prior_moments(code: Code) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of the prior's entries, D each: what `moments` should come to."""
-    share = 1.0 / max(code.categories, 1)
-    mean = np.repeat([share, 0.0], [code.categories, code.dimensions])
-    return mean, np.repeat([math.sqrt(share * (1.0 - share)), 1.0], [code.categories, code.dimensions])
+    shares = code.shares
+    mean = np.concatenate([shares, np.zeros(code.dimensions)])
+    return mean, np.concatenate([np.sqrt(shares * (1.0 - shares)), np.ones(code.dimensions)])

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import flax.struct
 import jax
+import numpy as np
 
 AXIS = "data"
 Array = jax.Array
@@ -70,15 +71,23 @@ class Phase(NamedTuple):
 
 class Code(NamedTuple):
     """What images are drawn from. categories: K, of a one-hot class or cluster. dimensions: d, of the continuous part.
-    matched: whether training holds the code to its prior, 1/K for each category and N(0, 1) for each dimension."""
+    matched: whether training holds the code to its prior, `shares` of the categories and N(0, 1) for each dimension.
+    frequencies: the categories' under the prior, in any unit; (): all alike."""
 
     categories: int
     dimensions: int
     matched: bool
+    frequencies: tuple[float, ...] = ()
 
     @property
     def width(self) -> int:
         return self.categories + self.dimensions  # D
+
+    @property
+    def shares(self) -> np.ndarray:
+        """p(category) under the prior, float64 [K]."""
+        frequencies = np.asarray(self.frequencies or (1.0,) * self.categories, np.float64)
+        return frequencies / frequencies.sum()
 
 
 class Method(NamedTuple):

@@ -18,8 +18,8 @@ def sample(code: Code, keys: Array) -> Array:
     gaussian = normal(keys, Stream.GAUSSIAN, (code.dimensions,))
     if not code.categories:
         return gaussian
-    drawn = jnp.floor(uniform(keys, Stream.ONE_HOT, ()) * code.categories).astype(jnp.int32)
-    return jnp.concatenate([jax.nn.one_hot(drawn, code.categories), gaussian], axis=1)
+    shares = jnp.broadcast_to(jnp.asarray(code.shares, jnp.float32), (len(keys), code.categories))
+    return jnp.concatenate([_one_hot(shares, keys), gaussian], axis=1)
 
 
 def soft_code(posterior: Posterior, keys: Array) -> Array:
@@ -42,6 +42,12 @@ def hard_code(posterior: Posterior, keys: Array) -> Array:
     code = soft_code(posterior, keys)
     if not categories:
         return code
-    cdf = jnp.cumsum(jnp.exp(posterior.log_probabilities), axis=1)
+    one_hot = _one_hot(jnp.exp(posterior.log_probabilities), keys)
+    return jnp.concatenate([one_hot, code[:, categories:]], axis=1)
+
+
+def _one_hot(probabilities: Array, keys: Array) -> Array:
+    """A category of each example by inverse CDF, probabilities [N, K] -> one-hot [N, K]."""
+    cdf = jnp.cumsum(probabilities, axis=1)
     drawn = jnp.sum(uniform(keys, Stream.ONE_HOT, (1,)) >= cdf[:, :-1], axis=1)
-    return jnp.concatenate([jax.nn.one_hot(drawn, categories), code[:, categories:]], axis=1)
+    return jax.nn.one_hot(drawn, probabilities.shape[1])

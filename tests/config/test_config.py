@@ -98,7 +98,15 @@ def test_choices_are_those_that_are_named(name):
     refused(name, "")
 
 
-@pytest.mark.parametrize("name", BY_KIND[tuple])
+def test_frequencies_are_positive_numbers():
+    for value in ((0,), (-1,), ("a",), (True,), ((4,),), (float("nan"),), (float("inf"),)):
+        refused("prior.frequencies", value)
+    assert taken("prior.frequencies", ()) == ()
+    counts = (10, 0.5, 6, 4, 1, 1, 1, 1, 1, 1)
+    assert taken("prior.frequencies", list(counts)) == counts
+
+
+@pytest.mark.parametrize("name", sorted(set(BY_KIND[tuple]) - {"prior.frequencies"}))
 def test_widths_are_positive_integers(name):
     for value in ((0,), (-1,), (1.5,), ("a",), (True,), ((4,),), (65537,), (4,) * 17):
         refused(name, value)
@@ -159,6 +167,8 @@ def test_missing_names_are_refused():
     [
         ("data.levels", 17, {"model.likelihood": "bernoulli"}),
         ("data.labels", 100, {"prior.name": "gaussian"}),
+        ("prior.frequencies", (1, 2, 3), {}),
+        ("prior.frequencies", (1,) * 10, {"prior.name": "gaussian", "data.labels": 0}),
         ("optim.view_information", 1.0, {"prior.name": "gaussian", "data.labels": 0}),
         ("optim.view_information", 1.0, {"prior.adversarial": False}),
         ("optim.reconstruction", False, {"prior.adversarial": False}),
@@ -203,6 +213,7 @@ SPECIAL = {
     "data.name": "mnist",
     "data.dir": "elsewhere",
     "prior.adversarial": False,
+    "prior.frequencies": tuple(range(1, 11)),
 }
 BESIDES = {  # what some fields need of the others
     "model.code_maps": {"code_units": (3,), "code_maps": 1, "conditioning": "location_dependent"},

@@ -69,13 +69,14 @@ def trained(made, devices=1):
     return of_state(made.config, made.method, tiny.initial(made, mesh), mesh)
 
 
-def test_categorical_information_by_hand():
-    made = tiny.build(prior={"categories": 2}, data={"labels": 0})
+@pytest.mark.parametrize(("frequencies", "prior"), [((), 0.5), ((9, 1), np.array([0.9, 0.1]))])
+def test_categorical_information_by_hand(frequencies, prior):
+    made = tiny.build(prior={"categories": 2, "frequencies": frequencies}, data={"labels": 0})
     q = np.array([[0.9, 0.1], [0.3, 0.7]])
     terms = made.method.information(rows_of(made, log_probabilities=np.log(q)))
     mean = q.mean(axis=0)
-    marginal = np.sum(mean * np.log(mean / 0.5))
-    total = np.mean(np.sum(q * np.log(q / 0.5), axis=1))
+    marginal = np.sum(mean * np.log(mean / prior))
+    total = np.mean(np.sum(q * np.log(q / prior), axis=1))
     assert terms["marginal_kl_nats"] == pytest.approx(marginal)
     assert terms["mutual_information_nats"] == pytest.approx(total - marginal)
 
@@ -104,8 +105,9 @@ def test_gaussian_information_of_posteriors_far_apart():
     assert terms["marginal_kl_nats"] == pytest.approx(np.mean(np.log(density) - norm.logpdf(code)), rel=1e-6)
 
 
-def test_product_information_adds_up_where_the_parts_are_independent():
-    prior = {"name": "product", "categories": 2, "dimensions": 1}
+@pytest.mark.parametrize(("frequencies", "shares"), [((), 0.5), ((9, 1), np.array([0.9, 0.1]))])
+def test_product_information_adds_up_where_the_parts_are_independent(frequencies, shares):
+    prior = {"name": "product", "categories": 2, "dimensions": 1, "frequencies": frequencies}
     made = tiny.build(prior=prior, model={"encoder": "gaussian"}, data={"labels": 0})
     count = 6000
     random = np.random.RandomState(1)
@@ -121,7 +123,7 @@ def test_product_information_adds_up_where_the_parts_are_independent():
             code=code,
         ),
     )
-    expected = np.sum(q[0] * np.log(q[0] / 0.5)) + 0.5 * (0.25 - 1.0) - np.log(0.5)
+    expected = np.sum(q[0] * np.log(q[0] / shares)) + 0.5 * (0.25 - 1.0) - np.log(0.5)
     assert terms["marginal_kl_nats"] == pytest.approx(expected, abs=0.05)
     assert terms["mutual_information_nats"] == pytest.approx(0.0, abs=0.05)
 

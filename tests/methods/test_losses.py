@@ -60,3 +60,15 @@ def test_information_by_hand_and_against_scikit_learns():
     np.testing.assert_allclose(losses.information_nats(jnp.float32(counts / counts.sum())), expected, rtol=1e-5)
     slope = jax.grad(losses.information_nats)(jnp.diag(jnp.array([0.5, 0.5, 0.0])))
     assert np.all(np.isfinite(slope))  # of codes that nothing has
+
+
+def test_information_and_the_expected_prior_ask_for_the_priors_own_shares():
+    """Where two views agree, their sum is minus the KL divergence from the codes' shares to the prior's."""
+    shares, used = jnp.array([0.5, 0.3, 0.2]), np.array([0.2, 0.2, 0.6])
+
+    def wanted(logits):
+        joint = jnp.diag(jax.nn.softmax(logits))
+        return losses.information_nats(joint) + losses.expected_log_prior(joint, shares)
+
+    np.testing.assert_allclose(wanted(jnp.log(used)), -np.sum(used * np.log(used / shares)), rtol=1e-5)
+    np.testing.assert_allclose(jax.grad(wanted)(jnp.log(shares)), np.zeros(3), atol=1e-6)

@@ -30,6 +30,13 @@ def test_samples_have_the_prior_s_moments(name, sizes):
         np.testing.assert_allclose(np.cov(gaussian.T), np.eye(3), atol=0.04)
 
 
+def test_categories_are_drawn_by_their_frequencies():
+    code = Prior("product", 3, 1, True, (10, 6, 4)).code
+    np.testing.assert_allclose(code.shares, [0.5, 0.3, 0.2], rtol=1e-12)
+    np.testing.assert_allclose(np.asarray(priors.sample(code, KEYS))[:, :3].mean(axis=0), code.shares, atol=0.015)
+    assert np.array_equal(Prior("categorical", 4).code.shares, np.full(4, 0.25))
+
+
 def posterior(probabilities, mean, log_sd):
     rows = [jnp.broadcast_to(jnp.asarray(x, jnp.float32), (COUNT, len(x))) for x in (probabilities, mean, log_sd)]
     return Posterior(jnp.log(rows[0]), *rows[1:])

@@ -26,16 +26,17 @@ def information(code: Code, gaussian: bool, rows: dict[str, Any]) -> dict[str, f
         return {}
     log_q = rows["log_probabilities"].astype(np.float64)
     conditional = float(np.mean(np.sum(xlogy(np.exp(log_q), np.exp(log_q)), axis=1))) if categories else 0.0
-    to_prior = conditional + (math.log(categories) if categories else 0.0)
+    log_shares, used = np.log(code.shares), np.exp(log_q).mean(axis=0)
+    to_prior = conditional - float(used @ log_shares)
     if not dimensions:
-        mean = np.exp(log_q).mean(axis=0)
-        marginal = float(np.sum(xlogy(mean, mean))) + math.log(categories)
+        marginal = float(np.sum(xlogy(used, used)) - used @ log_shares)
         return {"marginal_kl_nats": marginal, "mutual_information_nats": to_prior - marginal}
     mean, log_sd = rows["mean"].astype(np.float64), rows["log_sd"].astype(np.float64)
     to_prior += float(np.mean(np.sum(0.5 * (mean**2 + np.exp(2 * log_sd) - 1.0) - log_sd, axis=1)))
     drawn = rows["code"].astype(np.float64)
     log_prior = -0.5 * np.sum(drawn[:, categories:] ** 2, axis=1) - 0.5 * dimensions * math.log(2 * math.pi)
-    log_prior -= math.log(categories) if categories else 0.0
+    if categories:
+        log_prior += log_shares[drawn[:, :categories].argmax(axis=1)]
     marginal = float(np.mean(_log_mixture(drawn, log_q, mean, log_sd) - log_prior))
     return {"marginal_kl_nats": marginal, "mutual_information_nats": to_prior - marginal}
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pixelgan_jax.config import Config
-from pixelgan_jax.config.fields import boolean, choice, integer, odd, real, refused, widths
+from pixelgan_jax.config.fields import boolean, choice, integer, odd, positives, real, refused, widths
 from pixelgan_jax.methods.method import Code
 
 
@@ -83,13 +83,16 @@ class Prior:
     categories: int = integer(2, 10, "K, width of the categorical code", high=65536)
     dimensions: int = integer(1, 2, "d, width of the Gaussian code", high=65536)
     adversarial: bool = boolean(True, "match the aggregated posterior to the prior")
+    frequencies: tuple[float, ...] = positives(
+        (), "of the K categories, in any unit, as (10, 6, 4); (): all alike", absent=()
+    )
 
     @property
     def code(self) -> Code:
         """What its codes are made of."""
         categories = self.categories if self.name in ("categorical", "product") else 0
         dimensions = self.dimensions if self.name in ("gaussian", "product") else 0
-        return Code(categories, dimensions, self.adversarial)
+        return Code(categories, dimensions, self.adversarial, self.frequencies)
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,9 @@ class AutoencoderConfig(Config):
             raise refused("data.levels", data.levels, "2 with likelihood bernoulli")
         if data.labels and not categorical:
             raise refused("data.labels", data.labels, f"0 with prior.name {prior.name}; labels need a categorical code")
+        if prior.frequencies and len(prior.frequencies) != prior.code.categories:
+            allowed = f"() or as many as there are categories, {prior.code.categories}"
+            raise refused("prior.frequencies", prior.frequencies, allowed)
         if self.optim.view_information and not (prior.adversarial and categorical):
             allowed = "0 without a categorical code or without prior.adversarial"
             raise refused("optim.view_information", self.optim.view_information, allowed)

@@ -143,6 +143,9 @@ def adversarial_phase(
         joint = now + jax.lax.stop_gradient(average(JOINT_DECAY, state.step, state.stats["joint"], now) - now)
         information = losses.information_nats(joint)
         metrics = {"generator_loss": loss, "generator_view_information_nats": information}
+        prior = model.config.prior.code
+        if prior.frequencies:  # else a constant
+            information += losses.expected_log_prior(joint, jnp.asarray(prior.shares, jnp.float32))
         return loss - weight * information, (metrics, state.stats | {"joint": joint})
 
     (code, log_probabilities), pull_back, moved = jax.vjp(codes_of, state.params["encoder"], has_aux=True)

@@ -12,25 +12,48 @@ PIXELGAN |= {"model.mixtures": 2}
 AAE = OURS | {"model.decoder": "deconv", "prior.name": "product", "prior.dimensions": 10, "model.mixtures": 2}
 CLASSIFIER = SCALE | {"ensembling.blocks": (32, 64, 64), "ensembling.convolutions": 1, "ensembling.head": (128,)}
 PI_MODEL = CLASSIFIER | {"ensembling.target": "second_pass"}
-# of 0 to 9 among SVHN's 73,257 training images: what the rows that do not have it are not told
+NEGATIVES = 0.5  # the probability that a view is the image's negative
+PIXELGAN_NEGATIVES = PIXELGAN | {"model.input_inversion": NEGATIVES}
+# of 0 to 9 among SVHN's 73,257 training images: what the other rows are not told
 FREQUENCIES = {"prior.frequencies": (4948, 13861, 10585, 8497, 7458, 6882, 5727, 5595, 5045, 4659)}
+TEMPORAL = CLASSIFIER | {"ensembling.weight": 3.0}
+SUPERVISED = PI_MODEL | {"ensembling.weight": 0.0}
 ROWS = {
     "pixelgan": ("PixelGAN, ours", "svhn_reduced", PIXELGAN),
-    "pixelgan_frequencies": ("– told how frequent each digit is", "svhn_reduced", PIXELGAN | FREQUENCIES),
+    "pixelgan_negatives": ("– with negatives among the views", "svhn_reduced", PIXELGAN_NEGATIVES),
+    "pixelgan_negatives_frequencies": (
+        "– – and told how frequent each digit is",
+        "svhn_reduced",
+        PIXELGAN_NEGATIVES | FREQUENCIES,
+    ),
     "no_decoder": ("– without decoder", "svhn_reduced", PIXELGAN | {"optim.reconstruction": False}),
     "without_information": ("– without the views' information", "svhn_reduced", PIXELGAN | WITHOUT_INFORMATION),
     "aae": ("AAE, ours: same protocol", "svhn_reduced", AAE),
-    "aae_frequencies": ("– told how frequent each digit is", "svhn_reduced", AAE | FREQUENCIES),
+    "aae_negatives": (
+        "– with negatives among the views",
+        "svhn_reduced",
+        AAE | {"model.input_inversion": NEGATIVES},
+    ),
     "pi_model": ("Π-model, ours, with the same views", "svhn_reduced_temporal_ensembling", PI_MODEL),
     "temporal_ensembling": (
         "Temporal Ensembling, ours, with the same views",
         "svhn_reduced_temporal_ensembling",
-        CLASSIFIER | {"ensembling.weight": 3.0},
+        TEMPORAL,
+    ),
+    "temporal_ensembling_negatives": (
+        "– with negatives among the views",
+        "svhn_reduced_temporal_ensembling",
+        TEMPORAL | {"ensembling.inversion": NEGATIVES},
     ),
     "supervised": (
         "Their network on the labels alone, with the same views",
         "svhn_reduced_temporal_ensembling",
-        PI_MODEL | {"ensembling.weight": 0.0},
+        SUPERVISED,
+    ),
+    "supervised_negatives": (
+        "– with negatives among the views",
+        "svhn_reduced_temporal_ensembling",
+        SUPERVISED | {"ensembling.inversion": NEGATIVES},
     ),
 }
 LABELS = {"labels_1000": 1000, "labels_500": 500}

@@ -34,6 +34,7 @@ class Stream(enum.IntEnum):
     DROPOUT = 17
     CONSISTENCY_PHASE = 18
     GENERATOR_NOISE = 19
+    INVERSION = 20
 
 
 def fold(key: Array, *numbers: int | Array) -> Array:

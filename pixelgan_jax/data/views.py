@@ -20,6 +20,7 @@ class Views:
     scaling: float = real(0, 0.0, "scaled by at most this part of its size", high=1, below=True)
     shear: float = real(0, 0.0, "sheared sideways by at most this part of its height")
     thickness: float = real(0, 0.0, "strokes widened or thinned by at most this part of 3×3 pixels' extremes", high=1)
+    inversion: float = real(0, 0.0, "probability of the negative, light for dark", high=1, absent=0.0)
 
 
 def random_view(views: Views, images: Array, keys: Array) -> Array:
@@ -32,6 +33,7 @@ def random_view(views: Views, images: Array, keys: Array) -> Array:
         shear=views.shear,
         translation=views.translation,
         thickness=views.thickness,
+        inversion=views.inversion,
     )
 
 
@@ -43,13 +45,17 @@ def view(
     shear: float = 0.0,
     translation: float = 0.0,
     thickness: float = 0.0,
+    inversion: float = 0.0,
 ) -> Array:
     """images [N, H, W, C], each changed by draws of its own, uniform from minus to plus each argument.
 
-    Strokes widen or thin by at most `thickness` (of 1), then the image is turned (degrees), scaled and sheared
-    (fractions) and moved (pixels) about its centre; where nothing is left the border's pixels are repeated.
+    With a probability of `inversion` an image is its negative, which of images about 0 is their opposite. Strokes widen
+    or thin by at most `thickness` (of 1), then the image is turned (degrees), scaled and sheared (fractions) and moved
+    (pixels) about its centre; where nothing is left the border's pixels are repeated.
     """
     affine = (rotation, scaling, shear, translation)
+    if inversion:
+        images = jnp.where(uniform(keys, Stream.INVERSION, (1, 1, 1)) < inversion, -images, images)
     if not any(affine) and not thickness:
         return images
     draws = 2 * uniform(keys, Stream.VIEW, (6,)) - 1

@@ -152,6 +152,7 @@ def encode_in_training(
         shear=settings.input_shear,
         translation=settings.input_translation,
         thickness=settings.input_thickness,
+        inversion=settings.input_inversion,
     )
     if settings.input_noise:
         x = x + settings.input_noise * normal(keys, Stream.INPUT_NOISE, model.shape)

@@ -6,6 +6,8 @@ from experiments import base
 
 # how far a view may lie from its image; a house number stays that number
 VIEWS = {"input_translation": 2.0, "input_rotation": 5.0, "input_scaling": 0.15, "input_shear": 0.1}
+# nor is it another one light on dark: without, codes tell that first (docs/recipe.md)
+VIEWS |= {"input_inversion": 0.5}
 
 
 def plain() -> ConfigDict:

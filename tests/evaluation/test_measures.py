@@ -9,6 +9,8 @@ from pixelgan_jax.data.sources import Split
 from pixelgan_jax.evaluation import measures
 from pixelgan_jax.evaluation.clusters import cluster_metrics
 from pixelgan_jax.evaluation.trained import of_state
+from pixelgan_jax.methods import priors
+from pixelgan_jax.methods.method import Code
 from pixelgan_jax.training import parallel
 from tests import tiny
 
@@ -67,6 +69,14 @@ def rows_of(made, **arrays):
 def trained(made, devices=1):
     mesh = parallel.make_mesh(jax.devices()[:devices])
     return of_state(made.config, made.method, tiny.initial(made, mesh), mesh)
+
+
+def test_the_priors_moments_are_those_of_its_samples():
+    code = Code(3, 1, matched=True, frequencies=(10, 6, 4))
+    drawn = measures.moments(np.asarray(priors.sample(code, jax.random.split(jax.random.key(0), 20_000))))
+    mean, sd = measures.prior_moments(code)
+    np.testing.assert_allclose(drawn["code_mean"], mean, atol=0.03)
+    np.testing.assert_allclose(drawn["code_sd"], sd, atol=0.03)
 
 
 @pytest.mark.parametrize(("frequencies", "prior"), [((), 0.5), ((9, 1), np.array([0.9, 0.1]))])

@@ -85,7 +85,7 @@ class Prior:
     dimensions: int = integer(1, 2, "d, width of the Gaussian code", high=65536)
     adversarial: bool = boolean(True, "match the aggregated posterior to the prior")
     frequencies: tuple[float, ...] = positives(
-        (), "of the K categories, in any unit, as (10, 6, 4); (): all alike", absent=()
+        (), "of the K categories, or the classes in their order, in any unit; (): all alike", absent=()
     )
 
     @property

@@ -22,17 +22,17 @@ TEMPORAL = CLASSIFIER | {"ensembling.weight": 3.0}
 SUPERVISED = PI_MODEL | {"ensembling.weight": 0.0}
 ROWS = {
     "pixelgan": ("PixelGAN, ours", "svhn_reduced", PIXELGAN),
-    "pixelgan_negatives": ("– with negatives among the views", "svhn_reduced", PIXELGAN_NEGATIVES),
+    "no_decoder": ("– without decoder", "svhn_reduced", PIXELGAN | {"optim.reconstruction": False}),
+    "without_information": ("– without the views' information", "svhn_reduced", PIXELGAN | WITHOUT_INFORMATION),
+    "pixelgan_negatives": ("PixelGAN, ours, negatives among the views", "svhn_reduced", PIXELGAN_NEGATIVES),
     "pixelgan_negatives_frequencies": (
-        "– – and told how frequent each digit is",
+        "– and told how frequent each digit is",
         "svhn_reduced",
         PIXELGAN_NEGATIVES | FREQUENCIES,
     ),
-    "no_decoder": ("– without decoder", "svhn_reduced", PIXELGAN | {"optim.reconstruction": False}),
-    "without_information": ("– without the views' information", "svhn_reduced", PIXELGAN | WITHOUT_INFORMATION),
     "aae": ("AAE, ours: same protocol", "svhn_reduced", AAE),
     "aae_negatives": (
-        "– with negatives among the views",
+        "AAE, ours, negatives among the views",
         "svhn_reduced",
         AAE | {"model.input_inversion": NEGATIVES},
     ),
@@ -43,7 +43,7 @@ ROWS = {
         TEMPORAL,
     ),
     "temporal_ensembling_negatives": (
-        "– with negatives among the views",
+        "Temporal Ensembling, ours, negatives among the views",
         "svhn_reduced_temporal_ensembling",
         TEMPORAL | {"ensembling.inversion": NEGATIVES},
     ),
@@ -53,7 +53,7 @@ ROWS = {
         SUPERVISED,
     ),
     "supervised_negatives": (
-        "– with negatives among the views",
+        "Their network on the labels alone, negatives among the views",
         "svhn_reduced_temporal_ensembling",
         SUPERVISED | {"ensembling.inversion": NEGATIVES},
     ),

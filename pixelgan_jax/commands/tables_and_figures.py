@@ -58,6 +58,10 @@ def execute(
     if lacking:
         allowed = f"must have {', '.join(PARTS[mode])}"
         raise InputError(f"--mode {mode}: get_plan() of {file} has no {lacking[0]!r}; {allowed}")
+    for part in ("rows", "columns") if mode == "table" else ():
+        titles = list(asked[part].values())
+        if twice := [title for title in titles if titles.count(title) > 1]:
+            raise InputError(f"--mode table: get_plan() of {file} has two {part} {twice[0]!r}; must tell them apart")
     cells = plan(file, asked["cells"], own_data, seeds, workdir, overrides)
     path, committed = workdir / Path(file).stem, results_of(file)
     _say_what_is_committed(cells, committed)

@@ -338,6 +338,12 @@ def test_a_plan_that_does_not_fit_the_mode_is_refused(capsys):
     assert "it has no get_plan" in capsys.readouterr().err
 
 
+def test_rows_of_one_title_are_refused(folder, capsys):
+    (folder / "experiments" / "twice.py").write_text(PLAN.replace('{"ours": "Ours"}', '{"ours": "Ours", "too": "Ours"}'))
+    assert cli.run_command(["--config", str(folder / "experiments" / "twice.py"), "--mode=table"]) == 2
+    assert "has two rows 'Ours'; must tell them apart" in capsys.readouterr().err
+
+
 def test_a_sharp_edge_is_sharper_than_a_ramp():
     """By hand: a step of 255 between columns 1 and 2 of 4 has second differences 0, 1, -1, 0: variance 1/2."""
     step = np.zeros((3, 4, 4, 1), np.uint8)

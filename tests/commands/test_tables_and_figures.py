@@ -339,7 +339,9 @@ def test_a_plan_that_does_not_fit_the_mode_is_refused(capsys):
 
 
 def test_rows_of_one_title_are_refused(folder, capsys):
-    (folder / "experiments" / "twice.py").write_text(PLAN.replace('{"ours": "Ours"}', '{"ours": "Ours", "too": "Ours"}'))
+    (folder / "experiments" / "twice.py").write_text(
+        PLAN.replace('{"ours": "Ours"}', '{"ours": "Ours", "too": "Ours"}')
+    )
     assert cli.run_command(["--config", str(folder / "experiments" / "twice.py"), "--mode=table"]) == 2
     assert "has two rows 'Ours'; must tell them apart" in capsys.readouterr().err
 

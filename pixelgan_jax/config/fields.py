@@ -86,9 +86,10 @@ def widths(default: tuple[int, ...], meaning: str, empty: bool = False, **more):
 
 def positives(default: tuple[float, ...], meaning: str, **more):
     def check(value: tuple) -> bool:
-        return all(type(part) in (int, float) and 0 < part <= 1e12 for part in value)
+        # a share too small for float32 would be 0, and its logarithm no number
+        return all(type(part) in (int, float) and 1e-6 <= part <= 1e12 for part in value)
 
-    allowed = "() or a tuple of numbers above 0, such as (0.5, 0.3, 0.2) or (10, 6, 4)"
+    allowed = "() or a tuple of numbers from 1e-6 to 1e12, such as (0.5, 0.3, 0.2) or (10, 6, 4)"
     return _field(tuple, allowed, check, default, meaning, **more)
 
 

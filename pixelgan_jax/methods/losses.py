@@ -45,7 +45,7 @@ def information_nats(joint: Array) -> Array:
 
 
 def expected_log_prior(joint: Array, shares: Array) -> Array:
-    """E log p(k) of codes of a symmetric joint distribution [K, K] under a prior [K], nats [].
+    """E log p(k) of codes of a symmetric joint distribution [K, K] under a prior [K], nats []; ours, of no paper.
 
     Added to `information_nats` where two views agree it gives -KL(codes ‖ prior): greatest where categories are used
     as often as the prior has them, while the information alone is greatest where all are used alike.

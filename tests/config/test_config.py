@@ -99,7 +99,7 @@ def test_choices_are_those_that_are_named(name):
 
 
 def test_frequencies_are_positive_numbers():
-    for value in ((0,), (-1,), ("a",), (True,), ((4,),), (float("nan"),), (float("inf"),)):
+    for value in ((0,), (-1,), ("a",), (True,), ((4,),), (float("nan"),), (1e-7,), (1e13,), (10**400,)):
         refused("prior.frequencies", value)
     assert taken("prior.frequencies", ()) == ()
     counts = (10, 0.5, 6, 4, 1, 1, 1, 1, 1, 1)

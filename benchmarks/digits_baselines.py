@@ -35,7 +35,7 @@ def main() -> None:
     for name, candidates in MODELS.items():
         errors = []
         for parts in splits:
-            labelled = parts.labelled
+            labelled = parts.train.at(parts.labelled)
             for model in candidates:
                 model.fit(labelled.images.reshape(len(labelled.images), -1) / 255.0, labelled.labels)
             best = min(candidates, key=lambda model: error(model, parts.validation))

@@ -13,7 +13,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from pixelgan_jax.commands import run
-from pixelgan_jax.config import SAMPLERS, Config
+from pixelgan_jax.config import SAMPLERS, Config, to_dict
 from pixelgan_jax.config.fields import refused
 from pixelgan_jax.data.levels import quantise
 from pixelgan_jax.data.randomness import Stream, example_keys, fold
@@ -43,7 +43,7 @@ def train(config: Config | ConfigDict, workdir: str | Path, experiment: str = "p
     refuses, loop.Diverged where a loss is not finite, and signals.Interrupted after saving on a signal.
     """
     folder = own_path("workdir", workdir)
-    typed = config if isinstance(config, Config) else from_dict(config)
+    typed = from_dict(to_dict(config) if isinstance(config, Config) else config)
     if typed.train.replicates != 1:
         raise refused("train.replicates", typed.train.replicates, "1 here: train one seed after another")
     run.execute("train", run.start(experiment, typed, folder))
@@ -149,7 +149,8 @@ class TrainedModel:
         method: "cached", "fixed_point" and "oracle" draw the same images, the last slowly; "auto" takes the fastest.
         temperature: below 1 likelier pixels become likelier still. prefix: the images' beginnings, which are kept and
         completed: uint8, their first rows [N, R, W, C] or their first pixels in raster order [N, P, C].
-        Raises ValueError for an argument of the wrong shape, type or range.
+        Raises ValueError for an argument of the wrong shape, type or range, and for a prefix where the decoder draws
+        all pixels at once (the adversarial autoencoder's).
         """
         self._require("draw", "sample")
         code = self._code(code)
@@ -157,6 +158,8 @@ class TrainedModel:
             raise ValueError(f"method: {method!r} is not allowed: must be one of {', '.join(SAMPLERS)}")
         if not _is_number(temperature) or not 0 < temperature < np.inf:
             raise ValueError(f"temperature: {temperature!r} is not allowed: must be a finite number above 0")
+        if prefix is not None and not self._method.completes:
+            raise ValueError("prefix: is not allowed: this decoder draws all pixels at once and completes none")
         given, known = (None, None) if prefix is None else self._prefix(prefix, len(code))
         images, _ = trained.draw(self._trained, code, self._seed(seed), method, float(temperature), given, known)
         return images
@@ -220,8 +223,9 @@ class TrainedModel:
 
 
 def _values(names: tuple[str, ...]) -> np.ndarray:
-    """int32 [K] where all are numbers, else text [K]."""
-    return np.array(names, np.int32 if all(name.isdigit() for name in names) else None)
+    """int32 [K] where all are numbers written as such, else text [K]: a folder 07 is not called 7."""
+    counted = all(name.isascii() and name.isdigit() and str(int(name[:20])) == name for name in names)
+    return np.array(names, np.int32 if counted and all(int(name) < 2**31 for name in names) else None)
 
 
 def _is_number(value) -> bool:

@@ -76,6 +76,30 @@ def test_classes_are_called_what_the_data_call_them(model, images):
         assert named.classify(images).tolist() == list(expected)
 
 
+@pytest.mark.parametrize("called", ["{:02}", "{}²", "{}000000000"])
+def test_folders_called_by_digits_that_are_no_such_number_keep_their_names(model, images, called):
+    names = tuple(called.format(n) for n in range(10))
+    named = pg.TrainedModel(model._trained._replace(names=names))
+    assert named.classify(images).tolist() == [names[n] for n in model.classify(images)]
+
+
+def test_a_decoder_that_draws_all_pixels_at_once_completes_no_image(tmp_path, images):
+    made = tiny.build(model={"decoder": "deconv"})
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(brief.target(made)(None), brief.meta(made))
+    aae = pg.load(tmp_path)
+    assert aae.sample(np.eye(10)[:6]).shape == images.shape
+    with pytest.raises(ValueError, match="^prefix: is not allowed: this decoder draws all pixels at once"):
+        aae.sample(np.eye(10)[:6], prefix=images[:, :2])
+
+
+def test_a_typed_configuration_is_checked_as_the_command_lines_is(model, tmp_path):
+    wrong = dataclasses.replace(model.config, train=dataclasses.replace(model.config.train, batch_size=0))
+    with pytest.raises(InputError, match="config.train.batch_size: 0 is not allowed"):
+        pg.train(wrong, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_images_are_scaled_as_the_training_images_were(model, images):
     data = dataclasses.replace(model.config.data, scale=17.0)
     dark = pg.TrainedModel(model._trained._replace(config=dataclasses.replace(model.config, data=data)))

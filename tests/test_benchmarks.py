@@ -2,17 +2,20 @@
 
 import importlib.util
 import json
+import re
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
-from benchmarks import code_network, cpu_forms, sampling, training
+from benchmarks import code_network, cpu_forms, digits_baselines, sampling, training
 from pixelgan_jax.data.levels import scale
 from pixelgan_jax.methods.autoencoder.phases import learning_rate
 from tests import tiny
 from tests.decoders import build, codes
 
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
 
 
@@ -30,6 +33,15 @@ def test_the_sampling_benchmark_reports_every_method(tmp_path, monkeypatch, caps
         for method in ("cached", "oracle", "fixed_point"):
             spent = row[method]["microseconds_per_pixel"]
             assert row[method]["pixels_per_second"] == pytest.approx(1e6 * int(batch) / spent, rel=0.02)
+
+
+def test_the_baselines_of_the_digits_are_those_of_readme(capsys):
+    """scikit-learn's, which may round otherwise in another version: its neighbours do not."""
+    digits_baselines.main()
+    neighbours, regression = capsys.readouterr().out.splitlines()
+    assert neighbours.endswith("% (7.75, 9.75, 7.25, 9.50, 5.00)") and "7.85 (7.75, 9.75, 7.25, 9.50, 5.00)" in README
+    mean = float(re.match(r"logistic regression: ([0-9.]+) ± ", regression).group(1))
+    assert mean == pytest.approx(9.35, abs=0.5) and "logistic regression on the same 100 labels | error 9.35" in README
 
 
 def test_a_pixels_operations_are_counted():

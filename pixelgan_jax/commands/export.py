@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelgan_jax.config import Config
+from pixelgan_jax.data import sources
 from pixelgan_jax.evaluation import trained
 from pixelgan_jax.evaluation.metrics import BY_KEY, number
 from pixelgan_jax.evaluation.trained import Trained
@@ -39,7 +40,7 @@ def execute(experiment: str, workdir: Path, folder: Path, weights: str) -> None:
 def _placeless(config: Config) -> Config:
     """The configuration without where the data lay, which is nobody else's business."""
     name = config.data.name
-    if name.startswith((".", "~", "/")):
+    if sources.is_path(config.data):
         name = Path(name).name or name
     return dataclasses.replace(config, data=dataclasses.replace(config.data, name=name, dir=""))
 
@@ -77,7 +78,9 @@ def card(experiment: str, model: Trained, data: DataSpec, results: dict[str, Any
             for key, title, told in _metrics(results["test"])
         ]
         lines.append("")
-    call = "images = model.generate(8)" if model.method.prior else "labels = model.classify(images)"
+    call = "labels = model.classify(images)" if model.config.data.labels else "found = model.predict(images)"
+    if model.method.prior:
+        call = "images = model.generate(8)"
     use = ["```python", "import pixelgan_jax as pg", f'model = pg.load("{experiment}")  # this folder, or a .zip of it']
     return "\n".join([*lines, *use, call, "```", ""])
 

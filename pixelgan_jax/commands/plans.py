@@ -84,7 +84,7 @@ def _tasks(stem: str, config: Config, seeds: int, folder: Path) -> tuple[Task, .
 def _command(path: str, fields: dict[str, Any], tasks: tuple[Task, ...]) -> str:
     """The command line of all the tasks."""
     several = len(tasks) > 1
-    shown = fields | ({"train.replicates": len(tasks)} if several else {})
+    shown = fields | ({"train.replicates": len(tasks)} if several or "train.replicates" in fields else {})
     if "data.dir" in fields:
         shown["data.dir"] = "FOLDER"  # elsewhere on the reader's machine
     workdir = tasks[0].workdir.parent if several else tasks[0].workdir

@@ -1,8 +1,8 @@
 """--mode predict: what a trained model says of every image of a file, in predictions.csv and codes.npz."""
 
 import csv
-import dataclasses
 import io
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +12,14 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from pixelgan_jax.config import Config, to_dict
+from pixelgan_jax.config import Config, Data, to_dict
 from pixelgan_jax.data import sources
 from pixelgan_jax.data.sources import Unsplit
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.evaluation import trained
 from pixelgan_jax.evaluation.predictions import predict
 from pixelgan_jax.evaluation.trained import Trained
+from pixelgan_jax.methods.registry import from_dict
 from pixelgan_jax.training.workdir import write_whole
 
 CHUNK = 10 * trained.MAPPED  # images that are asked of at once
@@ -60,7 +61,7 @@ def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any]) -
     print(f"{count:,} images, {count / max(spent, 1e-9):,.0f} images/s; {output}: {', '.join(written)}", flush=True)
 
 
-def _asked(config: Config, file: str, overrides: dict[str, Any]) -> Any:
+def _asked(config: Config, file: str, overrides: dict[str, Any]) -> Data:
     """How the file is read: as the model's own data were, but for overrides of this."""
     saved = to_dict(config)
     for name, value in overrides.items():
@@ -70,7 +71,9 @@ def _asked(config: Config, file: str, overrides: dict[str, Any]) -> Any:
         if name not in OF_THE_FILE and own != value:
             raise InputError(f"config.{name}: {value!r} differs from the checkpoint's {own!r}; must be the same")
     changed = {name.removeprefix("data."): overrides[name] for name in OF_THE_FILE if name in overrides}
-    return dataclasses.replace(config.data, name=file, **changed)
+    if file != config.data.name and os.path.exists(os.path.expanduser(file)):
+        changed["dir"] = ""  # with which a name without separator would be a data set's, whatever lies here
+    return from_dict(saved | {"data": saved["data"] | changed | {"name": file}}).data
 
 
 def _check_shape(file: str, part: Unsplit, shape: tuple[int, int, int]) -> None:

@@ -234,7 +234,7 @@ def _validate(run: Run, state: State) -> tuple[dict[str, float], float | None]:
 
 
 def _finish(run: Run, state: State, meta: Meta) -> dict[str, Any] | None:
-    """Evaluates both splits; then the first process alone writes results.json, pictures and page.html."""
+    """Evaluates both splits; then the first process alone writes results.json, pictures and report.html."""
     validation, test = run.splits.validation, run.splits.test
     model = _trained(run, state)
     fitted, found = measures.measure(model, validation), measures.measure(model, test)

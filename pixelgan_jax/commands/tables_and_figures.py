@@ -1,11 +1,11 @@
 """`--mode table` and `--mode figure`: trains what is missing of an experiment's cells, gathers and draws.
 
-Such an experiment has, beside get_config(), a get_plan() that returns {"cells": {name: (experiment, {field: value})}}
-and, for a table, "columns" {key: title} and "rows" {key: title} of its cells, which are called row/column, "published"
-{title: {column: (text, mark)}} and, where errors are not what it is about, "headlines", the keys of metrics of which a
-cell shows the first that it has, and "metrics", the keys of those that have a table of their own below; for a figure,
-its "drawing", one of figures.DRAWINGS, and, where a source claims something of it, a "claim": markdown.claim says what
-is in it.
+Such an experiment has, beside get_config(), a get_plan() that returns a "title" and "cells" {name: (experiment, {field:
+value})}; for a table, "columns" {key: title} and "rows" {key: title} of its cells, which are called row/column,
+"published" {title: {column: (text, mark)}} and, where there is something to say of a cell, "notes" {cell: text}; where
+errors are not what it is about, "headlines", the keys of metrics of which a cell shows the first that it has, and
+"metrics", the keys of those that have a table of their own below; for a figure, its "drawing", one of figures.DRAWINGS,
+and, where a source claims something of it, a "claim": markdown.claim says what is in it.
 """
 
 from __future__ import annotations
@@ -54,14 +54,7 @@ def execute(
     only then. Raises InputError for a plan that does not fit the mode, and Incomplete at the end where runs are missing
     other than for want of data.
     """
-    lacking = [part for part in PARTS[mode] if not isinstance(asked, dict) or part not in asked]
-    if lacking:
-        allowed = f"must have {', '.join(PARTS[mode])}"
-        raise InputError(f"--mode {mode}: get_plan() of {file} has no {lacking[0]!r}; {allowed}")
-    for part in ("rows", "columns") if mode == "table" else ():
-        titles = list(asked[part].values())
-        if twice := [title for title in titles if titles.count(title) > 1]:
-            raise InputError(f"--mode table: get_plan() of {file} has two {part} {twice[0]!r}; must tell them apart")
+    _check(mode, asked, f"--mode {mode}: get_plan() of {file}")
     cells = plan(file, asked["cells"], own_data, seeds, workdir, overrides)
     path, committed = workdir / Path(file).stem, results_of(file)
     _say_what_is_committed(cells, committed)
@@ -76,6 +69,37 @@ def execute(
     missing = [f"{place}: {outcome}" for place, outcome in outcomes.items() if outcome not in (DONE, NO_DATA)]
     if missing:
         raise Incomplete(f"{len(missing)} of {len(outcomes)} runs are missing: {'; '.join(missing)}")
+
+
+def _check(mode: str, asked: Any, where: str) -> None:
+    """Refuses, before anything is trained, a plan that cannot be gathered or drawn; plans.plan looks at its fields."""
+    lacking = [part for part in PARTS[mode] if not isinstance(asked, dict) or part not in asked]
+    if lacking:
+        raise InputError(f"{where} has no {lacking[0]!r}; must have {', '.join(PARTS[mode])}")
+    for part in ("cells", "columns", "rows", "published", "notes"):
+        if not isinstance(asked.get(part, {}), dict):
+            raise InputError(f"{where}: {part} is a {type(asked[part]).__name__}; must be a dict")
+    for name, cell in asked["cells"].items():
+        if not (isinstance(cell, tuple | list) and [type(value) for value in cell] == [str, dict]):
+            raise InputError(f"{where}: cell {name} is {cell!r}; must be (experiment, {{field: value}})")
+    if mode == "figure" and asked["drawing"] not in DRAWINGS:
+        raise InputError(f"{where}: drawing {asked['drawing']!r} is unknown; must be one of {', '.join(DRAWINGS)}")
+    if mode == "table":
+        _check_table(asked, where)
+
+
+def _check_table(asked: Row, where: str) -> None:
+    for part in ("rows", "columns"):
+        titles = list(asked[part].values())
+        if twice := [title for title in titles if titles.count(title) > 1]:
+            raise InputError(f"{where} has two {part} {twice[0]!r}; must tell them apart")
+    for name in asked["cells"]:
+        row, _, column = name.partition("/")
+        if row not in asked["rows"] or column not in asked["columns"]:
+            raise InputError(f"{where}: cell {name} has no row or column of its name; must be called row/column")
+    for key in (*asked.get("headlines", ()), *asked.get("metrics", ())):
+        if key not in BY_KEY:
+            raise InputError(f"{where}: metric {key!r} is unknown; must be one of {', '.join(BY_KEY)}")
 
 
 def _say_what_is_committed(cells: list[Cell], committed: Path) -> None:

@@ -29,6 +29,12 @@ def standardise(x: Array) -> Array:
     return (x - mean) / jnp.maximum(deviation, 1 / 255)
 
 
+def network_input(images: Array, standardised: bool) -> Array:
+    """uint8 [N, H, W, C] -> float32 [N, H, W, C]: what a network sees of an image, in [-1, 1] or standardised."""
+    x = scale(images, 256)
+    return standardise(x) if standardised else x
+
+
 def to_uint8(levels_of: Array, levels: int) -> Array:
     """Levels [...] (means between two levels too) -> uint8 [...]: round(level · 255 / (L - 1))."""
     return jnp.round(levels_of.astype(jnp.float32) * 255.0 / (levels - 1)).astype(jnp.uint8)

@@ -66,7 +66,7 @@ def load(data: Data) -> Dataset:
 def _parts(data: Data) -> Parts:
     if data.name == "digits":
         return _digits()
-    if _is_path(data):
+    if is_path(data):
         return _from_path(data)
     return _from_raw_files(data) or _from_tfds(data)
 
@@ -110,6 +110,9 @@ def _first_classes(dataset: Dataset, count: int) -> Dataset:
         return split and split.at((split.labels >= 0) & (split.labels < count))
 
     train, test, validation = map(kept, (dataset.train, dataset.test, dataset.validation))
+    for name, split in (("training", train), ("test", test), ("validation", validation)):
+        if split is not None and not len(split.images):
+            raise InputError(f"config.data.classes: {count} is not allowed: leaves no {name} image of its classes")
     return dataset._replace(train=train, test=test, validation=validation, classes=count, names=dataset.names[:count])
 
 
@@ -219,7 +222,8 @@ def _digits() -> Parts:
     return Parts(*_parted(Part(images, digits.target), np.random.RandomState(0).permutation(len(images)), 400))
 
 
-def _is_path(data: Data) -> bool:
+def is_path(data: Data) -> bool:
+    """Whether the name is that of a file or folder, there or not."""
     name = data.name
     if name.startswith((".", "~", "/")) or name.endswith(".npz"):
         return True

@@ -24,47 +24,24 @@ class Views:
 
 
 def random_view(views: Views, images: Array, keys: Array) -> Array:
-    """`view` as the fields say."""
-    return view(
-        images,
-        keys,
-        rotation=views.rotation,
-        scaling=views.scaling,
-        shear=views.shear,
-        translation=views.translation,
-        thickness=views.thickness,
-        inversion=views.inversion,
-    )
-
-
-def view(
-    images: Array,
-    keys: Array,
-    rotation: float = 0.0,
-    scaling: float = 0.0,
-    shear: float = 0.0,
-    translation: float = 0.0,
-    thickness: float = 0.0,
-    inversion: float = 0.0,
-) -> Array:
-    """images [N, H, W, C], each changed by draws of its own, uniform from minus to plus each argument.
+    """images [N, H, W, C], each changed by draws of its own key [N], uniform from minus to plus each field.
 
     With a probability of `inversion` an image is its negative, which of images about 0 is their opposite. Strokes widen
     or thin by at most `thickness` (of 1), then the image is turned (degrees), scaled and sheared (fractions) and moved
     (pixels) about its centre; where nothing is left the border's pixels are repeated.
     """
-    affine = (rotation, scaling, shear, translation)
-    if inversion:
-        images = jnp.where(uniform(keys, Stream.INVERSION, (1, 1, 1)) < inversion, -images, images)
-    if not any(affine) and not thickness:
+    affine = (views.rotation, views.scaling, views.shear, views.translation)
+    if views.inversion:
+        images = jnp.where(uniform(keys, Stream.INVERSION, (1, 1, 1)) < views.inversion, -images, images)
+    if not any(affine) and not views.thickness:
         return images
     draws = 2 * uniform(keys, Stream.VIEW, (6,)) - 1
-    if thickness:
-        images = thicken(images, thickness * draws[:, 5])
+    if views.thickness:
+        images = thicken(images, views.thickness * draws[:, 5])
     if not any(affine):
         return images
     degrees, relative_size, sideways = (most * draws[:, i] for i, most in enumerate(affine[:3]))
-    return warp(images, jnp.deg2rad(degrees), 1 + relative_size, sideways, translation * draws[:, 3:5])
+    return warp(images, jnp.deg2rad(degrees), 1 + relative_size, sideways, views.translation * draws[:, 3:5])
 
 
 def thicken(images: Array, amount: Array) -> Array:

@@ -20,7 +20,7 @@ LARGEST_MEAN, SD_FACTOR = 0.5, 2.0
 
 
 def warnings(code: Code, metrics: dict[str, Any]) -> list[str]:
-    """One line for each sign of collapse in the metrics of a split (`evaluation.summarise`); none for a code that is
+    """One line for each sign of collapse in the metrics of a split (`measures.summarise`); none for a code that is
     not held to a prior."""
     categories, dimensions = code.categories, code.dimensions
     if not code.matched or metrics["examples"] < FEWEST_IMAGES:

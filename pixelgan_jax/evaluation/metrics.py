@@ -67,9 +67,9 @@ SPLIT = (
     Metric("bits_per_dim", "Bits per dimension", "bits", "smaller",
            "the negative ELBO, or −log p(x) without a code, over H·W·C·ln 2", "Validation: bits per dimension"),
     Metric("code_mean", "Mean of the code", "", "",
-           "entry by entry; the prior has 0, or 1/K for a category"),
+           "entry by entry; the prior has 0, or a category’s share s, 1/K where all are alike"),
     Metric("code_sd", "Standard deviation of the code", "", "",
-           "likewise; the prior has 1, or √(K − 1)/K for a category"),
+           "likewise; the prior has 1, or √(s(1 − s)) for a category"),
 )  # fmt: skip
 
 # only in metrics.jsonl: losses of a step; of the validation split, how far code_mean and code_sd are from the prior's
@@ -78,6 +78,8 @@ LOGGED = (
            _ADVERSARIAL, "discriminator", (math.log(4), "ln 4")),
     Metric("generator_loss", "Generator loss", "nats", "", f"at equilibrium ln 2 = {math.log(2):.3f}",
            _ADVERSARIAL, "generator", (math.log(2), "ln 2")),
+    Metric("generator_view_information_nats", "Information of two views", "nats", "larger",
+           "of their categorical codes, by a moving average; at most ln K", "Information of two views, nats"),
     Metric("code_loss", "−log Q(c|x) of generated images", "nats", "smaller",
            "how surely a code is read off its image, but for a constant", "−log Q(c|x) of generated images, nats"),
     Metric("conditional_entropy", "Entropy of p(y|x)", "nats", "smaller",

@@ -114,8 +114,8 @@ def draw(
     """x ~ p(x | z) for codes [N, D]: uint8 [N, H, W, C], and how many passes of the network each took, int32 [N].
 
     Image i depends on the seed, i and its code alone, whatever N is; of `given` uint8 [N, H, W, C] it keeps the first
-    known[i] pixels where the method completes images. Large requests go in chunks, under a progress bar. The samplers
-    draw the same images; of an autoregressive model only those that run the whole network count its passes.
+    known[i] pixels, by a method that `completes` images. Large requests go in chunks, under a progress bar. The
+    samplers draw the same images; of an autoregressive model only those that run the whole network count its passes.
     """
     count, shape = len(code), trained.method.shape
     given = np.zeros((count, *shape), np.uint8) if given is None else given

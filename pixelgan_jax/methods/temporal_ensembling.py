@@ -22,9 +22,10 @@ import optax
 
 from pixelgan_jax.config import Config
 from pixelgan_jax.config.fields import boolean, choice, integer, real, refused, widths
-from pixelgan_jax.data.levels import scale, standardise
+from pixelgan_jax.data.levels import network_input
 from pixelgan_jax.data.randomness import Stream, example_keys, fold, fold_each, normal
 from pixelgan_jax.data.views import Views, random_view
+from pixelgan_jax.methods.losses import supervised_loss
 from pixelgan_jax.methods.method import AXIS, Batch, Code, DataSpec, Examples, Method, Metrics, Phase
 from pixelgan_jax.methods.state import TrainState, average, step_keys, training_dtype
 from pixelgan_jax.nn.classifier import Classifier
@@ -145,7 +146,7 @@ def train_step(config: EnsemblingConfig, model: Classifier, state: TrainState, e
 
     def loss(params):
         told, stats = predict(params, state.stats["classifier"], labelled, fold_each(keys, 0))
-        cross_entropy = -jnp.mean(jnp.take_along_axis(told, labels[:, None], axis=1))
+        cross_entropy = supervised_loss(told, labels)
         told, stats = predict(params, stats, images, fold_each(keys, 1))
         if settings.target == "ensemble":
             target, known = _remembered(settings, state.stats, batch.index)
@@ -186,17 +187,12 @@ def squared_distance(told: Array, target: Array, known: Array) -> Array:
 
 def _predict(settings: Ensembling, model: Classifier, params: dict, stats: dict, images: Array, keys: Array):
     """(log p(class | a noisy view) [N, K], moved batch statistics) of images uint8."""
-    x = random_view(settings, _seen(settings, images), keys)
+    x = random_view(settings, network_input(images, settings.standardised), keys)
     if settings.noise:
         x = x + settings.noise * normal(keys, Stream.INPUT_NOISE, x.shape[1:])
     variables = {"params": params["classifier"], "batch_stats": stats}
     told, moved = model.apply(variables, x, keys, train=True, mutable=["batch_stats"])
     return told, moved["batch_stats"]
-
-
-def _seen(settings: Ensembling, images: Array) -> Array:
-    x = scale(images, 256)
-    return standardise(x) if settings.standardised else x
 
 
 def _remembered(settings: Ensembling, stats: dict, index: Array) -> tuple[Array, Array]:
@@ -212,12 +208,13 @@ def _remember(settings: Ensembling, stats: dict, index: Array, told: Array) -> d
         return {}
     index, told = (jax.lax.all_gather(x, AXIS, tiled=True) for x in (index, told))
     kept = settings.momentum * stats["memory"][index] + (1.0 - settings.momentum) * told
-    return {"memory": stats["memory"].at[index].set(kept), "seen": stats["seen"].at[index].add(1.0)}
+    seen = stats["seen"][index] + 1.0  # set, not added: an image that ends one epoch and begins the next counts once
+    return {"memory": stats["memory"].at[index].set(kept), "seen": stats["seen"].at[index].set(seen)}
 
 
 def infer(settings: Ensembling, model: Classifier, variables: tuple, images: Array, keys: Array) -> dict[str, Array]:
     """log p(class | x) [N, K] by the averaged parameters."""
     params, stats = variables
     given = {"params": params["classifier"], "batch_stats": stats["classifier"]}
-    told = model.apply(given, _seen(settings, images), keys, train=False)
+    told = model.apply(given, network_input(images, settings.standardised), keys, train=False)
     return {"log_probabilities": told, "code": jnp.zeros((images.shape[0], 0))}

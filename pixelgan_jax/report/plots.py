@@ -150,8 +150,9 @@ def confusion(counts: np.ndarray, labels: list[str], told: list[str], kind: str)
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=7, color=ink)
     bare(axes)
     axes.grid(visible=False)
-    axes.set_xticks(range(counts.shape[1]), told, rotation=90 if max(map(len, told)) > 2 else 0)
-    axes.set_yticks(range(counts.shape[0]), names)
+    rotation = 90 if max(map(len, told)) > 2 else 0
+    axes.set_xticks(range(counts.shape[1]), told, rotation=rotation, parse_math=False)  # names may hold a $
+    axes.set_yticks(range(counts.shape[0]), names, parse_math=False)
     axes.set_xlabel("taken for" if kind == "class" else "cluster")
     axes.set_ylabel("label   its error" if kind == "class" else "label")
     return figure_png(figure)

@@ -97,7 +97,8 @@ def _trees(opt: dict[str, Any], like: dict[str, Any]) -> dict[str, Any]:
     return jax.jit(trees, out_shardings=jax.tree.map(lambda leaf: leaf.sharding, like))(opt)
 
 
-def _checksum(described: dict[str, Any]) -> int:
+def checksum(described: dict[str, Any]) -> int:
+    """Of a description, as it stands in it under this name."""
     return zlib.crc32(json.dumps(described, sort_keys=True).encode())
 
 
@@ -166,7 +167,7 @@ class Checkpoints:
             self._policy.errors[step] = selection_error if finite else None
             document = meta._asdict() | {"config": to_dict(meta.config), "checksums": checksums(state)}
             document |= {"selection_error": self._policy.errors[step]}
-            document |= {"checksum": _checksum(document)}
+            document |= {"checksum": checksum(document)}
             arguments = ocp.args.Composite(state=ocp.args.StandardSave(state), meta=ocp.args.JsonSave(document))
             self.manager.save(step, args=arguments)
 
@@ -207,7 +208,7 @@ class Checkpoints:
 
     def _document(self, step: int) -> dict[str, Any]:
         document = self.manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
-        if document.pop("checksum") != _checksum(document):
+        if document.pop("checksum") != checksum(document):
             raise ValueError("checksum of its description differs from the one saved")
         return document
 

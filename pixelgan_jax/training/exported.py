@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ from pixelgan_jax.data.readers.files import DAMAGED
 from pixelgan_jax.errors import InputError, one_line
 from pixelgan_jax.methods.method import DataSpec
 from pixelgan_jax.methods.registry import from_saved
+from pixelgan_jax.training.checkpoint import checksum
 from pixelgan_jax.training.workdir import write_json, write_whole
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"
@@ -72,7 +72,7 @@ def write(folder: Path, variables: Any, meta: Meta, weights: str = STORED[0]) ->
     }
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / WEIGHTS, content)
-    write_json(folder / DESCRIPTION, described | {"checksum": _checksum(described)})
+    write_json(folder / DESCRIPTION, described | {"checksum": checksum(described)})
 
 
 def _compact(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -97,10 +97,6 @@ def _whole(arrays: dict[str, np.ndarray], name: str) -> np.ndarray | None:
         raise ValueError(f"{name} is not 8 bits with a scale for each channel")
     with np.errstate(all="ignore"):  # a scale may be anything
         return array * scale
-
-
-def _checksum(described: dict[str, Any]) -> int:
-    return zlib.crc32(json.dumps(described, sort_keys=True).encode())
 
 
 def is_one(path: Path) -> bool:
@@ -156,7 +152,7 @@ def _meta(document: Any) -> tuple[Meta, str]:
     value is not what `write` writes."""
     if not isinstance(document, dict):
         raise ValueError(f"{DESCRIPTION} is no JSON object")
-    if document.pop("checksum") != _checksum(document):
+    if document.pop("checksum") != checksum(document):
         raise ValueError(f"the checksum of {DESCRIPTION} differs from the one saved")
     if document["format"] != FORMAT:
         raise ValueError(f"is of format {document['format']}; must be {FORMAT}")

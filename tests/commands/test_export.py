@@ -1,5 +1,6 @@
 """--mode export: a model to take along draws what the workdir's draws, and is refused where it is damaged."""
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -15,11 +16,12 @@ from hypothesis import strategies as st
 import pixelgan_jax as pg
 from experiments import digits
 from pixelgan_jax.cli import run_command
+from pixelgan_jax.commands import export
 from pixelgan_jax.config import Data
 from pixelgan_jax.data.sources import load
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods.registry import from_dict
-from pixelgan_jax.training import exported
+from pixelgan_jax.training import checkpoint, exported
 from tests.commands.test_predict import SMALL, command, rows
 from tests.data.test_hostile_files import damaged
 from tests.hostile import bounded, check_line
@@ -79,6 +81,16 @@ def test_where_the_data_lay_is_left_out(tmp_path):
     assert told["config"]["data"]["name"] == "own.npz" and told["config"]["data"]["dir"] == ""
     assert str(tmp_path) not in (tmp_path / "run" / "export" / "README.md").read_text()
     assert pg.load(tmp_path / "run" / "export").generate(1).shape == (1, 8, 8, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [("home/alice/photos", "photos"), ("../photos", "photos"), ("mnist", "mnist"), ("digits", "digits")],
+)
+def test_of_a_path_the_last_part_is_kept(name, kept):
+    config = from_dict(digits.get_config())
+    away = dataclasses.replace(config, data=dataclasses.replace(config.data, name=name, dir="/home/alice"))
+    assert (export._placeless(away).data.name, export._placeless(away).data.dir) == (kept, "")
 
 
 def test_predict_takes_an_export(run, tmp_path):
@@ -194,7 +206,7 @@ def rewritten(small, tmp_path, arrays=None, **changes):
         (folder / exported.WEIGHTS).write_bytes(content)
         described["sha256"] = hashlib.sha256(content).hexdigest()
     described |= changes
-    described["checksum"] = exported._checksum(described)
+    described["checksum"] = checkpoint.checksum(described)
     (folder / exported.DESCRIPTION).write_text(json.dumps(described))
     return folder
 

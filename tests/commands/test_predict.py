@@ -1,6 +1,7 @@
 """--mode predict: what a trained model says of every image of a file."""
 
 import csv
+import dataclasses
 import json
 import re
 import subprocess
@@ -120,6 +121,26 @@ def test_pictures_go_by_their_names(run, tmp_path):
     assert command(experiment, folder, "--mode=predict", f"--input={one}", f"--output={tmp_path}/one") == 0
     [row] = rows(tmp_path / "one")
     assert row["name"] == "x.png" and row["log_prob_nats"] != ""
+
+
+def test_a_file_that_is_there_is_read_whatever_folder_the_training_data_lay_in(run, tmp_path, monkeypatch):
+    """With data.dir a name without separator is a data set's in training; --input asks for what lies here."""
+    experiment, folder = run
+    model = trained.load(folder)
+    away = dataclasses.replace(model.config, data=dataclasses.replace(model.config.data, dir=str(tmp_path)))
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert (predict._asked(away, "photos", {}).dir, predict._asked(away, "mnist", {}).dir) == ("", str(tmp_path))
+    (tmp_path / away.data.name).mkdir()  # the data set that it was trained with keeps its folder
+    assert predict._asked(away, away.data.name, {}).dir == str(tmp_path)
+
+
+def test_a_side_that_is_written_as_a_real_number_is_that_many_pixels(run, tmp_path):
+    experiment, folder = run
+    (tmp_path / "in").mkdir()
+    Image.fromarray(np.full((30, 30), 90, np.uint8)).save(tmp_path / "in" / "x.png")
+    asked = ["--mode=predict", f"--input={tmp_path}/in", f"--output={tmp_path}", "--config.data.side=8.0"]
+    assert command(experiment, folder, *asked) == 0 and len(rows(tmp_path)) == 1
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 import shutil
 import signal
 from pathlib import Path
@@ -300,15 +301,15 @@ def test_every_cell_of_a_plan_is_a_valid_run_that_overrides_reach(name):
         assert [task.config.data.seed for task in cell.tasks] == list(range(seeds[cell.name]))
         assert all(task.config.train.steps == 7 for task in cell.tasks)
         assert (cell.tasks[0].config.data.name == "digits") != cell.own_data
-    if "rows" in planned:
-        assert {*planned.get("metrics", ()), *planned.get("headlines", ())} <= set(BY_KEY)
-        of_rows = {f"{row}/{column}" for row in planned["rows"] for column in planned["columns"]}
-        assert set(planned["cells"]) <= of_rows
-    else:
-        assert planned["drawing"] in figures.DRAWINGS
-        for check in planned.get("claim", {"checks": ()})["checks"]:
-            assert check["metric"] in BY_KEY and ("at_least" in check or "at_most" in check)
-            assert {check["cell"], check.get("less", check["cell"])} <= {*planned["cells"], "real test images"}
+        told = shlex.split(cell.command)
+        assert f"--config.train.replicates={seeds[cell.name]}" in told or seeds[cell.name] == 1
+    for cell in plans.plan(path, planned["cells"], own, 1, Path("w"), {}):  # whose command trains one seed, too
+        told = [word for word in shlex.split(cell.command) if word.startswith("--config.train.replicates=")]
+        assert told in ([], ["--config.train.replicates=1"])
+    tables_and_figures._check("table" if "rows" in planned else "figure", planned, name)
+    for check in planned.get("claim", {"checks": ()})["checks"]:
+        assert check["metric"] in BY_KEY and ("at_least" in check or "at_most" in check)
+        assert {check["cell"], check.get("less", check["cell"])} <= {*planned["cells"], "real test images"}
 
 
 @pytest.mark.parametrize("drawing", ["samples", "codes"])
@@ -338,12 +339,25 @@ def test_a_plan_that_does_not_fit_the_mode_is_refused(capsys):
     assert "it has no get_plan" in capsys.readouterr().err
 
 
-def test_rows_of_one_title_are_refused(folder, capsys):
-    (folder / "experiments" / "twice.py").write_text(
-        PLAN.replace('{"ours": "Ours"}', '{"ours": "Ours", "too": "Ours"}')
-    )
-    assert cli.run_command(["--config", str(folder / "experiments" / "twice.py"), "--mode=table"]) == 2
-    assert "has two rows 'Ours'; must tell them apart" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("mode", "old", "new", "message"),
+    [
+        ("table", '{"ours": "Ours"}', '{"ours": "Ours", "too": "Ours"}', "has two rows 'Ours'; must tell them apart"),
+        ("table", '{"ours": "Ours"}', '["Ours"]', ": rows is a list; must be a dict"),
+        ("table", '("tiny_clusters", {})', '"tiny_clusters"', ": cell ours/clusters is 'tiny_clusters'; must be ("),
+        ("table", '"ours/svhn"', '"ours/svnh"', ": cell ours/svnh has no row or column of its name"),
+        ("table", '"drawing"', '"headlines": ["err"], "drawing"', ": metric 'err' is unknown; must be one of "),
+        ("table", '"drawing"', '"metrics": ["nats"], "drawing"', ": metric 'nats' is unknown; must be one of "),
+        ("figure", '"samples"', '"sample"', ": drawing 'sample' is unknown; must be one of samples"),
+    ],
+)
+def test_a_plan_that_cannot_be_gathered_is_refused_before_anything_is_trained(folder, capsys, mode, old, new, message):
+    assert old in PLAN
+    (folder / "experiments" / "wrong.py").write_text(PLAN.replace(old, new))
+    told = ["--config", str(folder / "experiments" / "wrong.py"), f"--mode={mode}", f"--workdir={folder}/wrong"]
+    assert cli.run_command(told) == 2
+    said = capsys.readouterr()
+    assert message in said.err and "training" not in said.out and not (folder / "wrong").exists()
 
 
 def test_a_sharp_edge_is_sharper_than_a_ramp():

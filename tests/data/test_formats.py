@@ -250,6 +250,14 @@ def test_what_pictures_are_called_follows_them(tmp_path, names):
     assert load(data(tmp_path / "whole")).train.files[0].endswith(".png")
 
 
+def test_a_class_that_is_called_over_two_lines_has_a_name_of_one(tmp_path):
+    for kind in ("a\nb", "c"):
+        (tmp_path / "in" / kind).mkdir(parents=True)
+        for number in range(5):
+            Image.fromarray(np.full((4, 4), number, np.uint8)).save(tmp_path / "in" / kind / f"{number}.png")
+    assert load(Data(name=str(tmp_path / "in"))).names == ("a b", "c")
+
+
 def test_pictures_without_labels(tmp_path):
     write_pictures(tmp_path, TRAIN, np.zeros(20, int), [""])
     dataset = load(data(tmp_path))

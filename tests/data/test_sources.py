@@ -170,6 +170,13 @@ def test_the_first_classes_alone():
             load(dataclasses.replace(data("digits"), classes=count))
 
 
+def test_classes_that_leave_a_part_without_images_are_refused(tmp_path):
+    path = write_npz(tmp_path, train_labels=np.array([0, 1, 2, 0, 1, 2, 0, 1, 2, 0]), test_labels=np.full(4, 2))
+    message = "config.data.classes: 2 is not allowed: leaves no test image of its classes"
+    with pytest.raises(InputError, match=message):
+        load(dataclasses.replace(data(path), classes=2))
+
+
 def test_block_means():
     image = np.zeros((1, 6, 3, 1), np.uint8)
     image[0, :3, :, 0] = [[0, 1, 2], [3, 4, 5], [6, 7, 9]]  # 37 / 9 = 4.1

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from pixelgan_jax.data.views import thicken, view, warp
+from pixelgan_jax.data.views import Views, random_view, thicken, warp
 
 IMAGES = jnp.float32(np.random.RandomState(0).rand(3, 7, 6, 2))
 FIELDS = ("translation", "rotation", "scaling", "shear", "thickness")
@@ -55,22 +55,22 @@ def test_strokes_widen_and_thin_by_scipys_extremes():
 @pytest.mark.parametrize("field", FIELDS)
 def test_each_setting_changes_an_image_by_its_own_key_and_none_changes_none(field):
     keys = jax.random.split(jax.random.key(0), 3)
-    some = {field: {"rotation": 20.0, "inversion": 1.0}.get(field, 0.5)}
-    seen = view(IMAGES, keys, **some)
+    some = Views(**{field: {"rotation": 20.0, "inversion": 1.0}.get(field, 0.5)})
+    seen = random_view(some, IMAGES, keys)
     assert all(np.abs(a - b).max() > 1e-3 for a, b in zip(seen, IMAGES, strict=True))
-    chex.assert_trees_all_close(view(IMAGES[1:], keys[1:], **some), seen[1:], atol=1e-6)
-    np.testing.assert_array_equal(view(IMAGES, keys), IMAGES)
+    chex.assert_trees_all_close(random_view(some, IMAGES[1:], keys[1:]), seen[1:], atol=1e-6)
+    np.testing.assert_array_equal(random_view(Views(), IMAGES, keys), IMAGES)
 
 
 def test_draws_stay_within_their_reach_on_both_sides():
     ramp = jnp.broadcast_to(jnp.arange(20.0)[:, None, None], (500, 20, 20, 1))
-    moved = view(ramp, jax.random.split(jax.random.key(1), 500), translation=3.0)[:, 10, 10, 0] - 10
+    moved = random_view(Views(translation=3.0), ramp, jax.random.split(jax.random.key(1), 500))[:, 10, 10, 0] - 10
     assert -3 <= moved.min() < -2.8 and 2.8 < moved.max() <= 3 and abs(float(moved.mean())) < 0.3
 
 
 def test_an_image_is_its_negative_with_the_probability_asked_for():
     images = jnp.broadcast_to(IMAGES[:1], (1000, *IMAGES.shape[1:]))
-    seen = np.asarray(view(images, jax.random.split(jax.random.key(2), 1000), inversion=0.3))
+    seen = np.asarray(random_view(Views(inversion=0.3), images, jax.random.split(jax.random.key(2), 1000)))
     negative = np.all(seen == -np.asarray(IMAGES[0]), axis=(1, 2, 3))
     assert np.all(negative | np.all(seen == np.asarray(IMAGES[0]), axis=(1, 2, 3)))
     assert 0.25 < negative.mean() < 0.35

@@ -99,6 +99,16 @@ def test_the_ensemble_is_a_bias_corrected_moving_average():
     assert float(mean[0, 0]) == pytest.approx(0.4 * (0.36 * 0.9 + 0.6 * 0.5 + 0.1) / (1 - 0.6**3), rel=1e-5)
 
 
+def test_an_image_that_is_twice_in_a_mini_batch_is_remembered_once():
+    """As where it ends one epoch and begins the next; its target stays a prediction, whose parts sum to 1."""
+    settings = config().ensembling
+    stats = {"memory": jnp.zeros((2, 2)), "seen": jnp.zeros(2)}
+    function = lambda told: te._remember(settings, stats, jnp.array([1, 1]), told)  # noqa: E731
+    found = jax.vmap(function, axis_name="data")(jnp.array([[[0.9, 0.1], [0.9, 0.1]]]))
+    mean, _ = te._remembered(settings, jax.tree.map(lambda x: x[0], found), jnp.array([1]))
+    np.testing.assert_allclose(mean[0], [0.9, 0.1], rtol=1e-5)
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_step_is_the_same_on_one_device_and_on_eight(target):
     """Parameters, statistics and every device's memory of every image."""

@@ -45,6 +45,12 @@ def test_every_pixel_of_every_image_is_a_square_at_its_place(side, scale, channe
     assert (picture[~seen] == GROUND).all()
 
 
+def test_names_with_a_dollar_are_no_formulas():
+    names = ["$5_$6", "\\frac{$", "c"]
+    drawn = plots.confusion(np.eye(3, dtype=int), names, names, "class")
+    assert Image.open(io.BytesIO(drawn)).size[0] > 100
+
+
 def test_images_need_not_be_square():
     picture = grid(_random(1, 1, 4, 8, 1))
     assert picture.shape == (4 * 7 + 2 * LINE, 8 * 7 + 2 * LINE, 1)

@@ -14,7 +14,7 @@ import numpy as np
 
 from pixelgan_jax.data.readers.parts import Part, Parts
 from pixelgan_jax.data.readers.pictures import Picture, pixels, resized_note, shape_of
-from pixelgan_jax.errors import InputError
+from pixelgan_jax.errors import InputError, one_line
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")
 PARTS = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test", "testing")}
@@ -58,7 +58,7 @@ def read(folder: Path, side: int) -> Parts:
             raise InputError(f"{places[part]}: has a class {other!r}, which the training images have not")
     paths = [path for by_class in files.values() for paths in by_class.values() for path in paths]
     shape = shape_of((Picture(str(path), path) for path in paths), side)
-    classes = names if names != ("",) else None
+    classes = tuple(one_line(name) for name in names) if names != ("",) else None
     parts = {part: _part(folder, by_class, names, shape, side) for part, by_class in files.items()}
     return Parts(parts["train"], parts.get("test"), parts.get("validation"), classes, resized_note(side))
 

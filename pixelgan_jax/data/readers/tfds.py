@@ -14,13 +14,13 @@ import numpy as np
 from PIL import Image
 
 from pixelgan_jax.data.readers.parts import Part, Parts
+from pixelgan_jax.data.readers.pictures import FORMATS
 from pixelgan_jax.errors import InputError
 
 NAME = re.compile(r"[a-z0-9_]+(/[a-z0-9_.\-]+)*")
 ALLOWED = '"digits", a TFDS name, or a path to a folder, a .npz or a .csv file'
 BATCH = 1000
 PREPARING = "tensorflow-cpu importlib_resources"
-RECORD_FORMATS = ("PNG", "JPEG", "BMP")  # Pillow has formats that other programs read for it
 
 
 def block_means(images: np.ndarray, side: int) -> np.ndarray:
@@ -121,7 +121,7 @@ def _pixels(record: bytes | np.ndarray, shape: tuple[int, int, int]) -> np.ndarr
     """The image [H, W, C] of a record; what its own header claims is checked before anything is unpacked."""
     if isinstance(record, np.ndarray):  # a tensor, not a picture file
         return record
-    with Image.open(io.BytesIO(record), formats=RECORD_FORMATS) as picture:
+    with Image.open(io.BytesIO(record), formats=FORMATS) as picture:
         if picture.size != (shape[1], shape[0]):
             raise ValueError(f"an image of {picture.size[1]} × {picture.size[0]} pixels, not {shape[0]} × {shape[1]}")
         return np.asarray(picture, np.uint8).reshape(shape)

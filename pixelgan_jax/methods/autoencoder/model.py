@@ -9,9 +9,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from pixelgan_jax.data.levels import binarise, quantise, scale, standardise
+from pixelgan_jax.data.levels import binarise, network_input, quantise, scale
 from pixelgan_jax.data.randomness import Stream, fold, normal, uniform
-from pixelgan_jax.data.views import view
+from pixelgan_jax.data.views import Views, random_view
 from pixelgan_jax.methods.autoencoder import likelihoods
 from pixelgan_jax.methods.autoencoder.likelihoods import Likelihood
 from pixelgan_jax.methods.autoencoder.settings import AutoencoderConfig
@@ -133,7 +133,8 @@ def encode(model: Autoencoder, params: Params, stats: Params, images: Array, key
     if not model.width:
         return _no_posterior(images)
     variables = {"params": params, "batch_stats": stats}
-    return model.encoder.apply(variables, _encoder_input(model, images), _encoder_noise(model, keys), train=False)
+    x = network_input(images, model.config.model.input_standardised)
+    return model.encoder.apply(variables, x, _encoder_noise(model, keys), train=False)
 
 
 def encode_in_training(
@@ -144,9 +145,7 @@ def encode_in_training(
     if not model.width:
         return _no_posterior(images), stats
     settings = model.config.model
-    x = view(
-        _encoder_input(model, images),
-        keys,
+    views = Views(
         rotation=settings.input_rotation,
         scaling=settings.input_scaling,
         shear=settings.input_shear,
@@ -154,6 +153,7 @@ def encode_in_training(
         thickness=settings.input_thickness,
         inversion=settings.input_inversion,
     )
+    x = random_view(views, network_input(images, settings.input_standardised), keys)
     if settings.input_noise:
         x = x + settings.input_noise * normal(keys, Stream.INPUT_NOISE, model.shape)
     variables = {"params": params, "batch_stats": stats}
@@ -166,11 +166,6 @@ def encode_in_training(
 def _no_posterior(images: Array) -> Posterior:
     empty = jnp.zeros((images.shape[0], 0))
     return Posterior(empty, empty, empty)
-
-
-def _encoder_input(model: Autoencoder, images: Array) -> Array:
-    x = scale(images, 256)
-    return standardise(x) if model.config.model.input_standardised else x
 
 
 def _encoder_noise(model: Autoencoder, keys: Array) -> Array:

@@ -103,15 +103,12 @@ def _committed(file: str) -> dict[str, Row]:
 
 
 def _is_of(row: Row, config: Config) -> bool:
-    """Whether a committed cell's runs are those of `config`, the first seed's; where the data lay does not matter."""
+    """Whether a committed cell's runs are those of `config`, the first seed's."""
     saved = row.get("config")
-    if not isinstance(saved, dict) or not isinstance(saved.get("data"), dict):
-        return False
     try:
-        saved = from_saved(saved | {"data": saved["data"] | {"dir": config.data.dir}})
+        return isinstance(saved, dict) and first_difference(from_saved(saved), config) is None
     except InputError:  # a field that is gone
         return False
-    return first_difference(saved, config) is None
 
 
 def committed_run(cell: Cell, task: Task) -> Row | None:

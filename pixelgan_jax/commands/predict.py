@@ -23,7 +23,7 @@ from pixelgan_jax.methods.registry import from_dict
 from pixelgan_jax.training.workdir import write_whole
 
 CHUNK = 10 * trained.MAPPED  # images that are asked of at once
-OF_THE_FILE = ("data.side", "data.scale")  # overrides that may differ from what the model was trained with
+OF_THE_FILE = ("data.dir", "data.side", "data.scale")  # overrides that may differ from what the model was trained with
 
 
 def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any]) -> None:
@@ -72,7 +72,7 @@ def _asked(config: Config, file: str, overrides: dict[str, Any]) -> Data:
             raise InputError(f"config.{name}: {value!r} differs from the checkpoint's {own!r}; must be the same")
     changed = {name.removeprefix("data."): overrides[name] for name in OF_THE_FILE if name in overrides}
     if file != config.data.name and os.path.exists(os.path.expanduser(file)):
-        changed["dir"] = ""  # with which a name without separator would be a data set's, whatever lies here
+        changed.setdefault("dir", "")  # with one a name without separator is a data set's, whatever lies here
     return from_dict(saved | {"data": saved["data"] | changed | {"name": file}}).data
 
 

@@ -23,7 +23,11 @@ class Data:
         empty=False,
     )
     dir: str = text(
-        "a folder, or empty", "", "with a TFDS name: where the prepared data set, or its raw files, lie", empty=True
+        "a folder, or empty",
+        "",
+        "with a TFDS name: where the prepared data set, or its raw files, lie",
+        empty=True,
+        on_resume=True,
     )
     classes: int = integer(0, 0, "only the images of the first so many classes; 0: all", absent=0)
     labels: int = integer(0, 0, "labelled training images; 0: unsupervised")

@@ -250,6 +250,8 @@ def chosen(arguments: argparse.Namespace) -> dict[str, tuple[Autoencoder, dict]]
         return tiny()
     if arguments.workdir:
         loaded = trained.load(arguments.workdir)
+        if loaded.config.method.name != "autoencoder" or loaded.config.model.decoder == "deconv":
+            sys.exit(f"--workdir {arguments.workdir}: draws all pixels at once; must be of a PixelCNN")
         model, (params, _) = build(loaded.config, loaded.method.shape), loaded.variables
         return {f"{arguments.workdir}, step {loaded.step}": (model, params["decoder"])}
     return models(arguments.channels)

@@ -135,6 +135,8 @@ def programs(config: Config, data: DataSpec, mesh: Mesh, replicates: int = 0) ->
 
 def _kernel_cycles(config: Config, data: DataSpec, images: int) -> int:
     """What the kernel for a row of pixels takes in drawing so many images on a chip; 0 where the sampler has none."""
+    if config.method.name != "autoencoder":
+        return 0
     model = build(config, data.shape)
     if not sampling.by_kernel(model):
         return 0

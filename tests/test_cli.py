@@ -331,6 +331,7 @@ def test_what_cannot_be_written_is_one_line_that_names_the_path_and_status_1(cap
 
 
 def test_a_containers_limit_counts_as_its_memory(monkeypatch, tmp_path):
+    monkeypatch.setattr(parallel, "CGROUP_LIMITS", ())
     whole = parallel.machine_memory()
     for text, limit in (("max\n", whole), (f"{whole // 2}\n", whole // 2), (f"{2 * whole}\n", whole)):
         (tmp_path / "memory.max").write_text(text)

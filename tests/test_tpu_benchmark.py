@@ -1,16 +1,21 @@
 """benchmarks/tpu.py: what it makes of a program's text, by hand, and of one that libtpu compiles, where it is there."""
 
+import importlib
 import importlib.util
 import json
 import os
 import subprocess
 import sys
 
+import jax
 import pytest
 
 from benchmarks import hlo, tpu
+from pixelgan_jax.methods import registry
+from pixelgan_jax.methods.method import DataSpec
 from pixelgan_jax.nn import xla_cpu
 from pixelgan_jax.nn.platform import made_for, platform
+from pixelgan_jax.training import parallel
 
 # a loop of 3 turns, in it a costed fusion, a sum over chips and a custom call; a copy outside
 TEXT = """
@@ -53,6 +58,16 @@ def test_a_loop_that_does_not_tell_its_turns_is_no_guess():
         hlo.operations(TEXT.replace("direction=LT", "direction=LE"))
     with pytest.raises(ValueError, match="which of its branches"):
         hlo.operations(TEXT.replace("fusion(%p), metadata", "conditional(%p), metadata"))
+
+
+@pytest.mark.parametrize("name", ["digits", "digits_catgan", "digits_infogan", "digits_temporal_ensembling"])
+def test_every_method_has_its_programs(name):
+    config = registry.from_dict(importlib.import_module(f"experiments.{name}").get_config())
+    data = DataSpec((8, 8, 1), 10, 1197, config.data.labels)
+    method = registry.make(config, data)
+    found = tpu.programs(config, data, parallel.make_mesh(jax.devices()[:1]))
+    has = {"step": True, "evaluate": bool(method.log_prob), "sample": bool(method.draw)}
+    assert set(found) == {program for program, there in has.items() if there}
 
 
 def test_the_clock_is_the_one_of_the_published_peak():

@@ -87,6 +87,14 @@ def folder(tmp_path_factory):
     return place
 
 
+@pytest.fixture
+def ready(folder, capsys):
+    """The folder, its table's two runs trained."""
+    assert command(folder, "table") == 0
+    capsys.readouterr()
+    return folder
+
+
 def command(folder, mode, *more):
     """The exit status of a table or figure."""
     arguments = ["--config", folder / "experiments" / "plan.py", "--mode", mode, "--workdir", folder / "runs"]
@@ -134,22 +142,20 @@ def test_a_table_trains_gathers_and_trains_nothing_twice(folder, capsys):
     assert (config.train.replicates, config.train.seed, config.data.seed) == (2, 0, 0)
 
 
-def test_another_recipe_in_the_same_folder_is_refused_before_anything_is_trained(folder, capsys):
-    assert command(folder, "table") == 0
-    capsys.readouterr()
-    assert command(folder, "table", "--config.model.channels=3") == 2
+def test_another_recipe_in_the_same_folder_is_refused_before_anything_is_trained(ready, capsys):
+    assert command(ready, "table", "--config.model.channels=3") == 2
     out, err = capsys.readouterr()
     assert "config.model.channels: 3 differs from the checkpoint's 2" in err and "training" not in out
 
 
-def test_a_table_is_written_before_it_is_finished(folder, tmp_path, monkeypatch, capsys):
-    shutil.copytree(folder / "runs/ours/clusters/seed_0", tmp_path / "ours/clusters/seed_0")
+def test_a_table_is_written_before_it_is_finished(ready, tmp_path, monkeypatch, capsys):
+    shutil.copytree(ready / "runs/ours/clusters/seed_0", tmp_path / "ours/clusters/seed_0")
 
     def interrupted(*_):
         raise signals.Interrupted(signal.SIGINT, "stopped")
 
     monkeypatch.setattr(plans.run, "execute", interrupted)
-    told = ["--config", str(folder / "experiments" / "plan.py"), "--mode=table", f"--workdir={tmp_path}"]
+    told = ["--config", str(ready / "experiments" / "plan.py"), "--mode=table", f"--workdir={tmp_path}"]
     assert cli.run_command(told) == 130
     assert "SIGINT" in capsys.readouterr().err
     found = json.loads((tmp_path / "plan.json").read_text())
@@ -162,8 +168,8 @@ def younger_fields():
     return [(group, name, field) for group, name, field in fields if field.metadata["absent"] is not NEVER_ABSENT]
 
 
-def test_runs_of_an_earlier_version_are_counted_in(folder, capsys):
-    place = folder / "runs/ours/clusters/seed_0"
+def test_runs_of_an_earlier_version_are_counted_in(ready, capsys):
+    place = ready / "runs/ours/clusters/seed_0"
     whole = {name: json.loads((place / name).read_text()) for name in ("config.json", "results.json")}
     for name, values in whole.items():
         older = json.loads(json.dumps(values))
@@ -171,7 +177,7 @@ def test_runs_of_an_earlier_version_are_counted_in(folder, capsys):
             del older.get("config", older)[group][field]
         del older.get("config", older)["method"]
         (place / name).write_text(json.dumps(older))
-    assert command(folder, "table") == 0
+    assert command(ready, "table") == 0
     assert "training" not in capsys.readouterr().out
     for name, values in whole.items():
         (place / name).write_text(json.dumps(values))
@@ -200,7 +206,8 @@ def test_a_curve_goes_where_all_its_seeds_were_evaluated():
     assert drawn(often, seldom) == drawn((often[0], often[2]), seldom) != drawn(often, often)
 
 
-def test_a_figure_draws_and_scores_the_same_runs(folder, capsys, tmp_path):
+def test_a_figure_draws_and_scores_the_same_runs(ready, capsys, tmp_path, monkeypatch):
+    folder = ready
     assert command(folder, "figure") == 0
     out, _ = capsys.readouterr()
     found = json.loads((folder / "runs/plan.json").read_text())
@@ -217,6 +224,10 @@ def test_a_figure_draws_and_scores_the_same_runs(folder, capsys, tmp_path):
     png, numbers, _ = figures.codes({"a": tasks})
     assert png.startswith(b"\x89PNG") and 0 < numbers["a"][0]["knn_error"] < 1
     assert figures.rows({"a": tasks})[0].startswith(b"\x89PNG")
+    parts = figures._splits(tasks[0])
+    named = parts.validation._replace(labels=np.full_like(parts.validation.labels, 99))
+    monkeypatch.setattr(figures, "_splits", lambda task: parts._replace(validation=named))
+    assert figures.codes({"a": tasks})[1]["a"][0]["knn_error"] == 1.0  # the neighbours are validation images
 
     page = results.page(folder / "runs")
     assert found["cells"][0]["command"] in page and "device-hours" in page and "![T](plan.png)" in page
@@ -315,9 +326,9 @@ def test_every_cell_of_a_plan_is_a_valid_run_that_overrides_reach(name):
 
 
 @pytest.mark.parametrize("drawing", ["samples", "codes"])
-def test_a_figure_of_data_without_labels_is_refused(folder, tmp_path, drawing):
+def test_a_figure_of_data_without_labels_is_refused(ready, tmp_path, drawing):
     np.savez(tmp_path / "all.npz", images=np.zeros((40, 8, 8), np.uint8))
-    place = folder / "runs/ours/clusters/seed_0"
+    place = ready / "runs/ours/clusters/seed_0"
     config = figures.trained.load(place).config
     config = dataclasses.replace(
         config, data=dataclasses.replace(config.data, name=str(tmp_path / "all.npz"), validation=4)
@@ -360,6 +371,20 @@ def test_a_plan_that_cannot_be_gathered_is_refused_before_anything_is_trained(fo
     assert cli.run_command(told) == 2
     said = capsys.readouterr()
     assert message in said.err and "training" not in said.out and not (folder / "wrong").exists()
+
+
+def test_samples_are_scored_by_what_a_classifier_says_of_them():
+    """Three images, sure of 0, of 0 or 1 alike, and of 2 by three quarters."""
+
+    class Judge:
+        def predict_proba(self, flat):
+            return np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.25, 0.0, 0.75]])
+
+    found = scores.score(Judge(), np.zeros((3, 4, 4, 1), np.uint8))
+    assert found["confidence"] == pytest.approx((1 + 0.5 + 0.75) / 3)
+    uneven = -0.25 * np.log(0.25) - 0.75 * np.log(0.75)
+    assert found["entropy_nats"] == pytest.approx((0 + np.log(2) + uneven) / 3)
+    assert found["class_shares"] == pytest.approx([2 / 3, 0, 1 / 3]) and found["rarest_class"] == 0
 
 
 def test_a_sharp_edge_is_sharper_than_a_ramp():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from pixelgan_jax.data.randomness import Stream, uniform
 from pixelgan_jax.data.views import Views, random_view, thicken, warp
 
 IMAGES = jnp.float32(np.random.RandomState(0).rand(3, 7, 6, 2))
@@ -60,6 +61,22 @@ def test_each_setting_changes_an_image_by_its_own_key_and_none_changes_none(fiel
     assert all(np.abs(a - b).max() > 1e-3 for a, b in zip(seen, IMAGES, strict=True))
     chex.assert_trees_all_close(random_view(some, IMAGES[1:], keys[1:]), seen[1:], atol=1e-6)
     np.testing.assert_array_equal(random_view(Views(), IMAGES, keys), IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("field", "most", "argument", "of_the_draws"),
+    [
+        ("rotation", 20.0, "angle", lambda draws: jnp.pi / 9 * draws[:, 0]),  # degrees
+        ("scaling", 0.3, "size", lambda draws: 1 + 0.3 * draws[:, 1]),
+        ("shear", 0.4, "shear", lambda draws: 0.4 * draws[:, 2]),
+        ("translation", 2.0, "offset", lambda draws: 2.0 * draws[:, 3:5]),
+    ],
+)
+def test_a_field_is_the_argument_of_its_name_in_its_unit(field, most, argument, of_the_draws):
+    keys = jax.random.split(jax.random.key(3), 3)
+    draws = 2 * uniform(keys, Stream.VIEW, (6,)) - 1
+    expected = warp(IMAGES, **STILL | {argument: of_the_draws(draws)})
+    np.testing.assert_allclose(random_view(Views(**{field: most}), IMAGES, keys), expected, atol=1e-5)
 
 
 def test_draws_stay_within_their_reach_on_both_sides():

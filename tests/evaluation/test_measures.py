@@ -1,5 +1,7 @@
 """Metrics against values computed by hand, and against the batch size."""
 
+from types import SimpleNamespace
+
 import jax
 import numpy as np
 import pytest
@@ -46,6 +48,18 @@ def test_best_example_and_majority_differ_where_the_surest_example_is_an_outlier
     assert found["cluster_error_majority"] == 0.0
     assert found["cluster_error_hungarian"] == 0.0
     assert found["nmi"] == pytest.approx(1.0) and found["ari"] == pytest.approx(1.0)
+
+
+def test_the_negative_elbo_is_reconstruction_and_both_terms_of_the_code():
+    method = SimpleNamespace(
+        information=lambda found: {"marginal_kl_nats": 0.5, "mutual_information_nats": 2.0},
+        log_prob=True,
+        code=Code(3, 0, matched=True),
+        shape=(4, 5, 1),
+    )
+    found = measures._likelihood(method, {"nats": np.array([10.0, 14.0])})
+    assert found["reconstruction_nats"] == 12.0 and found["negative_elbo_nats"] == 14.5
+    assert found["bits_per_dim"] == pytest.approx(14.5 / 20 / np.log(2))
 
 
 def test_hungarian_map_is_one_to_one():

@@ -317,6 +317,7 @@ def test_schedules_work_for_any_number_of_steps(steps):
     config = tiny.model(train={"steps": 100}, optim={"warmup": 0.1}).config
     rate = learning_rate(config, "supervised")
     np.testing.assert_allclose([rate(0), rate(5), rate(10), rate(100)], [0.0, 5e-4, 1e-3, 0.0], atol=1e-9)
+    np.testing.assert_allclose(rate(40), 1e-3 * (1 + np.cos(np.pi / 3)) / 2, rtol=1e-5)  # a third of the way down
     config = tiny.model(train={"steps": 100}, optim={"warmup": 0.1, "schedule": "step"}).config
     rate = learning_rate(config, "supervised")
     np.testing.assert_allclose([rate(5), rate(10), rate(49), rate(50), rate(99)], [5e-4, 1e-3, 1e-3, 1e-4, 1e-4])

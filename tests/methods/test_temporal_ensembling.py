@@ -146,9 +146,10 @@ def test_the_first_step_has_nothing_to_agree_with_and_later_ones_have():
     assert told[0]["consistency_weight"] < told[-1]["consistency_weight"] < 30.0
 
 
-def test_noise_and_dropout_are_each_images_own():
+@pytest.mark.parametrize("some", [{"dropout": 0.5}, {"noise": 1.0}, {"translation": 2.0}])
+def test_dropout_noise_and_views_are_each_images_own(some):
     """A prediction depends on its own key: under others the same images are told otherwise, under the same alike."""
-    made = config(noise=0.0, translation=0.0)
+    made = config(**{"dropout": 0.0, "noise": 0.0, "translation": 0.0} | some)
     method = registry.make(made, DATA)
     state = method.init(0, np.zeros((1, *DATA.shape), np.uint8))
     model = method.step.args[1]

@@ -1,0 +1,52 @@
+"""What the pictures show is asked of the sampler: whose codes, whose beginnings, by which settings."""
+
+import jax
+import numpy as np
+
+from pixelgan_jax.data.sources import Split
+from pixelgan_jax.evaluation import trained
+from pixelgan_jax.report import run_pictures
+from pixelgan_jax.training import parallel
+from tests import tiny
+
+
+def test_each_picture_is_of_the_codes_and_beginnings_that_it_says(monkeypatch):
+    """A sampler that draws its request's number: 4 samples, ten rows, 40 reconstructions, 6 endings of 8 images."""
+    made = tiny.build(sample={"seed": 5, "method": "oracle", "temperature": 0.5, "count": 4})
+    mesh = parallel.make_mesh(jax.devices()[:1])
+    model = trained.of_state(made.config, made.method, tiny.initial(made, mesh), mesh)
+    images = np.random.RandomState(0).randint(0, 256, (tiny.EXAMPLES, *tiny.SHAPE)).astype(np.uint8)
+    requests = []
+
+    def draw(of_model, codes, seed, method, temperature, given, known):
+        requests.append((codes, given, known))
+        assert (of_model, seed, method, temperature) == (model, 5, "oracle", 0.5)
+        return np.broadcast_to(np.arange(len(codes), dtype=np.uint8)[:, None, None, None], given.shape), known
+
+    monkeypatch.setattr(run_pictures, "draw", draw)
+    pictures = run_pictures.illustrate(model, Split(images, np.arange(tiny.EXAMPLES, dtype=np.int32) % 10))
+    ((codes, given, known),) = requests
+    own = trained.rows(model, made.method.encode, (images, trained.evaluation_keys(0, tiny.EXAMPLES)))
+    np.testing.assert_array_equal(codes[4:104], np.repeat(np.eye(10), 10, axis=0))
+    np.testing.assert_allclose(codes[104:144], own, rtol=1e-5)
+    np.testing.assert_allclose(codes[144:], np.repeat(own[:8], 6, axis=0), rtol=1e-5)
+    np.testing.assert_array_equal(given[144:], np.repeat(images[:8], 6, axis=0))
+    assert known.tolist() == [0] * 144 + [8] * 48  # two rows of four pixels
+
+    def numbers(drawn):
+        return drawn[..., 0, 0, 0].tolist()
+
+    assert numbers(pictures.samples) == list(range(4))
+    assert np.ravel(numbers(pictures.rows)).tolist() == list(range(4, 104))
+    assert numbers(pictures.reconstructions) == list(range(104, 144))
+    np.testing.assert_array_equal(pictures.originals, images)
+    np.testing.assert_array_equal(pictures.completions[:, 0], images[:8])
+    assert np.ravel(numbers(pictures.completions[:, 2:])).tolist() == list(range(144, 192))
+
+
+def test_of_large_images_fewer_are_explored():
+    """Two thousand of 64×64×3 would make a page of some 30 MB."""
+    large = Split(np.zeros((2000, 64, 64, 3), np.uint8), np.zeros(2000, np.int32))
+    assert run_pictures._shown(large).images.nbytes <= run_pictures.MOST_BYTES <= 4 << 20
+    small = Split(np.zeros((2000, 8, 8, 1), np.uint8), np.zeros(2000, np.int32))
+    assert len(run_pictures._shown(small).images) == 2000

@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -236,6 +237,8 @@ def test_a_weights_gradient_is_that_of_its_loss_and_lowers_it(method, weight, ro
     random = np.random.RandomState(1)
     batch = Batch(random.permutation(24)[None, :16].astype(np.int32), random.randint(0, 6, (1, 16)).astype(np.int32))
 
+    program = cache(lambda method: parallel.compile_step(method.step, mesh))
+
     def recorded(made, gradient=None):
         """(the role's gradient, the loss) of a step from a state moved down `gradient`."""
         method = registry.make(made, DATA)
@@ -244,8 +247,8 @@ def test_a_weights_gradient_is_that_of_its_loss_and_lowers_it(method, weight, ro
             down = 0.01 / optax.tree.norm(gradient)
             own = {role: jax.tree.map(lambda x, slope: x - down * slope, state.params[role], gradient)}
             state = state.replace(params=state.params | own)
-        call = parallel.compile_step(method.step, mesh)
-        after, metrics = call(state, parallel.replicate(examples(), mesh), parallel.split_batch(batch, mesh))
+        placed = parallel.replicate((state, examples()), mesh)
+        after, metrics = program(method)(*placed, parallel.split_batch(batch, mesh))
         return jax.device_get((after.opt[role], metrics[loss][0]))
 
     (without, before), (with_it, same) = (recorded(config(method, **{weight: value})) for value in (0.0, 1.0))

@@ -72,7 +72,7 @@ def _asked(config: Config, file: str, overrides: dict[str, Any]) -> Data:
             raise InputError(f"config.{name}: {value!r} differs from the checkpoint's {own!r}; must be the same")
     changed = {name.removeprefix("data."): overrides[name] for name in OF_THE_FILE if name in overrides}
     if file != config.data.name and os.path.exists(os.path.expanduser(file)):
-        changed.setdefault("dir", "")  # with one a name without separator is a data set's, whatever lies here
+        changed["dir"] = ""  # with one a name without separator is a data set's, whatever lies here
     return from_dict(saved | {"data": saved["data"] | changed | {"name": file}}).data
 
 

@@ -131,6 +131,7 @@ def test_a_file_that_is_there_is_read_whatever_folder_the_training_data_lay_in(r
     (tmp_path / "photos").mkdir()
     monkeypatch.chdir(tmp_path)
     assert (predict._asked(away, "photos", {}).dir, predict._asked(away, "mnist", {}).dir) == ("", str(tmp_path))
+    assert predict._asked(away, "photos", {"data.dir": str(tmp_path)}).dir == ""  # as its own command line has it
     (tmp_path / away.data.name).mkdir()  # the data set that it was trained with keeps its folder
     assert predict._asked(away, away.data.name, {}).dir == str(tmp_path)
 

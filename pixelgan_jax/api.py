@@ -4,6 +4,7 @@ log_prob, sample, generate.
 Shapes: N images, H rows, W columns, C channels, K categories, d continuous dimensions, D = K + d code width.
 """
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -224,8 +225,9 @@ class TrainedModel:
 
 def _values(names: tuple[str, ...]) -> np.ndarray:
     """int32 [K] where all are numbers written as such, else text [K]: a folder 07 is not called 7."""
-    counted = all(name.isascii() and name.isdigit() and str(int(name[:20])) == name for name in names)
-    return np.array(names, np.int32 if counted and all(int(name) < 2**31 for name in names) else None)
+    written = re.compile(r"0|[1-9][0-9]{0,9}")
+    counted = all(written.fullmatch(name) and int(name) < 2**31 for name in names)
+    return np.array(names, np.int32 if counted else None)
 
 
 def _is_number(value) -> bool:

@@ -98,7 +98,7 @@ def _trees(opt: dict[str, Any], like: dict[str, Any]) -> dict[str, Any]:
 
 
 def checksum(described: dict[str, Any]) -> int:
-    """Of a description, as it stands in it under this name."""
+    """CRC-32 of a description as JSON, which it holds under "checksum" against accidents."""
     return zlib.crc32(json.dumps(described, sort_keys=True).encode())
 
 

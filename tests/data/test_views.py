@@ -11,7 +11,7 @@ from pixelgan_jax.data.randomness import Stream, uniform
 from pixelgan_jax.data.views import Views, random_view, thicken, warp
 
 IMAGES = jnp.float32(np.random.RandomState(0).rand(3, 7, 6, 2))
-FIELDS = ("translation", "rotation", "scaling", "shear", "thickness")
+FIELDS = ("translation", "rotation", "scaling", "shear", "thickness", "inversion")
 STILL = {"angle": jnp.zeros(3), "size": jnp.ones(3), "shear": jnp.zeros(3), "offset": jnp.zeros((3, 2))}
 
 

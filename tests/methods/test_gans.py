@@ -254,6 +254,7 @@ def test_a_weights_gradient_is_that_of_its_loss_and_lowers_it(method, weight, ro
     (without, before), (with_it, same) = (recorded(config(method, **{weight: value})) for value in (0.0, 1.0))
     slope = jax.tree.map(np.subtract, with_it, without)
     assert before == pytest.approx(float(same), rel=1e-5)
+    assert optax.tree.norm(slope) > 1e-3 * optax.tree.norm(with_it)  # more than rounding
     assert recorded(config(method, **{weight: 0.0}), slope)[1] < before - 1e-4
     registry._make.cache_clear()
 

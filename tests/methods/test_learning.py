@@ -19,6 +19,7 @@ from pixelgan_jax.methods.method import AXIS, Batch, Examples
 from pixelgan_jax.training import parallel
 from tests import tiny
 from tests.methods import test_gans, test_temporal_ensembling
+from tests.methods.test_step import record_gradients
 
 
 @pytest.mark.slow
@@ -69,9 +70,7 @@ def recording(monkeypatch):
     """A function (model, the encoder's parameters) -> (state, metrics) after a step that moves nothing and keeps each
     phase's gradient in the place of its optimizer's state."""
     for module in (step, phases):
-        record = lambda config: {phase.name: tiny.recorder() for phase in phases.phases(config)}  # noqa: E731
-        monkeypatch.setattr(module, "optimizers", record)
-
+        monkeypatch.setattr(module, "optimizers", record_gradients)
     mesh = parallel.make_mesh(jax.devices()[:1])
     program = cache(lambda made: parallel.compile_step(partial(step.train_step, made), mesh))
 

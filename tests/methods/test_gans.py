@@ -79,6 +79,21 @@ def test_catgans_losses_by_hand():
     assert told == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize(("schedule", "after"), [("cosine", (0.75, 0.0)), ("constant", (1.0, 1.0))])
+def test_rates_follow_the_schedule(schedule, after):
+    """Of the phase's own rate a third of the way and at the end, in the updates of its Adam."""
+    settings = config("catgan", schedule=schedule, generator_rate=2e-3).catgan
+    for phase, rate in (("generator", 2e-3), ("discriminator", settings.discriminator_rate)):
+        optimizer = adversarial.optimizer(settings, 30, phase)
+        params, moved = jnp.zeros(1), []
+        state = optimizer.init(params)
+        for _ in range(31):
+            update, state = optimizer.update(jnp.ones(1), state, params)
+            moved.append(-float(update[0]))
+        assert moved[0] == pytest.approx(rate, rel=1e-3)  # Adam's update of a gradient that stays is its rate
+        np.testing.assert_allclose([moved[10], moved[30]], rate * np.array(after), rtol=1e-3, atol=1e-9)
+
+
 def test_an_entropy_of_certainties_is_zero_and_its_gradient_finite():
     sure = jnp.log(jnp.array([[1.0, 0.0], [1.0, 0.0]]) + 1e-30)
     value, slope = jax.vmap(lambda _: jax.value_and_grad(catgan.marginal_entropy)(sure), axis_name=AXIS)(jnp.zeros(1))

@@ -81,6 +81,19 @@ def test_ramps_by_hand():
         assert float(te.ramp_down(epoch / 300, 50 / 300)) == pytest.approx(expected, rel=1e-3)
 
 
+def test_adams_momentum_falls_with_the_rate():
+    """Its mean of the gradients moves towards each by 1 - b1: 0.9 until the rate falls, 0.5 at the run's end."""
+    made = config(ramp_down=0.5)
+    optimizer, params = te.optimizer(made), {"a": jnp.zeros(1)}
+    state, mean, found = optimizer.init(params), 0.0, []
+    for _ in range(made.train.steps + 1):
+        _, state = optimizer.update({"a": jnp.ones(1)}, state, params)
+        before, mean = mean, float(state.inner_state[0].mu["a"][0])
+        found.append((1 - mean) / (1 - before))
+    expected = [0.9] * 6 + [0.5 + 0.4 * math.exp(-12.5 * (i / 5) ** 2) for i in range(1, 6)]
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
 def test_the_ensemble_is_a_bias_corrected_moving_average():
     """Of the predictions 0.9, 0.5, 0.1 with momentum 0.6: (0.4 · (0.36 · 0.9 + 0.6 · 0.5 + 0.1)) / (1 - 0.6³)."""
     settings = config().ensembling
@@ -195,6 +208,9 @@ def test_the_house_reports_and_python_classifies(run):
     _, folder = run
     results = json.loads((folder / "results.json").read_text())
     assert set(results["test"]) == {"examples", "error"}
+    (validated,) = [row["validation_error"] for row in logs.read(folder) if "validation_error" in row]
+    saved = json.loads((folder / "checkpoints" / "4" / "meta" / "metadata").read_text())
+    assert saved["selection_error"] == pytest.approx(validated)  # what the best checkpoint is kept by
     assert {"classification_loss", "consistency_loss", "consistency_weight"} <= set(logs.read(folder)[0])
     pictures = {path.name for path in (folder / "samples").iterdir()}
     assert pictures == {"code.png", "confusion.png", "curves.png", "mistakes.png"}

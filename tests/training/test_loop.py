@@ -77,6 +77,17 @@ def test_several_steps_in_a_call_log_what_single_steps_log(tmp_path):
         np.testing.assert_allclose(three["reconstruction_nats"], one["reconstruction_nats"], rtol=1e-4)
 
 
+def test_seconds_add_up_over_restarts():
+    before = brief.meta(brief.plain())._replace(seconds=1000.0, compile_seconds=500.0)
+    clock = loop._Clock()
+    with clock.apart("compiling"):
+        time.sleep(0.05)
+    with clock.apart("evaluating"):
+        time.sleep(0.05)
+    told = clock.added_to(before)
+    assert 500.05 <= told.compile_seconds < 600 and 1000.0 <= told.seconds < 1100
+
+
 def interrupt(number, at):
     """A validation in which the signal arrives, at that step."""
 

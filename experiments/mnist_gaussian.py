@@ -11,10 +11,11 @@ def get_config() -> ConfigDict:
     config.prior.name = "gaussian"
     config.model.encoder = "gaussian"
     config.model.minimum_sd = 0.05  # left alone, posteriors shrink to points and leave holes in the prior
+    config.model.mean_batch_norm = True  # over that floor a larger code is a finer one: it would grow
     config.model.conditioning = "location_dependent"
     config.model.code_units = (256, 256)  # two dimensions that are to say which digit, and how it is written
     config.model.code_maps = 16
     config.model.first_kernel = 5  # reaches 2 pixels, the two layers 1 each: a 9-pixel field
     config.model.layers = 2
-    config.optim.reconstruction_rate = 3e-3  # a map of so few dimensions takes long to arrange itself
+    config.optim.reconstruction_rate = 1e-2  # a map of so few dimensions takes long to arrange itself
     return config

@@ -9,5 +9,7 @@ def get_config() -> ConfigDict:
     config = mnist_gaussian.get_config()
     config.prior.name = "none"
     config.model.encoder = "deterministic"
-    config.model.minimum_sd, config.model.code_units, config.model.code_maps = 0.0, (), 0
+    config.model.minimum_sd, config.model.mean_batch_norm = 0.0, False
+    config.model.code_units, config.model.code_maps = (), 0
+    config.optim.reconstruction_rate = 3e-3
     return config

@@ -33,9 +33,10 @@ class Encoder(nn.Module):
     """3×3 convolutions (every one but the first halves the image), a dense layer, then one head per code.
 
     `logits_batch_norm` > 0 batch-normalises the softmax head without learnt scale or shift and multiplies by it,
-    which keeps clusters from emptying. `gaussian` adds a head for the log standard deviation, and `minimum_sd` is what
-    this cannot fall below: noise of so much is added to that of the head. `noise` is n
-    [N, w], fed beside the image's features, w = 0 for none (Makhzani & Frey 2017, section 2).
+    which keeps clusters from emptying. `mean_batch_norm` batch-normalises the head of the continuous code's mean
+    likewise, which keeps the code from growing. `gaussian` adds a head for the log standard deviation, and `minimum_sd`
+    is what this cannot fall below: noise of so much is added to that of the head. `noise` is n [N, w], fed beside the
+    image's features, w = 0 for none (Makhzani & Frey 2017, section 2).
     """
 
     channels: tuple[int, ...]
@@ -46,6 +47,7 @@ class Encoder(nn.Module):
     minimum_sd: float
     batch_norm: bool
     logits_batch_norm: float
+    mean_batch_norm: bool
     axis_name: str | None = None
     dtype: jnp.dtype = jnp.float32
 
@@ -67,7 +69,7 @@ class Encoder(nn.Module):
             x = self._convolved(x, width, 1 if index == 0 else 2, train)
         h = jnp.concatenate([x.reshape(count, -1), noise.astype(x.dtype)], axis=1)
         h = self._dense(h, train)
-        return Posterior(self._log_probabilities(h, train), *self._continuous(h))
+        return Posterior(self._log_probabilities(h, train), *self._continuous(h, train))
 
     def _log_probabilities(self, h: Array, train: bool) -> Array:
         if not self.categories:
@@ -77,10 +79,12 @@ class Encoder(nn.Module):
             logits = self.logits_batch_norm * BatchNorm(learnt=False, axis_name=self.axis_name)(logits, train)
         return nn.log_softmax(logits)
 
-    def _continuous(self, h: Array) -> tuple[Array, Array]:
+    def _continuous(self, h: Array, train: bool) -> tuple[Array, Array]:
         if not self.dimensions:
             return jnp.zeros((h.shape[0], 0)), jnp.zeros((h.shape[0], 0))
         mean = Dense(self.dimensions, dtype=jnp.float32, name="mean")(h)
+        if self.mean_batch_norm:
+            mean = BatchNorm(learnt=False, axis_name=self.axis_name)(mean, train)
         if not self.gaussian:
             return mean, jnp.full_like(mean, -jnp.inf)
         log_sd = Dense(self.dimensions, dtype=jnp.float32, name="log_sd")(h)

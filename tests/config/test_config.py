@@ -182,6 +182,8 @@ def test_missing_names_are_refused():
         ("model.code_maps", 2, {"prior.name": "none", "data.labels": 0}),
         ("model.minimum_sd", 0.1, {"model.encoder": "deterministic"}),
         ("model.minimum_sd", 0.1, {"prior.name": "gaussian", "data.labels": 0, "model.encoder": "noise"}),
+        ("model.mean_batch_norm", True, {}),
+        ("model.mean_batch_norm", True, {"prior.name": "none", "data.labels": 0}),
         ("model.encoder", "gaussian", {"prior.name": "categorical"}),
         ("model.encoder", "noise", {"prior.name": "none"}),
         ("train.seed", 2**31 - 1, {"train.replicates": 2}),

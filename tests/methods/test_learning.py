@@ -150,6 +150,29 @@ def test_a_field_of_the_encoders_input_reaches_it_in_training_and_then_alone(fie
     np.testing.assert_array_equal(*told)
 
 
+@pytest.mark.parametrize("encoder", ["deterministic", "gaussian"])
+def test_a_normalised_mean_cannot_grow(encoder):
+    """Of a mini-batch it has mean 0 and s.d. 1 with a head ten times as large too; the s.d. of q(z|x) is the head's."""
+    made = tiny.model(
+        data={"labels": 0},
+        prior={"name": "gaussian", "dimensions": 2},
+        model={"encoder": encoder, "mean_batch_norm": True},
+    )
+    params, stats = models.initialise(made, 0)
+    images, keys = tiny.examples().images(jnp.arange(16)), jax.random.split(jax.random.key(0), 16)
+
+    def encode(images, grown):
+        own = params["encoder"] | {"mean": jax.tree.map(lambda x: grown * x, params["encoder"]["mean"])}
+        return models.encode_in_training(made, own, stats["encoder"], images, keys)[0]
+
+    codes = jax.vmap(encode, axis_name=AXIS, in_axes=(None, 0), axis_size=1)
+    posterior, grown = (jax.tree.map(lambda x: x[0], codes(images, jnp.full(1, by))) for by in (1.0, 10.0))
+    np.testing.assert_allclose(posterior.mean.mean(0), 0.0, atol=1e-4)
+    np.testing.assert_allclose(posterior.mean.std(0), 1.0, atol=1e-2)
+    np.testing.assert_allclose(grown.mean, posterior.mean, atol=1e-2)
+    assert np.isfinite(posterior.log_sd).all() == (encoder == "gaussian")
+
+
 def test_the_noise_fed_encoders_code_follows_its_noise():
     made = tiny.model(data={"labels": 0}, prior={"name": "gaussian", "dimensions": 2}, model={"encoder": "noise"})
     params, stats = models.initialise(made, 0)

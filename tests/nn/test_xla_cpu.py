@@ -118,7 +118,8 @@ def test_accelerators_take_no_form(monkeypatch):
 def test_an_encoders_training_is_the_same_with_and_without_forms(channels, batch_norm):
     """Images of one or three channels have their first batch statistics from patches."""
     x, noise, weight = *arrays((5, 8, 6, channels)), jnp.zeros((5, 0)), *arrays((5, 3))
-    encoder = Encoder((6, 5), 4, 3, 0, gaussian=False, minimum_sd=0.0, batch_norm=batch_norm, logits_batch_norm=0.0)
+    plain = {"gaussian": False, "minimum_sd": 0.0, "logits_batch_norm": 0.0, "mean_batch_norm": False}
+    encoder = Encoder((6, 5), 4, 3, 0, batch_norm=batch_norm, **plain)
     variables = encoder.init(jax.random.key(0), x, noise, train=False)
     variables = jax.tree.map(lambda leaf: leaf + 0.1 * arrays(leaf.shape)[0], variables)
 

@@ -57,6 +57,7 @@ def build(config: AutoencoderConfig, shape: tuple[int, int, int], axis_name: str
         minimum_sd=settings.minimum_sd,
         batch_norm=settings.encoder_batch_norm,
         logits_batch_norm=settings.logits_batch_norm,
+        mean_batch_norm=settings.mean_batch_norm,
         axis_name=axis_name,
     )
     return Autoencoder(

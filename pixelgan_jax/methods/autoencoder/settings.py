@@ -21,6 +21,9 @@ class Model:
     encoder_units: int = integer(1, 256, "of the dense layer before the code", high=65536)
     encoder_batch_norm: bool = boolean(True, "batch normalisation in every hidden layer of the encoder")
     logits_batch_norm: float = real(0, 0.0, "softmax head: batch-normalised logits times this; 0: plain logits")
+    mean_batch_norm: bool = boolean(
+        False, "continuous code: batch-normalised mean, so that it has s.d. 1 whatever its adversary", absent=False
+    )
     input_standardised: bool = boolean(
         False, "the encoder sees each image with mean 0 and s.d. 1: for photographs", absent=False
     )
@@ -158,6 +161,9 @@ class AutoencoderConfig(Config):
 
         if model.minimum_sd and model.encoder != "gaussian":
             raise refused("model.minimum_sd", model.minimum_sd, f"0 with model.encoder {model.encoder}")
+        if model.mean_batch_norm and not prior.code.dimensions:
+            allowed = f"False with prior.name {prior.name}, which has no continuous code"
+            raise refused("model.mean_batch_norm", True, allowed)
 
     def _check_code_network(self) -> None:
         model, name = self.model, self.prior.name

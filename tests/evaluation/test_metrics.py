@@ -34,6 +34,7 @@ def test_what_runs_are_compared_by():
     del every["error"]
     assert first_of(HEADLINES, every) == "cluster_error_best_example"
     assert first_of(CHOSEN_BY, every) == "cluster_error_majority"
+    assert first_of(CHOSEN_BY, {"reconstruction_nats": 3.0, "bits_per_dim": 0.2}) == "bits_per_dim"
     assert first_of(CHOSEN_BY, {"reconstruction_nats": 3.0}) == "reconstruction_nats"
     assert first_of(CHOSEN_BY, {"nmi": 0.5}) is None
 

@@ -10,7 +10,7 @@ def get_config() -> ConfigDict:
     config.prior.name = "gaussian"
     config.model.encoder = "gaussian"
     config.model.minimum_sd = 0.1  # what a code says beyond what helps the decoder is lost from the bound
-    config.model.mean_batch_norm = True  # over that floor a larger code is a finer one: it would grow
+    config.model.mean_batch_norm = True  # else the code grows until that noise is small beside it
     config.model.conditioning = "location_dependent"
     config.model.code_units = (256, 256)
     config.model.code_maps = 8

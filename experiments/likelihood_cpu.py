@@ -26,7 +26,8 @@ def get_config() -> ConfigDict:
 def get_plan() -> dict:
     plan = likelihood.get_plan()
     cells = {name: (experiment, changes | SCALE) for name, (experiment, changes) in plan["cells"].items()}
-    cells["gaussian/nats"][1].update(BEFORE)
+    experiment, changes = cells["gaussian/nats"]
+    cells["gaussian/nats"] = (experiment, changes | BEFORE)
     gated, _ = cells.pop("gated/nats")  # two hours in mini-batches of 64
     experiment, changes = cells["categorical/nats"]
     # its decoder, with a picture of its own for every cluster in every channel, learns 50,000 images by heart in more

@@ -11,7 +11,7 @@ def get_config() -> ConfigDict:
     config.prior.name = "gaussian"
     config.model.encoder = "gaussian"
     config.model.minimum_sd = 0.05  # left alone, posteriors shrink to points and leave holes in the prior
-    config.model.mean_batch_norm = True  # over that floor a larger code is a finer one: it would grow
+    config.model.mean_batch_norm = True  # else the code grows until that noise is small beside it
     config.model.conditioning = "location_dependent"
     config.model.code_units = (256, 256)  # two dimensions that are to say which digit, and how it is written
     config.model.code_maps = 16

@@ -1,19 +1,24 @@
 """Every experiment of experiments/ builds its real networks and trains a step, on a few images of the right shape."""
 
 import importlib
+import json
+import shlex
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
+from pixelgan_jax import cli
 from pixelgan_jax.commands import run
+from pixelgan_jax.config import first_difference
 from pixelgan_jax.evaluation.trained import initial
 from pixelgan_jax.methods.method import Batch, Examples
-from pixelgan_jax.methods.registry import from_dict
+from pixelgan_jax.methods.registry import from_dict, from_saved
 from pixelgan_jax.training import parallel
 
-NAMES = sorted(path.stem for path in Path(__file__).resolve().parents[1].glob("experiments/*.py"))
+ROOT = Path(__file__).resolve().parents[1]
+NAMES = sorted(path.stem for path in ROOT.glob("experiments/*.py"))
 SHAPES = {"svhn": (32, 32, 3), "norb": (32, 32, 1)}
 NAMED = [
     "ablation",
@@ -122,3 +127,16 @@ def test_an_experiment_trains_a_step(name, tmp_path):
     for role, old in before.items():
         pairs = zip(jax.tree.leaves(old), jax.tree.leaves(state.params[role]), strict=True)
         assert any(not np.array_equal(a, b) for a, b in pairs) == bool(jax.tree.leaves(old)), role
+
+
+RESULTS = [path for path in sorted(ROOT.glob("results/*.json")) if path.stem in NAMES]
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_a_committed_command_makes_what_it_stands_beside(path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for cell in json.loads(path.read_text())["cells"]:
+        if any(run["status"] == "done" for run in cell["runs"]):
+            _, _, _, *arguments = shlex.split(cell["command"])
+            difference = first_difference(from_saved(cell["config"]), cli.parse(arguments).config)
+            assert difference is None, f"{cell['name']}: {difference}"

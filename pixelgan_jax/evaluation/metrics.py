@@ -130,8 +130,8 @@ BY_KEY = {metric.key: metric for metric in METRICS}
 # is the paper's rule.
 HEADLINES = ("error", "cluster_error_best_example", "bits_per_dim", "reconstruction_nats")
 # What the best checkpoint is chosen by, on validation; smaller is better. Clusters by majority: under the paper's rule
-# one image names a whole cluster, so that it moves for other reasons than a better model. Of a Gaussian code the bound
-# in bits: its reconstruction is best where the adversary has lost.
+# one image names a whole cluster, so that it moves for other reasons than a better model. Bits per dimension, of a
+# code its bound, since the reconstruction alone says nothing of the prior.
 CHOSEN_BY = ("error", "cluster_error_majority", "bits_per_dim", "reconstruction_nats")
 
 

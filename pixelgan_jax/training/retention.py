@@ -7,7 +7,7 @@ from pathlib import Path
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import PreservationContext, PreservationPolicy
 
-KEPT = 3  # newest checkpoints; the best by validation error is kept besides
+KEPT = 3  # newest checkpoints; the best on validation is kept besides
 STEP_NAME = re.compile(r"0|[1-9]\d{0,9}")
 
 

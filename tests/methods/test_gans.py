@@ -81,7 +81,7 @@ def test_catgans_losses_by_hand():
 
 @pytest.mark.parametrize(("schedule", "after"), [("cosine", (0.75, 0.0)), ("constant", (1.0, 1.0))])
 def test_rates_follow_the_schedule(schedule, after):
-    """Of the phase's own rate a third of the way and at the end, in the updates of its Adam."""
+    """The rate is 3/4 of the phase's own a third of the way and 0 at the end, or stays."""
     settings = config("catgan", schedule=schedule, generator_rate=2e-3).catgan
     for phase, rate in (("generator", 2e-3), ("discriminator", settings.discriminator_rate)):
         optimizer = adversarial.optimizer(settings, 30, phase)

@@ -149,10 +149,18 @@ def record_gradients(config):
     return {name: tiny.recorder() for name in names(config)}
 
 
-def test_gradients_agree_on_one_device_eight_devices_and_pmap(monkeypatch):
+NORMALISED = {
+    "data": {"labels": 0},
+    "prior": {"name": "gaussian"},
+    "model": {"encoder": "gaussian", "mean_batch_norm": True},
+}
+
+
+@pytest.mark.parametrize("groups", [{}, pytest.param(NORMALISED, marks=pytest.mark.slow)])
+def test_gradients_agree_on_one_device_eight_devices_and_pmap(groups, monkeypatch):
     monkeypatch.setattr(step, "optimizers", record_gradients)
     monkeypatch.setattr(phases, "optimizers", record_gradients)
-    made = tiny.model()
+    made = tiny.model(**groups)
     results = []
     for devices in (jax.devices()[:1], jax.devices()):
         mesh, before, examples = ready(made, devices)

@@ -82,7 +82,7 @@ def test_ramps_by_hand():
 
 
 def test_adams_momentum_falls_with_the_rate():
-    """Its mean of the gradients moves towards each by 1 - b1: 0.9 until the rate falls, 0.5 at the run's end."""
+    """b1 is 0.9 until the rate falls, and 0.5 at the end; read from Adam's mean of a gradient that stays 1."""
     made = config(ramp_down=0.5)
     optimizer, params = te.optimizer(made), {"a": jnp.zeros(1)}
     state, mean, found = optimizer.init(params), 0.0, []

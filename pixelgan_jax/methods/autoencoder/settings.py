@@ -22,7 +22,7 @@ class Model:
     encoder_batch_norm: bool = boolean(True, "batch normalisation in every hidden layer of the encoder")
     logits_batch_norm: float = real(0, 0.0, "softmax head: batch-normalised logits times this; 0: plain logits")
     mean_batch_norm: bool = boolean(
-        False, "continuous code: batch-normalised mean, so that it has s.d. 1 whatever its adversary", absent=False
+        False, "continuous code: batch-normalised mean, in training of s.d. 1 whatever its head's scale", absent=False
     )
     input_standardised: bool = boolean(
         False, "the encoder sees each image with mean 0 and s.d. 1: for photographs", absent=False

@@ -82,7 +82,7 @@ class Encoder(nn.Module):
     def _continuous(self, h: Array, train: bool) -> tuple[Array, Array]:
         if not self.dimensions:
             return jnp.zeros((h.shape[0], 0)), jnp.zeros((h.shape[0], 0))
-        mean = Dense(self.dimensions, dtype=jnp.float32, name="mean")(h)
+        mean = Dense(self.dimensions, use_bias=not self.mean_batch_norm, dtype=jnp.float32, name="mean")(h)
         if self.mean_batch_norm:
             mean = BatchNorm(learnt=False, axis_name=self.axis_name)(mean, train)
         if not self.gaussian:

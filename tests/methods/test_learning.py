@@ -158,11 +158,13 @@ def test_a_normalised_mean_cannot_grow():
         tiny.model(**fields, model={"encoder": "gaussian", "mean_batch_norm": normed}) for normed in (False, True)
     )
     params, stats = models.initialise(made, 0)
-    assert jax.tree.structure(params) == jax.tree.structure(models.initialise(plain, 0)[0])
+    assert set(params["encoder"]) == set(models.initialise(plain, 0)[0]["encoder"])
+    assert set(params["encoder"]["mean"]) == {"kernel"}
     images, keys = tiny.examples().images(jnp.arange(16)), jax.random.split(jax.random.key(0), 16)
 
     def encode(model, grown):
-        own = params["encoder"] | {"mean": jax.tree.map(lambda x: grown * x, params["encoder"]["mean"])}
+        head = {"kernel": grown * params["encoder"]["mean"]["kernel"]}
+        own = params["encoder"] | {"mean": head if model is made else head | {"bias": jnp.zeros(2)}}
         known = {name: stats["encoder"][name] for name in models.initialise(model, 0)[1]["encoder"]}
         call = jax.vmap(lambda x: models.encode_in_training(model, own, known, x, keys)[0], axis_name=AXIS, in_axes=0)
         return jax.tree.map(lambda x: x[0], call(images[None]))

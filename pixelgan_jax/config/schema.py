@@ -65,6 +65,15 @@ class Train:
         "of the networks' arithmetic in training; auto: bfloat16 on accelerators",
         on_resume=True,
     )
+    importance_draws: int = integer(
+        0,
+        0,
+        "of a continuous code an image, by which the last evaluation bounds -log p(x) more closely than the ELBO does;"
+        " categories are summed over; 0: left out",
+        high=100_000,
+        on_resume=True,
+        absent=0,
+    )
     replicates: int = integer(1, 1, "seeds trained one after another, from the two seeds up", high=1000, on_resume=True)
 
 

@@ -35,6 +35,7 @@ class Stream(enum.IntEnum):
     CONSISTENCY_PHASE = 18
     GENERATOR_NOISE = 19
     INVERSION = 20
+    IMPORTANCE = 21
 
 
 def fold(key: Array, *numbers: int | Array) -> Array:

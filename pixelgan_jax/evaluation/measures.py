@@ -11,12 +11,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from tqdm import tqdm
 
 from pixelgan_jax.data.randomness import Stream
 from pixelgan_jax.data.sources import Split
 from pixelgan_jax.evaluation.clusters import cluster_metrics
 from pixelgan_jax.evaluation.trained import MAPPED, Trained, evaluation_keys, rows
 from pixelgan_jax.methods.method import Code, Method, Variables
+from pixelgan_jax.training import parallel
 
 Array = jax.Array
 Rows = dict[str, np.ndarray]
@@ -42,9 +44,12 @@ def nats_function(method: Method):
     return nats
 
 
-def measure(trained: Trained, split: Split, decode: bool = True, batch: int = MAPPED) -> Rows:
+def measure(
+    trained: Trained, split: Split, decode: bool = True, importance_draws: int = 0, batch: int = MAPPED
+) -> Rows:
     """What the averaged parameters make of the split, a row an example: `infer`'s rows, and with `decode`, where there
-    is a likelihood, "nats" [N]: -log p(x | code), and "shuffled_nats" [N]: with the codes permuted among the images.
+    is a likelihood, "nats" [N]: -log p(x | code), and "shuffled_nats" [N]: with the codes permuted among the images;
+    with `importance_draws` of a code with a density also "importance_nats" [N], which bounds -log p(x).
 
     Every draw is keyed by the example's index in the split. The decoder is by far the dearer part.
     """
@@ -58,7 +63,20 @@ def measure(trained: Trained, split: Split, decode: bool = True, batch: int = MA
     if method.code.width:
         order = np.random.RandomState([seed, Stream.PERMUTATION]).permutation(count)
         found["shuffled_nats"] = rows(trained, nats_function(method), (split.images, keys, code[order]), batch)
+    if importance_draws and method.proposals:
+        found["importance_nats"] = _importance_nats(trained, split.images, keys, found, importance_draws, batch)
     return found
+
+
+def _importance_nats(trained: Trained, images: np.ndarray, keys: Array, found: Rows, draws: int, batch: int):
+    """-log of the mean of p(x | z) over the method's proposals z, each by its weight: nats [N]."""
+    summed, count = np.full(len(images), -np.inf), 0
+    codes = trained.method.proposals(found, keys, draws)
+    for code, weight in tqdm(codes, unit="code", leave=False, disable=None if parallel.is_first() else True):
+        arrays = (images, keys, code.astype(np.float32))
+        nats = rows(trained, nats_function(trained.method), arrays, batch).astype(np.float64)
+        summed, count = np.logaddexp(summed, weight - nats), count + 1
+    return math.log(count) - summed
 
 
 def summarise(trained: Trained, found: Rows, labels: np.ndarray, fitted: Rows, fitted_labels: np.ndarray):
@@ -91,6 +109,8 @@ def _likelihood(method: Method, found: Rows) -> dict[str, float]:
     if "negative_elbo_nats" in metrics or not method.code.width:
         total = metrics.get("negative_elbo_nats", metrics["reconstruction_nats"])
         metrics["bits_per_dim"] = total / (math.prod(method.shape) * math.log(2))
+    if "importance_nats" in found:
+        metrics["importance_weighted_nats"] = float(np.mean(found["importance_nats"], dtype=np.float64))
     if "shuffled_nats" in found:
         metrics["shuffled_code_nats"] = float(np.mean(found["shuffled_nats"], dtype=np.float64))
     return metrics

@@ -8,7 +8,7 @@ Shapes: B images of a device's part of the mini-batch, N images, H rows, W colum
 then d continuous entries, D = K + d. Images are uint8 0-255; keys are one an example, [N].
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import flax.struct
@@ -107,6 +107,9 @@ class Method(NamedTuple):
     infer: Callable[[Variables, Array, Array], dict[str, Array]]
     # those rows -> further metrics of results.json, in nats (evaluation/metrics.py)
     information: Callable[[dict[str, Any]], dict[str, float]] | None = None
+    # (those rows, keys, draws) -> some pairs of codes z [N, D] and nats w [N]: -log of the mean over the pairs of
+    # p(x | z) exp(w) is in expectation at least -log p(x)
+    proposals: Callable[[dict[str, Any], Array, int], Iterator[tuple[np.ndarray, np.ndarray]]] | None = None
     # (variables, images, keys) -> f(x, n), the code that training passes on, [N, D]
     encode: Callable[[Variables, Array, Array], Array] | None = None
     # (images, keys) -> the levels int32 [N, H, W, C] that the likelihood models

@@ -3,14 +3,16 @@
 from types import SimpleNamespace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.special import logsumexp
 from scipy.stats import norm
 
 from pixelgan_jax.data.sources import Split
 from pixelgan_jax.evaluation import measures
 from pixelgan_jax.evaluation.clusters import cluster_metrics
-from pixelgan_jax.evaluation.trained import of_state
+from pixelgan_jax.evaluation.trained import evaluation_keys, of_state
 from pixelgan_jax.methods import priors
 from pixelgan_jax.methods.method import Code
 from pixelgan_jax.training import parallel
@@ -150,6 +152,44 @@ def test_product_information_adds_up_where_the_parts_are_independent(frequencies
     expected = np.sum(q[0] * np.log(q[0] / shares)) + 0.5 * (0.25 - 1.0) - np.log(0.5)
     assert terms["marginal_kl_nats"] == pytest.approx(expected, abs=0.05)
     assert terms["mutual_information_nats"] == pytest.approx(0.0, abs=0.05)
+
+
+def test_a_categorical_codes_likelihood_is_the_sum_over_its_categories():
+    made = tiny.build(prior={"categories": 3, "frequencies": (5, 3, 2)}, data={"labels": 0})
+    model, images = trained(made), tiny.examples().images(np.arange(7))
+    found = measures.measure(model, Split(images, np.full(7, -1)), importance_draws=1)
+    levels, variables = made.method.targets(images, evaluation_keys(made.config.train.seed, 7)), model.variables
+    each = [made.method.log_prob(variables, levels, np.tile(row, (7, 1))) for row in np.eye(3, dtype=np.float32)]
+    exact = -logsumexp(np.log([0.5, 0.3, 0.2])[:, None] + np.sum(each, axis=(2, 3)), axis=0)
+    np.testing.assert_allclose(found["importance_nats"], exact, rtol=1e-5)
+    metrics = measures.summarise(model, found, np.full(7, -1), found, np.full(7, -1))
+    assert metrics["importance_weighted_nats"] == pytest.approx(exact.mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "product"])
+def test_importance_weights_integrate_a_continuous_code_out(name):
+    """p(x | z) = N(a; z, s²) of one number a, so that p(x) = N(a; 0, 1 + s²): between it and the ELBO with one draw,
+    at it with many. A product's category moves a by one, up or down."""
+    prior = {"name": name, "dimensions": 1, "categories": 2}
+    made = tiny.build(prior=prior, model={"encoder": "gaussian"}, data={"labels": 0})
+    a, s, shifts = 0.7, 0.4, [0.0] if name == "gaussian" else [-1.0, 1.0]
+
+    def log_prob(variables, levels, code):
+        centre = code[:, -1] + (code[:, :-1] @ jnp.array(shifts) if name == "product" else 0.0)
+        density = -0.5 * ((a - centre) / s) ** 2 - jnp.log(s) - 0.5 * jnp.log(2 * jnp.pi)
+        return jnp.zeros(levels.shape[:3]).at[:, 0, 0].set(density)
+
+    model = trained(made)._replace(method=made.method._replace(log_prob=log_prob))
+    split = Split(tiny.examples().images(np.zeros(400, int)), np.full(400, -1))
+    few, many = (measures.measure(model, split, importance_draws=draws)["importance_nats"] for draws in (1, 200))
+    exact = -np.log(np.mean([norm.pdf(a, shift, np.sqrt(1 + s**2)) for shift in shifts]))
+    assert few.mean() > exact + 0.1
+    assert many.mean() == pytest.approx(exact, abs=0.02)
+
+
+@pytest.mark.parametrize("changes", [{"prior": {"name": "none"}}, {"prior": {"name": "gaussian"}}])
+def test_a_model_whose_code_has_no_density_has_no_proposals(changes):
+    assert tiny.build(data={"labels": 0}, **changes).method.proposals is None
 
 
 @pytest.mark.parametrize("encoder", ["deterministic", "noise"])

@@ -1,15 +1,18 @@
-"""What a code tells of its image, and how far all codes together are from the prior.
+"""What a code tells of its image, how far all codes together are from the prior, and by which codes an image is likely.
 
 Computed on the host in float64 from the rows of a whole split. Shapes: N examples, K categories, d Gaussian dimensions,
 D = K + d.
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
+import jax
 import numpy as np
 from scipy.special import logsumexp, xlogy
 
+from pixelgan_jax.data.randomness import Stream, fold_each, normal
 from pixelgan_jax.methods.method import Code
 
 
@@ -39,6 +42,27 @@ def information(code: Code, gaussian: bool, rows: dict[str, Any]) -> dict[str, f
         log_prior += log_shares[drawn[:, :categories].argmax(axis=1)]
     marginal = float(np.mean(_log_mixture(drawn, log_q, mean, log_sd) - log_prior))
     return {"marginal_kl_nats": marginal, "mutual_information_nats": to_prior - marginal}
+
+
+def proposals(code: Code, rows: dict[str, Any], keys: jax.Array, draws: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Codes [N, D] with the nats [N] that p(x | z) is to be weighed by, for p(x) = E_p(z) p(x | z) of each image.
+
+    A Gaussian part is drawn `draws` times of the encoder's q(z | x), weighed by log p(z) - log q(z | x): the bound of
+    importance weighted autoencoders (Burda et al. 2016, section 3). Categories are gone through one after another,
+    weighed by log K p(k), so that the mean over them is their sum, which is exact. rows and keys: as `information`'s,
+    keys [N].
+    """
+    mean, log_sd = rows["mean"].astype(np.float64), rows["log_sd"].astype(np.float64)
+    for draw in range(draws if code.dimensions else 1):
+        drawn_by = fold_each(fold_each(keys, Stream.IMPORTANCE), draw)
+        epsilon = np.asarray(normal(drawn_by, Stream.GAUSSIAN, mean.shape[1:]), np.float64)
+        continuous = mean + np.exp(log_sd) * epsilon
+        weight = np.sum(0.5 * (epsilon**2 - continuous**2) + log_sd, axis=1)
+        if not code.categories:
+            yield continuous, weight
+        for category, log_share in enumerate(np.log(code.shares)):
+            one_hot = np.tile(np.eye(code.categories)[category], (len(mean), 1))
+            yield np.concatenate([one_hot, continuous], axis=1), weight + log_share + math.log(code.categories)
 
 
 def _log_mixture(code: np.ndarray, log_q: np.ndarray, mean: np.ndarray, log_sd: np.ndarray) -> np.ndarray:

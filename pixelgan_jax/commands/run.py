@@ -13,7 +13,6 @@ from PIL import Image
 from tqdm import tqdm
 
 from pixelgan_jax.config import Config, first_difference, to_dict
-from pixelgan_jax.config.fields import refused
 from pixelgan_jax.data import sources
 from pixelgan_jax.data.splits import Splits, split
 from pixelgan_jax.errors import InputError
@@ -62,9 +61,6 @@ def start(experiment: str, config: Config, workdir: Path) -> Run:
     shape = dataset.train.images.shape[1:]
     data = DataSpec(shape, dataset.classes, len(splits.train.images), len(splits.labelled))
     method = registry.make(config, data)
-    if config.train.importance_draws and method.proposals is None:
-        allowed = "0 for a model that decodes no code, or one whose q(z|x) has no density"
-        raise refused("train.importance_draws", config.train.importance_draws, allowed)
     return Run(experiment, config, workdir, splits, data, method, mesh, dataset.names, dataset.notes)
 
 

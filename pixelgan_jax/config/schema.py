@@ -68,8 +68,8 @@ class Train:
     importance_draws: int = integer(
         0,
         0,
-        "of a continuous code an image, by which the last evaluation bounds -log p(x) more closely than the ELBO does;"
-        " categories are summed over; 0: left out",
+        "codes drawn for an image, by which the last evaluation bounds -log p(x), the more closely the more, where"
+        " q(z|x) has a density; categories are all summed over, whatever the number; 0: left out",
         high=100_000,
         on_resume=True,
         absent=0,

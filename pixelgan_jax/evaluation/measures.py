@@ -49,7 +49,8 @@ def measure(
 ) -> Rows:
     """What the averaged parameters make of the split, a row an example: `infer`'s rows, and with `decode`, where there
     is a likelihood, "nats" [N]: -log p(x | code), and "shuffled_nats" [N]: with the codes permuted among the images;
-    with `importance_draws` of a code with a density also "importance_nats" [N], which bounds -log p(x).
+    with `importance_draws` of a code with a density also
+    "importance_weighted_nats" [N], which bound -log p(x).
 
     Every draw is keyed by the example's index in the split. The decoder is by far the dearer part.
     """
@@ -64,18 +65,22 @@ def measure(
         order = np.random.RandomState([seed, Stream.PERMUTATION]).permutation(count)
         found["shuffled_nats"] = rows(trained, nats_function(method), (split.images, keys, code[order]), batch)
     if importance_draws and method.proposals:
-        found["importance_nats"] = _importance_nats(trained, split.images, keys, found, importance_draws, batch)
+        weighed = _importance_weighted_nats(trained, split.images, keys, found, importance_draws, batch)
+        found["importance_weighted_nats"] = weighed
     return found
 
 
-def _importance_nats(trained: Trained, images: np.ndarray, keys: Array, found: Rows, draws: int, batch: int):
+def _importance_weighted_nats(
+    trained: Trained, images: np.ndarray, keys: Array, found: Rows, draws: int, batch: int
+) -> np.ndarray:
     """-log of the mean of p(x | z) over the method's proposals z, each by its weight: nats [N]."""
-    summed, count = np.full(len(images), -np.inf), 0
-    codes = trained.method.proposals(found, keys, draws)
-    for code, weight in tqdm(codes, unit="code", leave=False, disable=None if parallel.is_first() else True):
+    count, codes = trained.method.proposals(found, keys, draws)
+    summed = np.full(len(images), -np.inf)
+    hidden = None if parallel.is_first() else True
+    for code, weight in tqdm(codes, "weighing codes", count, leave=False, unit="code", disable=hidden):
         arrays = (images, keys, code.astype(np.float32))
         nats = rows(trained, nats_function(trained.method), arrays, batch).astype(np.float64)
-        summed, count = np.logaddexp(summed, weight - nats), count + 1
+        summed = np.logaddexp(summed, weight - nats)
     return math.log(count) - summed
 
 
@@ -109,8 +114,8 @@ def _likelihood(method: Method, found: Rows) -> dict[str, float]:
     if "negative_elbo_nats" in metrics or not method.code.width:
         total = metrics.get("negative_elbo_nats", metrics["reconstruction_nats"])
         metrics["bits_per_dim"] = total / (math.prod(method.shape) * math.log(2))
-    if "importance_nats" in found:
-        metrics["importance_weighted_nats"] = float(np.mean(found["importance_nats"], dtype=np.float64))
+    if "importance_weighted_nats" in found:
+        metrics["importance_weighted_nats"] = float(np.mean(found["importance_weighted_nats"], dtype=np.float64))
     if "shuffled_nats" in found:
         metrics["shuffled_code_nats"] = float(np.mean(found["shuffled_nats"], dtype=np.float64))
     return metrics

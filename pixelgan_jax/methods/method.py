@@ -107,9 +107,9 @@ class Method(NamedTuple):
     infer: Callable[[Variables, Array, Array], dict[str, Array]]
     # those rows -> further metrics of results.json, in nats (evaluation/metrics.py)
     information: Callable[[dict[str, Any]], dict[str, float]] | None = None
-    # (those rows, keys, draws) -> some pairs of codes z [N, D] and nats w [N]: -log of the mean over the pairs of
-    # p(x | z) exp(w) is in expectation at least -log p(x)
-    proposals: Callable[[dict[str, Any], Array, int], Iterator[tuple[np.ndarray, np.ndarray]]] | None = None
+    # (those rows, keys, draws) -> how many pairs of codes z [N, D] and nats w [N] there are, and these: -log of the
+    # mean over the pairs of p(x | z) exp(w) is in expectation at least -log p(x)
+    proposals: Callable[[dict[str, Any], Array, int], tuple[int, Iterator[tuple[np.ndarray, np.ndarray]]]] | None = None
     # (variables, images, keys) -> f(x, n), the code that training passes on, [N, D]
     encode: Callable[[Variables, Array, Array], Array] | None = None
     # (images, keys) -> the levels int32 [N, H, W, C] that the likelihood models

@@ -161,7 +161,7 @@ def test_a_categorical_codes_likelihood_is_the_sum_over_its_categories():
     levels, variables = made.method.targets(images, evaluation_keys(made.config.train.seed, 7)), model.variables
     each = [made.method.log_prob(variables, levels, np.tile(row, (7, 1))) for row in np.eye(3, dtype=np.float32)]
     exact = -logsumexp(np.log([0.5, 0.3, 0.2])[:, None] + np.sum(each, axis=(2, 3)), axis=0)
-    np.testing.assert_allclose(found["importance_nats"], exact, rtol=1e-5)
+    np.testing.assert_allclose(found["importance_weighted_nats"], exact, rtol=1e-5)
     metrics = measures.summarise(model, found, np.full(7, -1), found, np.full(7, -1))
     assert metrics["importance_weighted_nats"] == pytest.approx(exact.mean(), rel=1e-5)
 
@@ -181,7 +181,9 @@ def test_importance_weights_integrate_a_continuous_code_out(name):
 
     model = trained(made)._replace(method=made.method._replace(log_prob=log_prob))
     split = Split(tiny.examples().images(np.zeros(400, int)), np.full(400, -1))
-    few, many = (measures.measure(model, split, importance_draws=draws)["importance_nats"] for draws in (1, 200))
+    few, many = (
+        measures.measure(model, split, importance_draws=draws)["importance_weighted_nats"] for draws in (1, 200)
+    )
     exact = -np.log(np.mean([norm.pdf(a, shift, np.sqrt(1 + s**2)) for shift in shifts]))
     assert few.mean() > exact + 0.1
     assert many.mean() == pytest.approx(exact, abs=0.02)

@@ -209,7 +209,7 @@ SMALLER = {
                 "--config.infogan.generator_units=8", "--config.infogan.generator_features=4"],
     "temporal_ensembling": ["--config.ensembling.blocks=(4,)", "--config.ensembling.head=(4,)"],
 }  # fmt: skip
-PLANES = ("binarized_mnist_gaussian", "digits_gaussian", "mnist_gaussian")  # have 2-D Gaussian codes
+PLANES = ("digits_gaussian", "mnist_gaussian")  # have 2-D Gaussian codes
 RUNNABLE = [name for name in RUNS if name != "base"]
 
 

@@ -44,16 +44,25 @@ def information(code: Code, gaussian: bool, rows: dict[str, Any]) -> dict[str, f
     return {"marginal_kl_nats": marginal, "mutual_information_nats": to_prior - marginal}
 
 
-def proposals(code: Code, rows: dict[str, Any], keys: jax.Array, draws: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Codes [N, D] with the nats [N] that p(x | z) is to be weighed by, for p(x) = E_p(z) p(x | z) of each image.
+Proposals = Iterator[tuple[np.ndarray, np.ndarray]]
+
+
+def proposals(code: Code, rows: dict[str, Any], keys: jax.Array, draws: int) -> tuple[int, Proposals]:
+    """How many codes there are to integrate p(x) = E_p(z) p(x | z) by, and these [N, D], each with the nats [N] that
+    p(x | z) is to be weighed by.
 
     A Gaussian part is drawn `draws` times of the encoder's q(z | x), weighed by log p(z) - log q(z | x): the bound of
-    importance weighted autoencoders (Burda et al. 2016, section 3). Categories are gone through one after another,
-    weighed by log K p(k), so that the mean over them is their sum, which is exact. rows and keys: as `information`'s,
+    importance weighted autoencoders (Burda et al. 2016, section 3). With each draw go all categories, one after
+    another, weighed by log (K p(k)), so that the mean over them is their sum, which is exact. rows: as `information`'s;
     keys [N].
     """
+    draws = draws if code.dimensions else 1
+    return draws * max(1, code.categories), _proposals(code, rows, keys, draws)
+
+
+def _proposals(code: Code, rows: dict[str, Any], keys: jax.Array, draws: int) -> Proposals:
     mean, log_sd = rows["mean"].astype(np.float64), rows["log_sd"].astype(np.float64)
-    for draw in range(draws if code.dimensions else 1):
+    for draw in range(draws):
         drawn_by = fold_each(fold_each(keys, Stream.IMPORTANCE), draw)
         epsilon = np.asarray(normal(drawn_by, Stream.GAUSSIAN, mean.shape[1:]), np.float64)
         continuous = mean + np.exp(log_sd) * epsilon

@@ -49,8 +49,7 @@ def measure(
 ) -> Rows:
     """What the averaged parameters make of the split, a row an example: `infer`'s rows, and with `decode`, where there
     is a likelihood, "nats" [N]: -log p(x | code), and "shuffled_nats" [N]: with the codes permuted among the images;
-    with `importance_draws` of a code with a density also
-    "importance_weighted_nats" [N], which bound -log p(x).
+    with `importance_draws`, of a code with a density, also "importance_weighted_nats" [N], a bound of -log p(x).
 
     Every draw is keyed by the example's index in the split. The decoder is by far the dearer part.
     """

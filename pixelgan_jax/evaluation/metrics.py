@@ -65,8 +65,8 @@ SPLIT = (
     Metric("negative_elbo_nats", "Negative ELBO", "nats", "smaller",
            "reconstruction + KL + I; −log p(x) is at most this", "Validation: negative ELBO, nats per image"),
     Metric("importance_weighted_nats", "−log p(x), importance-weighted", "nats", "smaller",
-           "by `train.importance_draws` codes of q(z|x), weighted, or all categories: −log p(x) is at most this in"
-           " expectation, and no further from it than from the ELBO"),
+           "by `train.importance_draws` codes of q(z|x), weighted, or all categories: in expectation at least"
+           " −log p(x) and at most the negative ELBO"),
     Metric("bits_per_dim", "Bits per dimension", "bits", "smaller",
            "the negative ELBO, or −log p(x) without a code, over H·W·C·ln 2", "Validation: bits per dimension"),
     Metric("code_mean", "Mean of the code", "", "",

@@ -16,6 +16,12 @@ from pixelgan_jax.data.randomness import Stream, fold_each, normal
 from pixelgan_jax.methods.method import Code
 
 
+def has_density(code: Code, gaussian: bool) -> bool:
+    """Whether there is a code whose q(z | x) is known, and not only drawn from: a continuous one needs the Gaussian
+    encoder."""
+    return bool(code.width) and (gaussian or not code.dimensions)
+
+
 def information(code: Code, gaussian: bool, rows: dict[str, Any]) -> dict[str, float]:
     """The two terms that E_x KL(q(z | x) ‖ p(z)) = KL(q(z) ‖ p(z)) + I_q(z; x) splits into, nats.
 
@@ -25,7 +31,7 @@ def information(code: Code, gaussian: bool, rows: dict[str, Any]) -> dict[str, f
     noise-fed continuous code, there is neither. rows: log_probabilities [N, K], mean and log_sd [N, d], code [N, D].
     """
     categories, dimensions = code.categories, code.dimensions
-    if not code.width or (dimensions and not gaussian):
+    if not has_density(code, gaussian):
         return {}
     log_q = rows["log_probabilities"].astype(np.float64)
     conditional = float(np.mean(np.sum(xlogy(np.exp(log_q), np.exp(log_q)), axis=1))) if categories else 0.0

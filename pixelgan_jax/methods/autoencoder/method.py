@@ -10,7 +10,7 @@ import jax
 
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods import priors
-from pixelgan_jax.methods.autoencoder.information import information, proposals
+from pixelgan_jax.methods.autoencoder.information import has_density, information, proposals
 from pixelgan_jax.methods.autoencoder.model import Autoencoder, build, encode, log_prob, targets
 from pixelgan_jax.methods.autoencoder.phases import create, phases
 from pixelgan_jax.methods.autoencoder.sampling import samplers
@@ -35,7 +35,7 @@ def make(config: AutoencoderConfig, data: DataSpec) -> Method:
             f" {data.classes} classes when there are labels"
         )
     model = build(config, data.shape, AXIS)
-    code = config.prior.code
+    code, gaussian = config.prior.code, config.model.encoder == "gaussian"
     decodes = config.optim.reconstruction  # else the decoder is as it began
     return Method(
         name="autoencoder",
@@ -48,8 +48,8 @@ def make(config: AutoencoderConfig, data: DataSpec) -> Method:
         step=partial(train_step, model),
         averaged=_averaged,
         infer=partial(_infer, model),
-        information=partial(information, code, config.model.encoder == "gaussian"),
-        proposals=partial(proposals, code) if decodes and _has_density(config) else None,
+        information=partial(information, code, gaussian),
+        proposals=partial(proposals, code) if decodes and has_density(code, gaussian) else None,
         encode=partial(_encode, model),
         targets=partial(targets, model) if decodes else None,
         log_prob=partial(_log_prob, model) if decodes else None,
@@ -57,12 +57,6 @@ def make(config: AutoencoderConfig, data: DataSpec) -> Method:
         draw=samplers(model) if decodes else None,
         completes=decodes and config.model.decoder != "deconv",
     )
-
-
-def _has_density(config: AutoencoderConfig) -> bool:
-    """Whether q(z | x) of a code is known, and not only drawn from."""
-    code = config.prior.code
-    return bool(code.width) and (not code.dimensions or config.model.encoder == "gaussian")
 
 
 def _receptive_field(config: AutoencoderConfig) -> str:

@@ -11,7 +11,7 @@ both are in bfloat16, ours of as many steps a call as the training loop makes th
 graph.
 
 Operations are what XLA counts in the compiled step; the model's utilisation is their rate over that of a large matrix
-product on this device in the same type, measured in the same run. No GPU has run the comparison undisturbed.
+product on this device in the same type, measured in the same run.
 """
 
 import argparse

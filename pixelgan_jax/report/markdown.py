@@ -190,5 +190,9 @@ def _by_seed(cell: dict[str, Any], done: list[dict[str, Any]], headlines: Sequen
         if shares.key in run.get("numbers", {}):
             each = ", ".join(number(share, "%") for share in run["numbers"][shares.key])
             lines.append(f"seed {run['seed']}: {_titled(shares)}, from 0 up: {each}")
-    lines += [f"seed {run['seed']}: {run['status']}" for run in cell["runs"] if run["status"] != "done"]
+    others: dict[str, list[str]] = {}
+    for run in cell["runs"]:
+        if run["status"] != "done":
+            others.setdefault(run["status"], []).append(str(run["seed"]))
+    lines += [f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}: {status}" for status, seeds in others.items()]
     return lines + [f"seed {run['seed']}: warning: {text}" for run in done for text in run.get("warnings", [])]

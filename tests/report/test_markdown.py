@@ -46,6 +46,13 @@ def test_a_cell_without_any_headline_is_a_dash_and_its_seeds_are_told_under_it()
     assert "- Reconstruction, nats, on test: seed 3: 82.00" in markdown.provenance(found)
 
 
+def test_seeds_that_are_missing_for_the_same_reason_are_told_together():
+    found = gathered()
+    statuses = {0: "not run", 1: "not run: no data", 2: "not run"}
+    found["cells"][0] |= {"command": "python", "runs": [{"seed": n, "status": s} for n, s in statuses.items()]}
+    assert "- seeds 0, 2: not run\n- seed 1: not run: no data" in markdown.provenance(found)
+
+
 def test_a_table_of_nats_shows_a_bound_where_there_is_one():
     found = gathered(
         {"negative_elbo_nats": 84.0, "reconstruction_nats": 80.0, "error": 0.5}, {"reconstruction_nats": 82.0}

@@ -44,5 +44,6 @@ def get_plan() -> dict:
         cells[f"{row}_by_16/nats"] = (experiment, changes | scale)
     cells["gated_by_16/nats"] = (gated, SMALL)
     coded, _ = plan["cells"]["gaussian/nats"]
-    cells["gaussian_6d_gated_by_16/nats"] = (coded, SMALL | UNWEIGHED | {"model.decoder": "gated_pixelcnn"})
+    gates = {"model.decoder": "gated_pixelcnn", "train.evaluate_every": 4000}
+    cells["gaussian_6d_gated_by_16/nats"] = (coded, SMALL | UNWEIGHED | gates)
     return plan | {"title": f"{plan['title']} (CPU-scale)", "cells": cells, "rows": ROWS}

@@ -165,7 +165,9 @@ def learning_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]],
     """
     columns = min(4, len(panels))
     lines = math.ceil(len(panels) / columns)
-    figure = Figure(figsize=(4.8 * columns, 3.6 * lines), layout="constrained")
+    most = max(len(curves_of) for curves_of in panels.values())
+    below = 0.18 * most if most > 6 else 0.0  # inches of a legend that would hide what a panel shows
+    figure = Figure(figsize=(4.8 * columns, (3.6 + below) * lines), layout="constrained")
     grid = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel()
     for left_over in grid[len(panels) :]:
         left_over.set_axis_off()
@@ -195,5 +197,5 @@ def learning_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]],
         axes.set_xlabel("training images seen")
         named = {"%": "validation error", "nats": "validation, nats an image"}
         axes.set_ylabel(named.get(metric.unit, f"validation: {metric.title}"))
-        legend(axes, loc="best")
+        legend(axes, **({"loc": "upper center", "bbox_to_anchor": (0.5, -0.14)} if below else {"loc": "best"}))
     return figure_png(figure)

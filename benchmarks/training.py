@@ -88,15 +88,21 @@ def case(name: str, batch: int, **fields) -> Case:
     return Case(build(settings, shape, AXIS), mesh, examples, Batch(steps, steps))
 
 
+def steps(made: Case, mesh: jax.sharding.Mesh) -> tuple[Callable, tuple]:
+    """(the function that runs the case's steps on a mesh, jitted; its arguments there)."""
+    state, examples = parallel.replicate((create(made.model, 0), made.examples), mesh)
+    call = parallel.compile_step(partial(train_step, made.model), mesh)
+    return call, (state, examples, parallel.split_batch(made.batch, mesh))
+
+
 def ours(made: Case) -> tuple[Callable[[], dict], dict]:
     """(a call that runs the case's steps and gives their metrics, what compiling it told)."""
-    state, batch = parallel.replicate(create(made.model, 0), made.mesh), parallel.split_batch(made.batch, made.mesh)
-    call = parallel.compile_step(partial(train_step, made.model), made.mesh)
-    program, seconds, needed = timing.compiled(call, state, made.examples, batch)
+    call, (state, examples, batch) = steps(made, made.mesh)
+    program, seconds, needed = timing.compiled(call, state, examples, batch)
     held = [state]
 
     def run() -> dict:
-        held[0], metrics = program(held[0], made.examples, batch)
+        held[0], metrics = program(held[0], examples, batch)
         return jax.block_until_ready(metrics)
 
     return run, {"compile_seconds": seconds, "megabytes": needed / 1e6}
@@ -105,11 +111,9 @@ def ours(made: Case) -> tuple[Callable[[], dict], dict]:
 def operations(made: Case) -> float:
     """Operations that a step takes for an image, as XLA counts them before it compiles: afterwards a GPU's convolutions
     are calls of a library, which it does not count. Of the steps of a call it counts one."""
-    mesh = parallel.make_mesh(jax.devices("cpu")[:1])  # where XLA counts in all of JAX's versions
-    state, examples = parallel.replicate((create(made.model, 0), made.examples), mesh)
-    call = parallel.compile_step(partial(train_step, made.model), mesh)
-    lowered = call.lower(state, examples, parallel.split_batch(made.batch, mesh))
-    return lowered.cost_analysis()["flops"] / len(made.examples.rows)
+    # on a CPU, since of a GPU's program XLA gave no count in JAX 0.11.2
+    call, arguments = steps(made, parallel.make_mesh(jax.devices("cpu")[:1]))
+    return call.lower(*arguments).cost_analysis()["flops"] / len(made.examples.rows)
 
 
 def draws(made: Case, step: int) -> "torch_step.Draws":

@@ -91,6 +91,16 @@ def test_the_peers_rates_are_ours(optim):
     )
 
 
+def test_a_steps_operations_are_about_those_of_the_compiled_step_and_grow_with_its_layers():
+    shallow, deep = (training.case("digits", 64, **training.SMALL | {"layers": layers}) for layers in (1, 3))
+    call, arguments = training.steps(shallow, shallow.mesh)
+    compiled = call.lower(*arguments).compile().cost_analysis()["flops"] / 64
+    assert training.operations(shallow) == pytest.approx(compiled, rel=0.1)
+    # forward and twice backward, two operations each: 8×8 pixels, 5 weights of a mask, 4×4 channels, two more layers
+    more = training.operations(deep) - training.operations(shallow)
+    assert more == pytest.approx(3 * 2 * 64 * 5 * 16 * 2, rel=0.3)
+
+
 @needs_torch
 def test_the_training_benchmark_reports_both(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["training", "--trial", "--repeats", "1", "--out", str(tmp_path)])

@@ -206,6 +206,14 @@ def test_a_curve_goes_where_all_its_seeds_were_evaluated():
     assert drawn(often, seldom) == drawn((often[0], often[2]), seldom) != drawn(often, often)
 
 
+def test_a_legend_that_would_hide_the_curves_makes_the_picture_taller():
+    def height(count):
+        curves = {f"C{n}": [[(64, 0.5), (96, 0.1)]] for n in range(count)}
+        return int.from_bytes(plots.learning_curves({"P": curves}, BY_KEY["error"])[20:24])  # of a PNG's header
+
+    assert height(1) == height(6) < height(7) < height(9)
+
+
 def test_a_figure_draws_and_scores_the_same_runs(ready, capsys, tmp_path, monkeypatch):
     folder = ready
     assert command(folder, "figure") == 0

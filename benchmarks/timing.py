@@ -4,6 +4,8 @@ import datetime
 import json
 import math
 import os
+import platform
+import re
 import time
 from collections.abc import Callable
 from importlib import metadata
@@ -71,15 +73,22 @@ def digits(value: float) -> float:
     return float(f"{value:.3g}") if math.isfinite(value) else value
 
 
+def processor() -> str:
+    """The CPU's name: what Linux calls it, elsewhere what Python does, which may be nothing."""
+    told = Path("/proc/cpuinfo")
+    names = re.findall(r"^model name\s*: (.+)$", told.read_text(), re.MULTILINE) if told.exists() else []
+    return names[0] if names else platform.processor()
+
+
 def circumstances() -> dict:
-    """Day, cores that this process may use, versions (PyTorch's is None where there is none), device and commit."""
+    """Day, processor, cores that this process may use, versions (None for a missing PyTorch), device and commit."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     try:
         torch = metadata.version("torch")
     except metadata.PackageNotFoundError:
         torch = None
     today = datetime.date.today().isoformat()
-    return {"date": today, "cores": cores, **provenance.device_and_versions(), "torch": torch}
+    return {"date": today, "processor": processor(), "cores": cores, **provenance.device_and_versions(), "torch": torch}
 
 
 def named(name: str) -> str:

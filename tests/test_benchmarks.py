@@ -25,6 +25,9 @@ def test_the_sampling_benchmark_reports_every_method(tmp_path, monkeypatch, caps
     assert "batch 3: oracle" in capsys.readouterr().out
     results = json.loads((tmp_path / "sampling.json").read_text())
     assert (tmp_path / "sampling.png").stat().st_size > 5000
+    linux = Path("/proc/cpuinfo")
+    if linux.exists() and "model name" in linux.read_text():
+        assert f": {results['processor']}\n" in linux.read_text()
     (found,) = results["models"].values()
     assert list(found["batches"]) == ["3"]
     for batch, row in found["batches"].items():

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
 
 from pixelgan_jax.data.randomness import Stream, example_keys, fold
 from pixelgan_jax.data.sources import Split
@@ -136,4 +137,7 @@ def _code_map(trained: Trained, shown: Split, found: dict[str, np.ndarray]) -> d
         return {}
     embedding = TSNE(perplexity=min(30.0, (len(values) - 1) / 3), init="random", random_state=0)
     axes = (f"t-SNE of {what}: first coordinate", f"t-SNE of {what}: second coordinate")
-    return {"codes": embedding.fit_transform(values), "code_labels": labels, "code_axes": axes}
+    # its threads meet several times an iteration and spin till the last is there: ten times slower where a core is busy
+    with threadpool_limits(1):
+        codes = embedding.fit_transform(values)
+    return {"codes": codes, "code_labels": labels, "code_axes": axes}

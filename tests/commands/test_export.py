@@ -26,7 +26,8 @@ from tests.commands.test_predict import SMALL, command, rows
 from tests.data.test_hostile_files import damaged
 from tests.hostile import bounded, check_line
 
-EXPERIMENTS = ["digits", pytest.param("digits_clusters", marks=pytest.mark.slow), "digits_gaussian"]
+SLOW = ["digits_clusters", "digits_gaussian"]
+EXPERIMENTS = ["digits", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
 
 
 @pytest.fixture(scope="module", params=EXPERIMENTS)

@@ -54,7 +54,11 @@ def draw(made, params, code, seed=0, method="auto", *, mesh=None, **options):
 @pytest.mark.parametrize(
     ("decoder", "kind", "condition"),
     [(*case, "linear") for case in CASES]
-    + list(itertools.product(DECODERS, ["bernoulli"], ["linear_invariant", "network", "network_invariant"])),
+    + [(decoder, "bernoulli", "network") for decoder in DECODERS]
+    + [
+        pytest.param(decoder, "bernoulli", condition, marks=pytest.mark.slow)
+        for decoder, condition in itertools.product(DECODERS, ["linear_invariant", "network_invariant"])
+    ],
 )
 def test_every_method_draws_the_oracles_images(decoder, kind, condition):
     """Half of the images complete a beginning; the oracle is the iteration by blocks of one pixel."""

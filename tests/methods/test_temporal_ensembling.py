@@ -21,7 +21,7 @@ from pixelgan_jax.training import logs, parallel
 from tests import tiny
 
 DATA = DataSpec((8, 8, 1), 3, images=24, labels=6)
-TARGETS = ("ensemble", "second_pass")
+TARGETS = ["ensemble", pytest.param("second_pass", marks=pytest.mark.slow)]
 
 
 def fields(**ensembling):
@@ -142,7 +142,7 @@ def test_a_step_is_the_same_on_one_device_and_on_eight(target):
         assert set(one[-1].stats) == {"classifier"}
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", [pytest.param("ensemble", marks=pytest.mark.slow), "second_pass"])
 def test_gradients_agree_on_one_device_and_on_eight(target, monkeypatch):
     """Of the second step, in which there is something to agree with."""
     monkeypatch.setattr(te, "optimizer", lambda config: tiny.recorder())

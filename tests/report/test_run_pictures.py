@@ -2,12 +2,14 @@
 
 import jax
 import numpy as np
+from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from pixelgan_jax.data.sources import Split
 from pixelgan_jax.evaluation import trained
 from pixelgan_jax.report import run_pictures
 from pixelgan_jax.training import parallel
-from tests import tiny
+from tests import brief, tiny
 
 
 def test_each_picture_is_of_the_codes_and_beginnings_that_it_says(monkeypatch):
@@ -42,6 +44,24 @@ def test_each_picture_is_of_the_codes_and_beginnings_that_it_says(monkeypatch):
     np.testing.assert_array_equal(pictures.originals, images)
     np.testing.assert_array_equal(pictures.completions[:, 0], images[:8])
     assert np.ravel(numbers(pictures.completions[:, 2:])).tolist() == list(range(144, 192))
+
+
+def test_codes_are_embedded_by_one_thread_that_waits_for_no_other(monkeypatch):
+    """However many cores there are: beside another process several take ten times as long."""
+    made = tiny.build()
+    model = trained.of_state(made.config, made.method, tiny.initial(made, mesh := brief.one_device()), mesh)
+    random, threads = np.random.RandomState(0), []
+
+    class Embedding(TSNE):
+        def fit_transform(self, values):
+            threads.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp")
+            return super().fit_transform(values)
+
+    monkeypatch.setattr(run_pictures, "TSNE", Embedding)
+    found = {"code": np.eye(10)[:8], "log_probabilities": random.randn(8, 10).astype(np.float32)}
+    with threadpool_limits(2):  # on one core, too
+        told = run_pictures._code_map(model, Split(np.zeros((8, *tiny.SHAPE), np.uint8), np.arange(8)), found)
+    assert set(threads) == {1} and told["codes"].shape == (8, 2)
 
 
 def test_of_large_images_fewer_are_explored():

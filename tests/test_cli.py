@@ -150,6 +150,13 @@ def test_a_mistake_is_one_line_that_names_it(capsys, argument, message):
     assert said.startswith(f"error: {message}") and len(said) < 400
 
 
+def test_replicates_of_what_cannot_be_read_leave_no_folder(capsys, tmp_path):
+    missing = f"--config.data.name={tmp_path}/missing"
+    workdir = tmp_path / "a" / "b"
+    said = refused(capsys, "--config", DIGITS, missing, "--config.train.replicates=2", f"--workdir={workdir}")
+    assert said.startswith("error: config.data.name: ") and not workdir.parent.exists()
+
+
 def test_what_is_given_arrives():
     arguments = ["--config", DIGITS, "--config.train.steps", "7", "--config.optim.clip=1", "--config.data.dir=5"]
     arguments += ["--config.model.encoder_channels=(16, 32)", "--config.model.encoder_batch_norm=false"]

@@ -42,7 +42,10 @@ def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any]) -
         raise InputError(str(error).replace("config.data.name", "--input")) from None
     for part in parts:
         _check_shape(file, part, model.method.shape)
-    output.mkdir(parents=True, exist_ok=True)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--output {output}: {error.strerror}; must be a folder, or a place for one") from error
     begun, codes, text = time.monotonic(), [], io.StringIO()  # as text: a hundredth of what rows of objects take
     writer = None
     for row in _rows(model, parts, codes):
@@ -79,7 +82,8 @@ def _asked(config: Config, file: str, overrides: dict[str, Any]) -> Data:
 def _check_shape(file: str, part: Unsplit, shape: tuple[int, int, int]) -> None:
     if part.images.shape[1:] != shape:
         told = f"{list(part.images.shape[1:])}; the model takes {list(shape)}"
-        side = ", which config.data.side can make of pictures" if shape[0] == shape[1] else ""
+        resized = shape[0] == shape[1] and part.images.shape[3] == shape[2]
+        side = ", which config.data.side can make of pictures" if resized else ""
         raise InputError(f"--input {file}: its images are {told}{side}")
 
 

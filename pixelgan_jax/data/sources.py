@@ -60,6 +60,10 @@ def load(data: Data) -> Dataset:
     """
     parts = _parts(data)
     dataset = _checked(_with_test(parts, data), data)
+    height, width = shape = dataset.train.images.shape[1:3]
+    if data.side not in (0, height) or data.side not in (0, width):
+        told = f"these images are {shape[0]}×{shape[1]}, and pictures alone (PNG, JPEG, BMP) are resized; must be 0"
+        raise InputError(f"config.data.side: {data.side} is not allowed: {told}")
     return _first_classes(dataset, data.classes) if data.classes else dataset
 
 
@@ -117,7 +121,8 @@ def _first_classes(dataset: Dataset, count: int) -> Dataset:
 
 
 def _with_test(parts: Parts, data: Data) -> Parts:
-    """The parts, a fifth of the training images being test where the files have no test images of their own."""
+    """The parts, a fifth of the training images being test where the files have no test images of their own; of every
+    class one image stays in training."""
     if parts.test is not None:
         return parts
     count = min(len(parts.train.images) // 5, ONE_FILE_TEST)
@@ -127,8 +132,15 @@ def _with_test(parts: Parts, data: Data) -> Parts:
         )
     # Streams 0 and 1 of the seed make the splits of `data/splits.py`.
     order = np.random.RandomState([data.seed, 2]).permutation(len(parts.train.images))
-    train, test = _parted(parts.train, order, count)
-    return parts._replace(train=train, test=test)
+    train, test = order[:-count], order[-count:]
+    values = _values(parts.train, f"{data.name}: train")
+    only = [test[values[test] == kind][:1] for kind in np.setdiff1d(values[test], values[train])]
+    train, test = np.concatenate([train, *only]), np.setdiff1d(test, np.concatenate([test[:0], *only]), True)
+    if not len(test):
+        raise InputError(
+            f"{data.name}: {len(order)} images of as many classes; must be two of one, so that one is test"
+        )
+    return parts._replace(train=parts.train.at(train), test=parts.train.at(test))
 
 
 def _parted(part: Part, order: np.ndarray, count: int) -> tuple[Part, Part]:
@@ -178,7 +190,7 @@ def _values(part: Part, where: str) -> np.ndarray:
         labels = labels.argmax(axis=1)
     if len(labels) and (labels.min() < UNLABELLED or labels.max() > np.iinfo(np.int32).max):
         told = f"labels go from {labels.min()} to {labels.max()}"
-        raise InputError(f"{where} {told}; must be at least 0, or -1 of an image that has none")
+        raise InputError(f"{where} {told}; must be from 0 to {np.iinfo(np.int32).max}, or -1 of an image that has none")
     return labels.astype(np.int64)
 
 

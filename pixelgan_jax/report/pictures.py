@@ -20,7 +20,6 @@ NAMES = ("prior", "reconstructions", "completions", "classes", "clusters", "conf
 GROUND = 44  # grey level between images: apart from black and from white
 
 MISTAKES = 12  # that are shown
-MOST_CLASSES = 40  # of a confusion matrix that can be read
 
 _LINE = 2  # pixels between two images
 _BAND = 12  # pixels between two groups of rows
@@ -160,8 +159,9 @@ def _contents(folder: Path, pictures: Pictures) -> dict[str, bytes | None]:
         names = pictures.row_names or [str(row) for row in range(len(pictures.rows))]
         found["classes" if pictures.row_kind == "class" else "clusters"] = _png(_with_names(pictures.rows, names))
     if pictures.codes is not None:
+        called = pictures.explored.names if pictures.explored else ()
         found["code"] = plots.code_map(
-            pictures.codes, pictures.code_labels, pictures.code_axes, pictures.gaussian_prior
+            pictures.codes, pictures.code_labels, pictures.code_axes, pictures.gaussian_prior, called
         )
     if pictures.explored is not None:
         found |= _of_mistakes(pictures.explored)
@@ -173,7 +173,7 @@ def _of_mistakes(explored: Explored) -> dict[str, bytes | None]:
     """The confusion matrix, and the mistakes the model is surest of, each beside its reconstruction."""
     counts, wrong = explored.confusion(), explored.wrong()[:MISTAKES]
     found: dict[str, bytes | None] = {}
-    if counts.size and max(counts.shape) <= MOST_CLASSES:
+    if counts.size and max(counts.shape) <= plots.MOST_CLASSES:
         names = [name[:20] for name in explored.names] or [str(kind) for kind in range(len(counts))]
         told = names if explored.kind == "class" else [str(kind) for kind in range(counts.shape[1])]
         found["confusion"] = plots.confusion(counts, names, told, explored.kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import textwrap
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -19,6 +20,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFor
 from pixelgan_jax.evaluation.metrics import Metric
 
 _INK, _FAINT = "#3b424c", "#dfe3e8"
+MOST_CLASSES = 40  # of a confusion matrix, or a legend, that can be read
 
 
 def figure_png(figure: Figure) -> bytes:
@@ -60,18 +62,24 @@ def _draw_circles(axes: Axes) -> None:
     axes.autoscale_view()
 
 
-def _draw_map(axes: Axes, codes: np.ndarray, labels: np.ndarray, gaussian_prior: bool) -> int:
-    """Draws codes [N, 2] coloured by their labels [N]; how many different labels there are."""
+def _draw_map(
+    axes: Axes, codes: np.ndarray, labels: np.ndarray, gaussian_prior: bool, called: Sequence[str] = ()
+) -> int:
+    """Draws codes [N, 2] coloured by their labels [N], -1 of one without; how many different labels there are."""
     bare(axes)
     kinds = np.unique(labels)
     size = float(np.clip(6000 / max(len(codes), 1), 3, 18))
     for kind, colour in zip(kinds, colours(len(kinds)), strict=True):
         at = labels == kind
-        axes.scatter(*codes[at].T, s=size, color=[colour], label=str(kind), alpha=0.75, linewidths=0)
+        axes.scatter(*codes[at].T, s=size, color=[colour], label=_called(kind, called), alpha=0.75, linewidths=0)
     if gaussian_prior:
         _draw_circles(axes)
     axes.set_aspect("equal", adjustable="datalim")
     return len(kinds)
+
+
+def _called(kind: int, names: Sequence[str]) -> str:
+    return "none" if kind < 0 else names[kind][:20] if names else str(kind)
 
 
 def _label_legend(axes: Axes, kinds: int) -> None:
@@ -79,17 +87,25 @@ def _label_legend(axes: Axes, kinds: int) -> None:
             ncols=math.ceil(kinds / 16))  # fmt: skip
 
 
-def code_map(codes: np.ndarray, labels: np.ndarray | None, names: tuple[str, str], gaussian_prior: bool) -> bytes:
-    """A PNG of codes [N, 2] coloured by their labels [N], its axes called `names`.
+def code_map(
+    codes: np.ndarray,
+    labels: np.ndarray | None,
+    names: tuple[str, str],
+    gaussian_prior: bool,
+    called: Sequence[str] = (),
+) -> bytes:
+    """A PNG of codes [N, 2] coloured by their labels [N], its axes called `names`, the labels as `called` says or by
+    number; of more than MOST_CLASSES without a legend.
 
     With `gaussian_prior` circles lie one and two standard deviations of N(0, 1) from the origin.
     """
     figure = Figure(figsize=(5.6, 4.8), layout="constrained")
     axes = figure.add_subplot()
-    kinds = _draw_map(axes, codes, np.zeros(len(codes), int) if labels is None else np.asarray(labels), gaussian_prior)
+    known = np.zeros(len(codes), int) if labels is None else np.asarray(labels)
+    kinds = _draw_map(axes, codes, known, gaussian_prior, called)
     axes.set_xlabel(names[0])
     axes.set_ylabel(names[1])
-    if labels is not None:
+    if labels is not None and kinds <= MOST_CLASSES:
         _label_legend(axes, kinds)
     return figure_png(figure)
 

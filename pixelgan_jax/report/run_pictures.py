@@ -43,9 +43,10 @@ def illustrate(trained: Trained, validation: Split) -> Pictures:
 
 
 def _shown(validation: Split) -> Split:
-    """As many images as are mapped, fewer where they are large."""
+    """As many images as are mapped, fewer where they are large; in an order of their own, since files may lie class by
+    class."""
     count = max(1, min(MAPPED, MOST_BYTES // validation.images[0].size))
-    return validation.at(slice(count))
+    return validation.at(np.random.RandomState(0).permutation(len(validation.images))[:count])
 
 
 def _seen(trained: Trained, shown: Split, found: dict[str, np.ndarray]) -> Explored:

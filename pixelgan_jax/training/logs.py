@@ -120,7 +120,9 @@ class Log:
     def hyperparameters(self, values: dict[str, Any], metrics: dict[str, float]) -> None:
         """Tells TensorBoard's HPARAMS tab the run's fields and what it came to, so that runs stand side by side."""
         plain = {
-            name: each if isinstance(each, bool | int | float | str) else str(each) for name, each in values.items()
+            # a path need not be text
+            name: each if isinstance(each, bool | int | float) else str(each).encode(errors="backslashreplace").decode()
+            for name, each in values.items()
         }
         numbers = {name: float(value) for name, value in metrics.items()}
         for each in (

@@ -45,14 +45,15 @@ def _partial(path: Path) -> Path:
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
-    """Replaces the file at `path` by `content` (text as UTF-8); it always holds all of the old or of the new.
+    """Replaces the file at `path` by `content`; it always holds all of the old or of the new.
 
-    Raises OSError naming `path` where the folder is missing or the disk refuses; then nothing is left behind.
+    Text is written as UTF-8, with the bytes of a path that are none escaped. Raises OSError naming `path` where the
+    folder is missing or the disk refuses; then nothing is left behind.
     """
     partial = _partial(path)
     try:
         with open(partial, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            file.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
             file.flush()
             # Without this a power cut can leave the new name on a file whose bytes never reached the disk.
             os.fsync(file.fileno())

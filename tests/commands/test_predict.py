@@ -190,6 +190,9 @@ def test_an_output_that_is_a_file_is_refused(run, tmp_path, capsys):
     assert command(experiment, folder, "--mode=predict", "--input=digits", f"--output={tmp_path}/file") == 2
     assert "file: is a file; must be a folder" in capsys.readouterr().err
     assert (tmp_path / "file").read_text() == "mine"
+    assert command(experiment, folder, "--mode=predict", "--input=digits", f"--output={tmp_path}/file/below") == 2
+    assert "--output" in (told := capsys.readouterr().err) and told.count("\n") == 1
+    assert "file/below: Not a directory; must be a folder, or a place for one" in told
 
 
 @pytest.mark.slow

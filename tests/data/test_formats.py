@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import re
+import shutil
 import struct
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 from pixelgan_jax.config import Data
+from pixelgan_jax.data.readers import pictures
 from pixelgan_jax.data.sources import load
 from pixelgan_jax.data.splits import split
 from pixelgan_jax.errors import InputError
@@ -125,6 +127,20 @@ def write_idx(folder: Path, prefix="", test="t10k", end="", train=TRAIN, asked=T
 def test_idx_as_torchvision_lays_it(tmp_path, place):
     write_idx(tmp_path / place, end=".gz")
     expect(load(data(tmp_path)))
+
+
+def test_torchvisions_folder_of_several_data_sets(tmp_path):
+    """A name finds its own; a path has to say which."""
+    for name, images in (("FashionMNIST", 255 - TRAIN), ("MNIST", TRAIN)):
+        (tmp_path / name / "raw").mkdir(parents=True)
+        write_idx(tmp_path / name / "raw", train=images)
+    refused(tmp_path, r"holds FashionMNIST/raw and MNIST/raw; must be one: .* as in \S*FashionMNIST/raw")
+    for name, images in (("mnist", TRAIN), ("fashion_mnist", 255 - TRAIN), (str(tmp_path / "MNIST"), TRAIN)):
+        found = load(data(name, dir="" if "/" in name else str(tmp_path)))
+        np.testing.assert_array_equal(found.train.images[..., 0], images)
+    shutil.rmtree(tmp_path / "FashionMNIST")
+    with pytest.raises(InputError):  # nor does another's stand in for one that is missing
+        load(data("fashion_mnist", dir=str(tmp_path)))
 
 
 def test_idx_of_another_data_set(tmp_path):
@@ -279,6 +295,113 @@ def test_pictures_of_several_sizes_are_resized_where_asked(tmp_path):
     dataset = load(data(tmp_path, side=4))
     assert dataset.train.images.shape[1:] == (4, 4, 1)
     assert dataset.notes == ("the pictures are cropped to squares and resized to 4×4",)
+
+
+def test_a_cameras_picture_stands_upright(tmp_path):
+    """By its EXIF orientation, 6: its rows are the scene's columns, from the right. With one that cannot be read, as it
+    lies."""
+    scene = np.zeros((16, 8), np.uint8)
+    scene[:8] = 255
+    for place, exif in (
+        ("upright", bytes.fromhex("4949 2a00 08000000 0100 1201 0300 01000000 06000000")),
+        ("lying", b"??"),
+    ):
+        (tmp_path / place).mkdir()
+        for number in range(5):
+            told = {"exif": b"Exif\0\0" + exif} if exif else {}
+            Image.fromarray(np.rot90(scene)).save(tmp_path / place / f"{number}.jpg", quality=95, **told)
+    upright, lying = (load(data(tmp_path / place)).train.images[0, ..., 0] for place in ("upright", "lying"))
+    assert upright.shape == (16, 8) and upright[:8].min() > 200 and upright[8:].max() < 50
+    assert lying.shape == (8, 16)
+    assert load(data(tmp_path / "upright", side=8)).train.images[0, ..., 0][:3].min() > 200
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_what_is_transparent_is_white(tmp_path, mode):
+    """Black strokes on nothing, whose stored colour is black as well."""
+    ink = np.zeros((6, 6), np.uint8)
+    ink[2:4] = 255
+    for number in range(5):
+        if mode == "P":
+            drawn = Image.fromarray((ink == 255).astype(np.uint8), "L").convert("P")
+            drawn.putpalette([0, 0, 0] * 2)
+            drawn.save(tmp_path / f"{number}.png", transparency=0)
+        else:
+            black = np.zeros((6, 6, len(mode) - 1), np.uint8)
+            Image.fromarray(np.concatenate([black, ink[..., None]], axis=2)).save(tmp_path / f"{number}.png")
+    np.testing.assert_array_equal(load(data(tmp_path)).train.images[0, ..., 0], 255 - ink)
+
+
+def test_parts_are_known_by_their_names_in_any_case(tmp_path):
+    for part, images, labels in (("Train", TRAIN, LABELS), ("Test", TEST, TEST_LABELS)):
+        write_pictures(tmp_path / part, images, labels, "abcd")
+    expect(load(data(tmp_path)), *by_class(TRAIN, LABELS), *by_class(TEST, TEST_LABELS))
+
+
+def test_a_class_that_is_called_as_a_part_is_refused(tmp_path):
+    for name in ("bus", "car", "train"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(TRAIN[0]).save(tmp_path / name / "0.png")
+    refused(
+        tmp_path, r"train and bus hold pictures, as a part and a class would; must hold parts \(train, val, test\), or"
+    )
+
+
+def test_a_folder_that_makes_no_class_is_told_of(tmp_path):
+    """Pictures one folder too deep; and nothing is said of an empty folder."""
+    write_pictures(tmp_path, TRAIN, LABELS, "abcd")
+    (tmp_path / "dog" / "more").mkdir(parents=True)
+    (tmp_path / "none").mkdir()
+    Image.fromarray(TRAIN[0]).save(tmp_path / "dog" / "more" / "0.png")
+    found = load(data(tmp_path))
+    assert found.names == tuple("abcd")
+    assert found.notes == ("no class is made of dog: no .png, .jpg, .jpeg, .bmp file lies directly in it",)
+
+
+def test_an_empty_picture_is_named(tmp_path):
+    (tmp_path / "0.png").touch()
+    refused(tmp_path, r"0\.png: is empty; must be a PNG, JPEG, BMP file$")
+
+
+def test_pictures_that_no_memory_holds_are_refused(tmp_path, monkeypatch):
+    write_pictures(tmp_path, TRAIN, LABELS, "abcd")
+
+    def none_left(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(pictures.np, "empty", none_left)
+    refused(
+        tmp_path, r"pictures of 6×6×1 take \S+ GB, more than there is; must be fewer, or smaller by config\.data\.side"
+    )
+
+
+def test_a_side_is_of_pictures_alone(tmp_path):
+    np.savez(tmp_path / "own.npz", images=TRAIN, labels=LABELS)
+    refused(
+        tmp_path / "own.npz", r"^config\.data\.side: 9 is not allowed: these images are 6×6, and pictures alone", side=9
+    )
+    assert load(data(tmp_path / "own.npz", side=6)).train.images.shape[1:] == (6, 6, 1)
+
+
+@pytest.mark.parametrize("seed", range(9))
+def test_a_class_of_one_image_stays_in_training(tmp_path, seed):
+    np.savez(tmp_path / "own.npz", images=TRAIN[:10], labels=np.array([0] * 5 + [1] * 4 + [2]))
+    found = load(data(tmp_path / "own.npz", seed=seed))
+    assert 2 in found.train.labels and len(found.train.labels) + len(found.test.labels) == 10
+    assert len(found.test.labels) in (1, 2)
+
+
+def test_images_of_as_many_classes_cannot_be_parted(tmp_path):
+    np.savez(tmp_path / "own.npz", images=TRAIN[:5], labels=np.arange(5))
+    refused(tmp_path / "own.npz", "5 images of as many classes; must be two of one, so that one is test")
+
+
+def test_csv_as_a_spreadsheet_saves_it(tmp_path):
+    """With a byte order mark."""
+    rows = "\n".join(",".join(map(str, [label, *range(9)])) for label in (0, 1, 0, 1, 0))
+    (tmp_path / "own.csv").write_text(f"label,{','.join('abcdefghi')}\n{rows}\n", encoding="utf-8-sig")
+    found = load(data(tmp_path / "own.csv"))
+    assert found.classes == 2 and found.train.images[0].ravel().tolist() == list(range(9))
 
 
 @pytest.mark.parametrize("made", ["test", "test/ant"])

@@ -187,7 +187,10 @@ def test_block_means():
 
 
 REFUSED = {
-    "labels": ({"train_labels": np.array([0, -2] * 5)}, r"train labels go from -2 to 0; must be at least 0, or -1"),
+    "labels": (
+        {"train_labels": np.array([0, -2] * 5)},
+        r"train labels go from -2 to 0; must be from 0 to 2147483647, or -1",
+    ),
     "huge": ({"test_labels": np.array([2**64 - 1] * 4, np.uint64)}, r"test labels go from 18446744073709551615"),
     "unknown": ({"test_labels": np.array([0, 1, 2, 3])}, r"test label 2 is no train label; must be one of those"),
     "not one-hot": ({"train_labels": np.ones((10, 2), int)}, r"train labels are \[10, 2\] and not one-hot"),

@@ -115,6 +115,16 @@ def test_the_code_map_takes_any_number_of_labels(labels, gaussian):
     assert image.size == (896, 768)
 
 
+def test_the_code_maps_labels_have_their_names_and_a_legend_that_can_be_read(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(plots, "figure_png", drawn.append)
+    codes = np.random.default_rng(0).normal(size=(90, 2))
+    plots.code_map(codes, np.arange(90) % 3 - 1, ("a", "b"), False, ("ant", "bee"))
+    plots.code_map(codes, np.arange(90) % 41, ("a", "b"), False)
+    named, unreadable = (figure.axes[0].get_legend() for figure in drawn)
+    assert [text.get_text() for text in named.get_texts()] == ["none", "ant", "bee"] and unreadable is None
+
+
 def test_colours_of_the_code_map_tell_labels_apart():
     codes = np.array([[-1.0, 0], [1, 0]]).repeat(50, axis=0)
     image = Image.open(io.BytesIO(plots.code_map(codes, np.arange(2).repeat(50), ("a", "b"), False))).convert("RGB")

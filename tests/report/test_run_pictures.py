@@ -28,6 +28,7 @@ def test_each_picture_is_of_the_codes_and_beginnings_that_it_says(monkeypatch):
     monkeypatch.setattr(run_pictures, "draw", draw)
     pictures = run_pictures.illustrate(model, Split(images, np.arange(tiny.EXAMPLES, dtype=np.int32) % 10))
     ((codes, given, known),) = requests
+    images = images[np.random.RandomState(0).permutation(tiny.EXAMPLES)]  # the order in which they are shown
     own = trained.rows(model, made.method.encode, (images, trained.evaluation_keys(0, tiny.EXAMPLES)))
     np.testing.assert_array_equal(codes[4:104], np.repeat(np.eye(10), 10, axis=0))
     np.testing.assert_allclose(codes[104:144], own, rtol=1e-5)
@@ -62,6 +63,11 @@ def test_codes_are_embedded_by_one_thread_that_waits_for_no_other(monkeypatch):
     with threadpool_limits(2):  # on one core, too
         told = run_pictures._code_map(model, Split(np.zeros((8, *tiny.SHAPE), np.uint8), np.arange(8)), found)
     assert set(threads) == {1} and told["codes"].shape == (8, 2)
+
+
+def test_of_files_that_lie_class_by_class_each_class_is_shown():
+    lying = Split(np.zeros((200, 64, 64, 3), np.uint8), np.repeat(np.arange(10), 20))
+    assert set(run_pictures._shown(lying).labels[: run_pictures.SHOWN]) == set(range(10))
 
 
 def test_of_large_images_fewer_are_explored():

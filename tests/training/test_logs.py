@@ -113,7 +113,9 @@ def test_tensorboard_compares_runs_by_fields_and_metrics(tmp_path):
     module = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     plugin_data_pb2 = pytest.importorskip("tensorboard.plugins.hparams.plugin_data_pb2")
     with logs.Log(tmp_path, 0) as log:
-        log.hyperparameters({"model.channels": 32, "model.units": (8, 9), "data.name": "digits"}, {"test/error": 0.25})
+        log.hyperparameters(
+            {"model.channels": 32, "model.units": (8, 9), "data.name": "caf\udce9"}, {"test/error": 0.25}
+        )
     events = module.EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
     assert [event.value for event in events.Scalars("test/error")] == [0.25]

@@ -37,6 +37,7 @@ NPZ = (
 PACKED = ("train", "valid", "test")  # Larochelle's binarised MNIST, 98 bytes of 8 pixels an image
 
 IDX_NAME = re.compile(r"(.*?)(train|t10k|test)[-.](images|labels)[-.]idx([123])-(ubyte|int)(\.gz)?")
+TORCHVISION = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}  # its folders of the names that data.dir goes with
 CIFAR_FOLDERS = ("", "cifar-10-batches-bin", "cifar-100-binary")
 
 
@@ -101,25 +102,37 @@ def read_kmnist_npz(path: Path, data: Data) -> Parts | None:
 
 
 def read_idx(path: Path, data: Data) -> Parts | None:
-    """Four IDX files of any data set, in the folder or as torchvision lays them, in raw or NAME/raw beneath it.
+    """Four IDX files of any data set, in the folder or as torchvision lays them, in raw or NAME/raw beneath it; NAME is
+    that of the data set where one was asked for by its name.
 
     Where there are several sets of them, as of EMNIST, the path's last part may be the beginning of their names.
     EMNIST's images lie on their side in their files and are turned upright.
     """
     folder, wanted = (path, "") if path.is_dir() else (path.parent, path.name)
-    places = [folder, folder / "raw", *sorted(folder.glob("*/raw"))] if folder.is_dir() else []
+    direct = [place for place in (folder, folder / "raw") if _idx_sets(place, wanted)]
+    beneath = folder.glob(f"{TORCHVISION.get(data.name, '*')}/raw") if folder.is_dir() and not direct else []
+    places = direct[:1] or [place for place in sorted(beneath) if _idx_sets(place, wanted)]
+    if len(places) > 1:
+        held = " and ".join(str(place.relative_to(folder)) for place in places)
+        raise InputError(f"{folder}: holds {held}; must be one: config.data.name is to say which, as in {places[0]}")
     for place in places:
-        sets: dict[str, dict[tuple[str, str], Path]] = {}
-        for file in sorted(place.iterdir(), reverse=True) if place.is_dir() else []:  # so that unpacked ones win
-            match = IDX_NAME.fullmatch(file.name)
-            if match and match[1].startswith(wanted):
-                sets.setdefault(match[1], {})["train" if match[2] == "train" else "test", match[3]] = file
+        sets = _idx_sets(place, wanted)
         if len(sets) > 1:
             raise InputError(f"{place}: holds {', '.join(sorted(sets))}; must be one: add the beginning of its files'"
                              f" names to config.data.name, as in {place}/{sorted(sets)[0]}")  # fmt: skip
         for prefix, found in sets.items():
             return Parts(*(_idx_part(place, prefix, part, found) for part in ("train", "test")))
     return None
+
+
+def _idx_sets(place: Path, wanted: str) -> dict[str, dict[tuple[str, str], Path]]:
+    """The IDX files of a folder by the beginning of their names, and by part and kind."""
+    sets: dict[str, dict[tuple[str, str], Path]] = {}
+    for file in sorted(place.iterdir(), reverse=True) if place.is_dir() else []:  # so that unpacked ones win
+        match = IDX_NAME.fullmatch(file.name)
+        if match and match[1].startswith(wanted):
+            sets.setdefault(match[1], {})["train" if match[2] == "train" else "test", match[3]] = file
+    return sets
 
 
 def _idx_part(folder: Path, prefix: str, part: str, found: dict[tuple[str, str], Path]) -> Part:

@@ -4,12 +4,14 @@ unpacked."""
 from __future__ import annotations
 
 import io
+import struct
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from pixelgan_jax.errors import InputError, one_line
 
@@ -17,6 +19,16 @@ FORMATS = ("PNG", "JPEG", "BMP")  # Pillow has formats that other programs read 
 GREY = ("1", "L")
 MOST_SIDE = 1024  # of a picture that is not resized
 MOST_PIXELS = 64 << 20  # of one that is
+TURNS = {  # by EXIF's orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+SIDEWAYS = [turn for orientation, turn in TURNS.items() if orientation >= 5]
 
 
 class Picture(NamedTuple):
@@ -30,10 +42,24 @@ def _open(picture: Picture) -> Image.Image:
     try:
         # whole: of a file, Pillow asks for as much as a chunk claims to be, and room is made for it
         content = picture.content if isinstance(picture.content, bytes) else picture.content.read_bytes()
-        return Image.open(io.BytesIO(content), formats=FORMATS)
+        if not content:
+            raise InputError(f"{picture.name}: is empty; must be a {', '.join(FORMATS)} file")
+        with warnings.catch_warnings(action="ignore"):  # of what a camera wrote beside the picture
+            return Image.open(io.BytesIO(content), formats=FORMATS)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         reason = one_line(str(error))[:200]
         raise InputError(f"{picture.name}: damaged, or no {', '.join(FORMATS)} file: {reason}") from error
+
+
+def _turn(opened: Image.Image) -> Image.Transpose | None:
+    """How a camera's picture has to be turned to stand upright, where it says so and that can be read."""
+    if opened.format != "JPEG":  # of a PNG the whole picture would be unpacked for it
+        return None
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return TURNS.get(opened.getexif().get(ExifTags.Base.Orientation))
+    except (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.error):
+        return None
 
 
 def shape_of(pictures: Iterable[Picture], side: int) -> tuple[int, int, int]:
@@ -42,7 +68,7 @@ def shape_of(pictures: Iterable[Picture], side: int) -> tuple[int, int, int]:
     first, grey = None, True
     for picture in pictures:
         with _open(picture) as opened:
-            size, mode = opened.size, opened.mode
+            size, mode = opened.size[:: -1 if _turn(opened) in SIDEWAYS else 1], opened.mode
         name, grey = picture.name, grey and mode in GREY
         if mode.startswith(("I", "F")):
             raise InputError(f"{name}: has more than 8 bits a pixel (mode {mode}); must have 8")
@@ -62,7 +88,12 @@ def shape_of(pictures: Iterable[Picture], side: int) -> tuple[int, int, int]:
 
 def pixels(pictures: list[Picture], shape: tuple[int, int, int], side: int) -> np.ndarray:
     """The pictures, uint8 [N, H, W, C] of that (H, W, C): with `side` cropped to squares and resized."""
-    images = np.empty((len(pictures), *shape), np.uint8)
+    try:
+        images = np.empty((len(pictures), *shape), np.uint8)
+    except MemoryError as error:
+        size = len(pictures) * np.prod(shape, dtype=float) / 1e9
+        told = f"{len(pictures):,} pictures of {shape[0]}×{shape[1]}×{shape[2]} take {size:.3g} GB"
+        raise InputError(f"{told}, more than there is; must be fewer, or smaller by config.data.side") from error
     for row, picture in enumerate(pictures):
         images[row] = _decoded(picture, shape, side)
     return images
@@ -71,7 +102,14 @@ def pixels(pictures: list[Picture], shape: tuple[int, int, int], side: int) -> n
 def _decoded(picture: Picture, shape: tuple[int, int, int], side: int) -> np.ndarray:
     with _open(picture) as opened:
         try:
-            drawn = opened.convert("L" if shape[2] == 1 else "RGB")
+            turn = _turn(opened)
+            if opened.has_transparency_data:  # what shows through is white paper
+                drawn = opened.convert("RGBA")
+                drawn = Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn)
+            else:
+                drawn = opened
+            drawn = drawn.convert("L" if shape[2] == 1 else "RGB")
+            drawn = drawn if turn is None else drawn.transpose(turn)
         except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises on a file that ends too soon
             raise InputError(f"{picture.name}: damaged or truncated: {one_line(str(error))[:200]}") from error
     if side:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 import warnings
 from pathlib import Path
@@ -15,7 +16,8 @@ from pixelgan_jax.errors import InputError
 
 def read_numbers(path: Path, delimiter: str | None, header: bool) -> np.ndarray:
     """Reads a text file of whole numbers from 0 to 32,767, a row a line: int16 [N, columns]."""
-    with readable(path), path.open(encoding="ascii") as lines, warnings.catch_warnings(action="ignore"):  # of no rows
+    # without a byte order mark, and without the warning of no rows
+    with readable(path), path.open(encoding="utf-8-sig") as lines, warnings.catch_warnings(action="ignore"):
         return np.loadtxt(lines, np.int16, comments=None, delimiter=delimiter, skiprows=int(header), ndmin=2)
 
 
@@ -23,7 +25,7 @@ def read_csv(path: Path) -> Part:
     """Reads a CSV file with a row of pixels 0 to 255 an image, a square or a square of three colours, pixel by pixel;
     where the first line names its columns and the first of them is the label, labels too."""
     with readable(path), path.open("rb") as stream:
-        first = stream.readline(1 << 20).strip().lower().replace(b'"', b"")
+        first = stream.readline(1 << 20).removeprefix(codecs.BOM_UTF8).strip().lower().replace(b'"', b"")
     named = bool(first) and not first.translate(None, b", -").isdigit()  # a label may be -1
     rows = read_numbers(path, ",", named)
     labelled = first.startswith((b"label,", b"class,", b"y,")) or not named and _side(rows.shape[1]) is None

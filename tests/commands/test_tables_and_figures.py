@@ -142,6 +142,13 @@ def test_a_table_trains_gathers_and_trains_nothing_twice(folder, capsys):
     assert (config.train.replicates, config.train.seed, config.data.seed) == (2, 0, 0)
 
 
+def test_data_that_cannot_be_read_are_refused_before_anything_is_written(folder, tmp_path, capsys):
+    missing, place = f"--config.data.name={tmp_path}/missing", tmp_path / "runs"
+    assert command(folder, "table", missing, "--workdir", place) == 2
+    out, err = capsys.readouterr()
+    assert err.startswith("error: config.data.name: ") and "training" not in out and not place.exists()
+
+
 def test_another_recipe_in_the_same_folder_is_refused_before_anything_is_trained(ready, capsys):
     assert command(ready, "table", "--config.model.channels=3") == 2
     out, err = capsys.readouterr()

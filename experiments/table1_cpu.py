@@ -14,7 +14,7 @@ SCALE = {
     "model.layers": 1,
 }
 SEEDS = 3
-LONGER = {"train.replicates": 1}  # one seed, trained for more than four epochs
+LONGER = {"train.replicates": 1}  # one seed but of FIRST, trained for more than four epochs
 BEST_LONGER = LONGER | {"train.steps": 12_000}
 # without views a surer head finds clusters sooner, and they go on moving as long as the decoder learns, which small
 # mini-batches and a high rate hasten
@@ -70,8 +70,8 @@ def get_plan() -> dict:
     cells |= table1.recipe("faithful_cpu", table1.FAITHFUL | SCALE) | table1.others("cpu", SCALE)
     cells |= table1.recipe("faithful_sgd_cpu", table1.FAITHFUL_SGD | SCALE | FAITHFUL_LONGER)
     longer = table1.recipe("cpu_longer", SCALE | BEST_LONGER) | table1.aae("aae_cpu_longer", SCALE | BEST_LONGER)
-    for name, (_, overrides) in longer.items():
-        overrides["train.replicates"] = SEEDS if name.endswith(FIRST) else 1
+    for column in (name for name in longer if name.endswith(FIRST)):
+        longer[column][1]["train.replicates"] = SEEDS
     cells |= longer
     without = SCALE | BEST_LONGER | table1.WITHOUT_VIEWS
     cells |= table1.recipe("without_views_cpu", without | table1.DEEP) | table1.aae("aae_without_views_cpu", without)

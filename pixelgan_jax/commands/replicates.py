@@ -29,9 +29,8 @@ def execute(mode: str, experiment: str, config: Config, workdir: Path) -> None:
         run.execute(mode, run.start(experiment, config, workdir))
         return
     run.check_workdir(experiment, workdir)
-    run.start(
-        experiment, seeded(config, 0), workdir / f"seed_{config.train.seed}"
-    )  # refuses before anything is written
+    # what cannot be read is refused before anything is written
+    run.start(experiment, seeded(config, 0), workdir / f"seed_{config.train.seed}")
     with run.locked(mode, workdir):
         results = _each(mode, experiment, config, workdir)
         if mode != "sample" and parallel.is_first():

@@ -60,10 +60,10 @@ def load(data: Data) -> Dataset:
     """
     parts = _parts(data)
     dataset = _checked(_with_test(parts, data), data)
-    height, width = shape = dataset.train.images.shape[1:3]
+    height, width = dataset.train.images.shape[1:3]
     if data.side not in (0, height) or data.side not in (0, width):
-        told = f"these images are {shape[0]}×{shape[1]}, and pictures alone (PNG, JPEG, BMP) are resized; must be 0"
-        raise InputError(f"config.data.side: {data.side} is not allowed: {told}")
+        told = f"the images stay {height}×{width}: config.data.side resizes pictures alone (PNG, JPEG, BMP)"
+        dataset = dataset._replace(notes=(*dataset.notes, told))
     return _first_classes(dataset, data.classes) if data.classes else dataset
 
 
@@ -133,19 +133,24 @@ def _with_test(parts: Parts, data: Data) -> Parts:
     # Streams 0 and 1 of the seed make the splits of `data/splits.py`.
     order = np.random.RandomState([data.seed, 2]).permutation(len(parts.train.images))
     train, test = order[:-count], order[-count:]
-    values = _values(parts.train, f"{data.name}: train")
-    only = [test[values[test] == kind][:1] for kind in np.setdiff1d(values[test], values[train])]
-    train, test = np.concatenate([train, *only]), np.setdiff1d(test, np.concatenate([test[:0], *only]), True)
-    if not len(test):
-        raise InputError(
-            f"{data.name}: {len(order)} images of as many classes; must be two of one, so that one is test"
-        )
+    _leave_one_of_each(train, test, _values(parts.train, f"{data.name}: train"), data.name)
     return parts._replace(train=parts.train.at(train), test=parts.train.at(test))
 
 
-def _parted(part: Part, order: np.ndarray, count: int) -> tuple[Part, Part]:
-    """(train, test), the last `count` of `order` being test."""
-    return part.at(order[:-count]), part.at(order[-count:])
+def _leave_one_of_each(train: np.ndarray, test: np.ndarray, values: np.ndarray, where: str) -> None:
+    """A class all of whose images are test gives one for a training image whose class has others, in place."""
+    kinds, own = np.unique(values, return_inverse=True)
+    there = np.bincount(own[train], minlength=len(kinds))
+    spare = iter(range(len(train) - 1, -1, -1))
+    for kind in np.flatnonzero((there == 0) & (kinds != UNLABELLED)):
+        place = next((i for i in spare if there[own[train[i]]] > 1 or values[train[i]] == UNLABELLED), None)
+        if place is None:
+            raise InputError(
+                f"{where}: {len(values)} images of {len(kinds)} classes; must be more, since a fifth are test"
+            )
+        given = np.flatnonzero(own[test] == kind)[0]
+        there[own[train[place]]] -= 1
+        train[place], test[given] = test[given], train[place]
 
 
 def _checked(parts: Parts, data: Data) -> Dataset:
@@ -231,7 +236,8 @@ def _digits() -> Parts:
     digits = load_digits()
     images = np.rint(digits.images[..., None] * 255 / 16).astype(np.uint8)
     # RandomState's stream never changes, so these 400 test images are the same for good.
-    return Parts(*_parted(Part(images, digits.target), np.random.RandomState(0).permutation(len(images)), 400))
+    order, whole = np.random.RandomState(0).permutation(len(images)), Part(images, digits.target)
+    return Parts(whole.at(order[:-400]), whole.at(order[-400:]))
 
 
 def is_path(data: Data) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
@@ -45,11 +46,12 @@ def colours(count: int) -> list[Any]:
     return list(matplotlib.colormaps["turbo"](np.linspace(0.04, 0.96, count)))
 
 
-def legend(axes: Axes, **options: Any) -> None:
+def legend(axes: Axes, **options: Any) -> Legend:
     made = axes.legend(frameon=False, fontsize=8, labelcolor=_INK, handletextpad=0.4, **options)
     made.get_title().set_color(_INK)
     for handle in made.legend_handles:
         handle.set(alpha=1)
+    return made
 
 
 def _draw_circles(axes: Axes) -> None:
@@ -62,29 +64,30 @@ def _draw_circles(axes: Axes) -> None:
     axes.autoscale_view()
 
 
-def _draw_map(
-    axes: Axes, codes: np.ndarray, labels: np.ndarray, gaussian_prior: bool, called: Sequence[str] = ()
-) -> int:
-    """Draws codes [N, 2] coloured by their labels [N], -1 of one without; how many different labels there are."""
+def _draw_map(axes: Axes, codes: np.ndarray, labels: np.ndarray, gaussian_prior: bool) -> np.ndarray:
+    """Draws codes [N, 2] coloured by their labels [N]; the different labels that there are."""
     bare(axes)
     kinds = np.unique(labels)
     size = float(np.clip(6000 / max(len(codes), 1), 3, 18))
     for kind, colour in zip(kinds, colours(len(kinds)), strict=True):
         at = labels == kind
-        axes.scatter(*codes[at].T, s=size, color=[colour], label=_called(kind, called), alpha=0.75, linewidths=0)
+        axes.scatter(*codes[at].T, s=size, color=[colour], label=str(kind), alpha=0.75, linewidths=0)
     if gaussian_prior:
         _draw_circles(axes)
     axes.set_aspect("equal", adjustable="datalim")
-    return len(kinds)
+    return kinds
 
 
-def _called(kind: int, names: Sequence[str]) -> str:
-    return "none" if kind < 0 else names[kind][:20] if names else str(kind)
-
-
-def _label_legend(axes: Axes, kinds: int) -> None:
-    legend(axes, title="label", title_fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2,
-            ncols=math.ceil(kinds / 16))  # fmt: skip
+def _label_legend(axes: Axes, kinds: np.ndarray, called: Sequence[str] = ()) -> None:
+    """Of the labels, -1 of an image without one, by their names where there are any; none where they are too many."""
+    if len(kinds) > MOST_CLASSES:
+        return
+    columns = math.ceil(len(kinds) / 16)
+    made = legend(axes, title="label", title_fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2,
+                  ncols=columns)  # fmt: skip
+    for text, kind in zip(made.get_texts(), kinds, strict=True):
+        text.set_parse_math(False)  # a folder may be called $x
+        text.set_text("none" if kind < 0 else called[kind][: 20 // columns] if called else str(kind))
 
 
 def code_map(
@@ -102,11 +105,11 @@ def code_map(
     figure = Figure(figsize=(5.6, 4.8), layout="constrained")
     axes = figure.add_subplot()
     known = np.zeros(len(codes), int) if labels is None else np.asarray(labels)
-    kinds = _draw_map(axes, codes, known, gaussian_prior, called)
+    kinds = _draw_map(axes, codes, known, gaussian_prior)
     axes.set_xlabel(names[0])
     axes.set_ylabel(names[1])
-    if labels is not None and kinds <= MOST_CLASSES:
-        _label_legend(axes, kinds)
+    if labels is not None:
+        _label_legend(axes, kinds, called)
     return figure_png(figure)
 
 

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from pixelgan_jax.config import Data
-from pixelgan_jax.data.readers import pictures
+from pixelgan_jax.data.readers import image_folder, pictures
 from pixelgan_jax.data.sources import load
 from pixelgan_jax.data.splits import split
 from pixelgan_jax.errors import InputError
@@ -134,7 +134,7 @@ def test_torchvisions_folder_of_several_data_sets(tmp_path):
     for name, images in (("FashionMNIST", 255 - TRAIN), ("MNIST", TRAIN)):
         (tmp_path / name / "raw").mkdir(parents=True)
         write_idx(tmp_path / name / "raw", train=images)
-    refused(tmp_path, r"holds FashionMNIST/raw and MNIST/raw; must be one: .* as in \S*FashionMNIST/raw")
+    refused(tmp_path, r"holds FashionMNIST/raw and MNIST/raw; must be one, as config\.data\.name=\S*/FashionMNIST/raw$")
     for name, images in (("mnist", TRAIN), ("fashion_mnist", 255 - TRAIN), (str(tmp_path / "MNIST"), TRAIN)):
         found = load(data(name, dir="" if "/" in name else str(tmp_path)))
         np.testing.assert_array_equal(found.train.images[..., 0], images)
@@ -303,17 +303,21 @@ def test_a_cameras_picture_stands_upright(tmp_path):
     scene = np.zeros((16, 8), np.uint8)
     scene[:8] = 255
     for place, exif in (
-        ("upright", bytes.fromhex("4949 2a00 08000000 0100 1201 0300 01000000 06000000")),
+        ("upright", bytes.fromhex("4949 2a00 08000000 0100 1201 0300 01000000 06000000 00000000")),
         ("lying", b"??"),
     ):
         (tmp_path / place).mkdir()
         for number in range(5):
-            told = {"exif": b"Exif\0\0" + exif} if exif else {}
-            Image.fromarray(np.rot90(scene)).save(tmp_path / place / f"{number}.jpg", quality=95, **told)
+            Image.fromarray(np.rot90(scene)).save(
+                tmp_path / place / f"{number}.jpg", quality=95, exif=b"Exif\0\0" + exif
+            )
     upright, lying = (load(data(tmp_path / place)).train.images[0, ..., 0] for place in ("upright", "lying"))
     assert upright.shape == (16, 8) and upright[:8].min() > 200 and upright[8:].max() < 50
     assert lying.shape == (8, 16)
     assert load(data(tmp_path / "upright", side=8)).train.images[0, ..., 0][:3].min() > 200
+    telephone, second = Image.open(tmp_path / "upright" / "0.jpg"), Image.fromarray(scene)
+    telephone.save(tmp_path / "several.jpg", "MPO", save_all=True, append_images=[second], exif=telephone.getexif())
+    assert image_folder.read_one(tmp_path / "several.jpg", 0).train.images.shape[1:3] == (16, 8)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
@@ -323,7 +327,7 @@ def test_what_is_transparent_is_white(tmp_path, mode):
     ink[2:4] = 255
     for number in range(5):
         if mode == "P":
-            drawn = Image.fromarray((ink == 255).astype(np.uint8), "L").convert("P")
+            drawn = Image.fromarray((ink == 255).astype(np.uint8)).convert("P")
             drawn.putpalette([0, 0, 0] * 2)
             drawn.save(tmp_path / f"{number}.png", transparency=0)
         else:
@@ -355,45 +359,57 @@ def test_a_folder_that_makes_no_class_is_told_of(tmp_path):
     Image.fromarray(TRAIN[0]).save(tmp_path / "dog" / "more" / "0.png")
     found = load(data(tmp_path))
     assert found.names == tuple("abcd")
-    assert found.notes == ("no class is made of dog: no .png, .jpg, .jpeg, .bmp file lies directly in it",)
+    assert found.notes == ("no picture is taken from dog: no .png, .jpg, .jpeg, .bmp file lies directly there",)
 
 
 def test_an_empty_picture_is_named(tmp_path):
     (tmp_path / "0.png").touch()
-    refused(tmp_path, r"0\.png: is empty; must be a PNG, JPEG, BMP file$")
+    refused(tmp_path, r"0\.png: damaged, or no PNG, JPEG, BMP file: is empty$")
 
 
-def test_pictures_that_no_memory_holds_are_refused(tmp_path, monkeypatch):
-    write_pictures(tmp_path, TRAIN, LABELS, "abcd")
+def test_a_picture_without_its_palette_is_named(tmp_path):
+    Image.fromarray(TRAIN[0] % 2).convert("P").save(tmp_path / "0.png")
+    content = (tmp_path / "0.png").read_bytes()
+    start = content.index(b"PLTE") - 4
+    length = int.from_bytes(content[start : start + 4])
+    (tmp_path / "0.png").write_bytes(content[:start] + content[start + 12 + length :])
+    with pytest.raises(InputError, match=r"0\.png: damaged or truncated"):
+        load(data(tmp_path / "0.png"))
 
-    def none_left(*_):
-        raise MemoryError
 
-    monkeypatch.setattr(pictures.np, "empty", none_left)
-    refused(
-        tmp_path, r"pictures of 6×6×1 take \S+ GB, more than there is; must be fewer, or smaller by config\.data\.side"
+def test_pictures_that_no_memory_holds_are_refused():
+    told = (
+        r"^config\.data\.side: 10000000: 1 pictures of 10000000×10000000×3 take 3e\+05 GB, more than there is; must be"
     )
+    with pytest.raises(InputError, match=told):
+        pictures.pixels([pictures.Picture("a", b"")], (10**7, 10**7, 3), 10**7)
 
 
 def test_a_side_is_of_pictures_alone(tmp_path):
     np.savez(tmp_path / "own.npz", images=TRAIN, labels=LABELS)
-    refused(
-        tmp_path / "own.npz", r"^config\.data\.side: 9 is not allowed: these images are 6×6, and pictures alone", side=9
-    )
-    assert load(data(tmp_path / "own.npz", side=6)).train.images.shape[1:] == (6, 6, 1)
+    told = "the images stay 6×6: config.data.side resizes pictures alone (PNG, JPEG, BMP)"
+    for side, notes in ((9, (told,)), (6, ()), (0, ())):
+        found = load(data(tmp_path / "own.npz", side=side))
+        assert found.notes == notes and found.train.images.shape[1:] == (6, 6, 1)
 
 
 @pytest.mark.parametrize("seed", range(9))
-def test_a_class_of_one_image_stays_in_training(tmp_path, seed):
-    np.savez(tmp_path / "own.npz", images=TRAIN[:10], labels=np.array([0] * 5 + [1] * 4 + [2]))
+@pytest.mark.parametrize("labels", [[0, 0, 0, 0, 0, 1, 1, 1, 1, 2], [-1, -1, 0, 1, 1], [1, 0, 0, 0, 0]])
+def test_a_class_of_one_image_stays_in_training(tmp_path, labels, seed):
+    np.savez(tmp_path / "own.npz", images=TRAIN[: len(labels)], labels=np.array(labels))
     found = load(data(tmp_path / "own.npz", seed=seed))
-    assert 2 in found.train.labels and len(found.train.labels) + len(found.test.labels) == 10
-    assert len(found.test.labels) in (1, 2)
+    assert len(found.test.images) == len(labels) // 5
+    whole = np.concatenate([found.train.images, found.test.images])
+    assert {image.tobytes() for image in whole} == {image.tobytes() for image in TRAIN[: len(labels)]}
+    for part in (found.train, found.test):  # each with its own label
+        of = {image.tobytes(): label for image, label in zip(TRAIN, labels, strict=False)}
+        assert part.labels.tolist() == [of[image.tobytes()] for image in part.images[..., 0]]
+    assert set(labels) - {-1} <= set(found.train.labels.tolist())
 
 
 def test_images_of_as_many_classes_cannot_be_parted(tmp_path):
     np.savez(tmp_path / "own.npz", images=TRAIN[:5], labels=np.arange(5))
-    refused(tmp_path / "own.npz", "5 images of as many classes; must be two of one, so that one is test")
+    refused(tmp_path / "own.npz", "5 images of 5 classes; must be more, since a fifth are test")
 
 
 def test_csv_as_a_spreadsheet_saves_it(tmp_path):

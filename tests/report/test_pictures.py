@@ -119,10 +119,10 @@ def test_the_code_maps_labels_have_their_names_and_a_legend_that_can_be_read(mon
     drawn = []
     monkeypatch.setattr(plots, "figure_png", drawn.append)
     codes = np.random.default_rng(0).normal(size=(90, 2))
-    plots.code_map(codes, np.arange(90) % 3 - 1, ("a", "b"), False, ("ant", "bee"))
+    plots.code_map(codes, np.arange(90) % 4 - 1, ("a", "b"), False, ("ant", "_b", r"$\foo$"))
     plots.code_map(codes, np.arange(90) % 41, ("a", "b"), False)
     named, unreadable = (figure.axes[0].get_legend() for figure in drawn)
-    assert [text.get_text() for text in named.get_texts()] == ["none", "ant", "bee"] and unreadable is None
+    assert [text.get_text() for text in named.get_texts()] == ["none", "ant", "_b", r"$\foo$"] and unreadable is None
 
 
 def test_colours_of_the_code_map_tell_labels_apart():

@@ -122,3 +122,4 @@ def test_tensorboard_compares_runs_by_fields_and_metrics(tmp_path):
     content = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
     told = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
     assert told["model.channels"].number_value == 32 and told["model.units"].string_value == "(8, 9)"
+    assert told["data.name"].string_value == r"caf\udce9"

@@ -37,7 +37,7 @@ NPZ = (
 PACKED = ("train", "valid", "test")  # Larochelle's binarised MNIST, 98 bytes of 8 pixels an image
 
 IDX_NAME = re.compile(r"(.*?)(train|t10k|test)[-.](images|labels)[-.]idx([123])-(ubyte|int)(\.gz)?")
-TORCHVISION = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}  # its folders of the names that data.dir goes with
+TORCHVISION = ("mnist", "fashionmnist", "kmnist", "qmnist", "emnist")  # its folders of IDX files, in small letters
 CIFAR_FOLDERS = ("", "cifar-10-batches-bin", "cifar-100-binary")
 
 
@@ -102,19 +102,24 @@ def read_kmnist_npz(path: Path, data: Data) -> Parts | None:
 
 
 def read_idx(path: Path, data: Data) -> Parts | None:
-    """Four IDX files of any data set, in the folder or as torchvision lays them, in raw or NAME/raw beneath it; NAME is
-    that of the data set where one was asked for by its name.
+    """Four IDX files of any data set, in the folder or as torchvision lays them, in raw or NAME/raw beneath it; with
+    `data.dir` NAME is the data set's, or at least no other's.
 
     Where there are several sets of them, as of EMNIST, the path's last part may be the beginning of their names.
     EMNIST's images lie on their side in their files and are turned upright.
     """
     folder, wanted = (path, "") if path.is_dir() else (path.parent, path.name)
     direct = [place for place in (folder, folder / "raw") if _idx_sets(place, wanted)]
-    beneath = folder.glob(f"{TORCHVISION.get(data.name, '*')}/raw") if folder.is_dir() and not direct else []
-    places = direct[:1] or [place for place in sorted(beneath) if _idx_sets(place, wanted)]
+    beneath = sorted(folder.glob("*/raw")) if folder.is_dir() and not direct else []
+    if data.dir:
+        own = data.name.replace("_", "")
+        called = {place: place.parent.name.lower() for place in beneath}
+        beneath = [place for place in beneath if called[place] == own or called[place] not in TORCHVISION]
+        beneath = [place for place in beneath if called[place] == own] or beneath
+    places = direct[:1] or [place for place in beneath if _idx_sets(place, wanted)]
     if len(places) > 1:
         held = " and ".join(str(place.relative_to(folder)) for place in places)
-        raise InputError(f"{folder}: holds {held}; must be one: config.data.name is to say which, as in {places[0]}")
+        raise InputError(f"{folder}: holds {held}; must be one, as config.data.name={places[0]}")
     for place in places:
         sets = _idx_sets(place, wanted)
         if len(sets) > 1:

@@ -48,9 +48,10 @@ def read(folder: Path, side: int) -> Parts:
     if places["train"] is None:
         places = {"train": folder, "validation": None, "test": None}
     files = {part: _files(place, root) for part, place in places.items() if place}
-    if "" in files["train"] and places["train"] != folder:
+    if files["train"].get("") and list(files) == ["train"] and places["train"] != folder:
+        parts = {name for names in PARTS.values() for name in names}
         for other in _folders(folder):
-            if other not in places.values() and any(map(is_picture, other.iterdir())):
+            if other.name.lower() not in parts and any(map(is_picture, other.iterdir())):
                 told = f"{places['train'].name} and {other.name} hold pictures, as a part and a class would"
                 raise InputError(f"{folder}: {told}; must hold parts (train, val, test), or classes of other names")
     for part, by_class in files.items():
@@ -65,7 +66,7 @@ def read(folder: Path, side: int) -> Parts:
     shape = shape_of((Picture(str(path), path) for path in paths), side)
     classes = tuple(one_line(name) for name in names) if names != ("",) else None
     parts = {part: _part(folder, by_class, names, shape, side) for part, by_class in files.items()}
-    notes = resized_note(side) + _passed_over(places, files)
+    notes = resized_note(side) + _passed_over(folder, places, files)
     return Parts(parts["train"], parts.get("test"), parts.get("validation"), classes, notes)
 
 
@@ -78,16 +79,20 @@ def _first(folder: Path, names: Iterable[str]) -> Path | None:
     return next((found[name] for name in names if name in found), None)
 
 
-def _passed_over(places: dict[str, Path | None], files: dict[str, dict[str, list[Path]]]) -> tuple[str, ...]:
+def _passed_over(
+    folder: Path, places: dict[str, Path | None], files: dict[str, dict[str, list[Path]]]
+) -> tuple[str, ...]:
     """What there is to say of folders beside the classes' in which no picture lies, but something else does."""
     empty = [
-        one_line(path.name)
+        one_line(str(path.relative_to(folder)))
         for part, by_class in files.items()
         for path in _folders(places[part])
         if "" not in by_class and path.name not in by_class and any(not e.name.startswith(".") for e in path.iterdir())
     ]
     ending = ", ".join(ENDINGS)
-    return (f"no class is made of {', '.join(empty)[:200]}: no {ending} file lies directly in it",) if empty else ()
+    return (
+        (f"no picture is taken from {', '.join(empty)[:200]}: no {ending} file lies directly there",) if empty else ()
+    )
 
 
 def _inside(path: Path, root: str) -> Path:

@@ -19,6 +19,8 @@ FORMATS = ("PNG", "JPEG", "BMP")  # Pillow has formats that other programs read 
 GREY = ("1", "L")
 MOST_SIDE = 1024  # of a picture that is not resized
 MOST_PIXELS = 64 << 20  # of one that is
+# what Pillow raises on a file that ends too soon, or whose parts do not belong together
+UNREADABLE = (OSError, ValueError, SyntaxError, TypeError, LookupError, AttributeError, AssertionError, struct.error)
 TURNS = {  # by EXIF's orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -42,23 +44,24 @@ def _open(picture: Picture) -> Image.Image:
     try:
         # whole: of a file, Pillow asks for as much as a chunk claims to be, and room is made for it
         content = picture.content if isinstance(picture.content, bytes) else picture.content.read_bytes()
-        if not content:
-            raise InputError(f"{picture.name}: is empty; must be a {', '.join(FORMATS)} file")
         with warnings.catch_warnings(action="ignore"):  # of what a camera wrote beside the picture
             return Image.open(io.BytesIO(content), formats=FORMATS)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = one_line(str(error))[:200]
+        reason = one_line(str(error) if content else "is empty")[:200]
         raise InputError(f"{picture.name}: damaged, or no {', '.join(FORMATS)} file: {reason}") from error
 
 
 def _turn(opened: Image.Image) -> Image.Transpose | None:
     """How a camera's picture has to be turned to stand upright, where it says so and that can be read."""
-    if opened.format != "JPEG":  # of a PNG the whole picture would be unpacked for it
+    if opened.format not in (
+        "JPEG",
+        "MPO",
+    ):  # MPO: a telephone's, of several; of a PNG the whole picture would be unpacked for it
         return None
     try:
         with warnings.catch_warnings(action="ignore"):
             return TURNS.get(opened.getexif().get(ExifTags.Base.Orientation))
-    except (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.error):
+    except UNREADABLE:
         return None
 
 
@@ -92,8 +95,8 @@ def pixels(pictures: list[Picture], shape: tuple[int, int, int], side: int) -> n
         images = np.empty((len(pictures), *shape), np.uint8)
     except MemoryError as error:
         size = len(pictures) * np.prod(shape, dtype=float) / 1e9
-        told = f"{len(pictures):,} pictures of {shape[0]}×{shape[1]}×{shape[2]} take {size:.3g} GB"
-        raise InputError(f"{told}, more than there is; must be fewer, or smaller by config.data.side") from error
+        told = f"{len(pictures):,} pictures of {shape[0]}×{shape[1]}×{shape[2]} take {size:.3g} GB, more than there is"
+        raise InputError(f"config.data.side: {side}: {told}; must be smaller, or they fewer") from error
     for row, picture in enumerate(pictures):
         images[row] = _decoded(picture, shape, side)
     return images
@@ -110,7 +113,7 @@ def _decoded(picture: Picture, shape: tuple[int, int, int], side: int) -> np.nda
                 drawn = opened
             drawn = drawn.convert("L" if shape[2] == 1 else "RGB")
             drawn = drawn if turn is None else drawn.transpose(turn)
-        except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises on a file that ends too soon
+        except UNREADABLE as error:
             raise InputError(f"{picture.name}: damaged or truncated: {one_line(str(error))[:200]}") from error
     if side:
         drawn = ImageOps.fit(drawn, (side, side), Image.Resampling.LANCZOS)

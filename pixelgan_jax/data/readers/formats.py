@@ -111,8 +111,8 @@ def read_idx(path: Path, data: Data) -> Parts | None:
     folder, wanted = (path, "") if path.is_dir() else (path.parent, path.name)
     direct = [place for place in (folder, folder / "raw") if _idx_sets(place, wanted)]
     beneath = sorted(folder.glob("*/raw")) if folder.is_dir() and not direct else []
-    if data.dir:
-        own = data.name.replace("_", "")
+    own = data.name.replace("_", "")
+    if data.dir and own in TORCHVISION:
         called = {place: place.parent.name.lower() for place in beneath}
         beneath = [place for place in beneath if called[place] == own or called[place] not in TORCHVISION]
         beneath = [place for place in beneath if called[place] == own] or beneath

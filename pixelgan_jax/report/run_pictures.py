@@ -43,10 +43,16 @@ def illustrate(trained: Trained, validation: Split) -> Pictures:
 
 
 def _shown(validation: Split) -> Split:
-    """As many images as are mapped, fewer where they are large; in an order of their own, since files may lie class by
-    class."""
+    """As many images as are mapped, fewer where they are large: the first, but where these lack a class."""
     count = max(1, min(MAPPED, MOST_BYTES // validation.images[0].size))
-    return validation.at(np.random.RandomState(0).permutation(len(validation.images))[:count])
+    whole = np.unique(validation.labels)
+    all_there = len(np.unique(validation.labels[:count])) == len(whole)
+    return validation.at(slice(count) if all_there else _spread(len(validation.images), count))
+
+
+def _spread(whole: int, count: int) -> np.ndarray:
+    """At most `count` of so many indices, evenly: files may lie class by class."""
+    return np.linspace(0, whole, min(whole, count), endpoint=False).astype(int)
 
 
 def _seen(trained: Trained, shown: Split, found: dict[str, np.ndarray]) -> Explored:
@@ -69,9 +75,10 @@ def _drawn(trained: Trained, seen: Explored) -> Pictures:
     shown = seen.images[: SHOWN if slow else EXPLORED]
     from_prior, own = _codes(trained, shown)
     plane = _plane(trained)
-    completed = shown[: COMPLETED if method.completes else 0]
+    at = _spread(len(shown), COMPLETED if method.completes else 0)
+    completed = shown[at]
     begun = np.repeat(completed, ENDINGS, axis=0)
-    of_begun = own[: len(completed)] if method.code.width else np.zeros((len(completed), 0), np.float32)
+    of_begun = own[at] if method.code.width else np.zeros((len(completed), 0), np.float32)
     # one request for all of them: the sampler is compiled once
     codes = np.concatenate([from_prior, own, plane, np.repeat(of_begun, ENDINGS, axis=0)])
     given = np.concatenate([np.zeros((len(codes) - len(begun), *method.shape), np.uint8), begun])
@@ -91,7 +98,8 @@ def _drawn(trained: Trained, seen: Explored) -> Pictures:
         pictures = pictures._replace(rows=by_category, row_kind=kind, row_names=[name[:20] for name in names])
         seen = seen._replace(rows=by_category)
     if len(own):
-        pictures = pictures._replace(originals=shown[:SHOWN], reconstructions=reconstructions[:SHOWN])
+        at = _spread(len(shown), SHOWN)
+        pictures = pictures._replace(originals=shown[at], reconstructions=reconstructions[at])
         seen = seen._replace(reconstructions=reconstructions)
     return pictures._replace(explored=seen)
 

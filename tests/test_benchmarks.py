@@ -19,6 +19,7 @@ README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
 
 
+@pytest.mark.slow
 def test_the_sampling_benchmark_reports_every_method(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["sampling", "--trial", "--batches", "3", "--repeats", "1", "--out", str(tmp_path)])
     sampling.main()
@@ -94,6 +95,7 @@ def test_the_peers_rates_are_ours(optim):
     )
 
 
+@pytest.mark.slow
 def test_a_steps_operations_are_about_those_of_the_compiled_step_and_grow_with_its_layers():
     shallow, deep = (training.case("digits", 64, **training.SMALL | {"layers": layers}) for layers in (1, 3))
     call, arguments = training.steps(shallow, shallow.mesh)

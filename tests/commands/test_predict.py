@@ -35,9 +35,10 @@ def command(experiment, workdir, *more):
     return run_command(["--config", f"experiments/{experiment}.py", "--workdir", str(workdir), *more])
 
 
-@pytest.fixture(
-    scope="module", params=["digits", "digits_clusters", pytest.param("digits_gaussian", marks=pytest.mark.slow)]
-)
+SLOW = ["digits_clusters", "digits_gaussian"]
+
+
+@pytest.fixture(scope="module", params=["digits", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
 def run(request, tmp_path_factory):
     """(the experiment, its workdir) after four steps."""
     folder = tmp_path_factory.mktemp(request.param) / "run"

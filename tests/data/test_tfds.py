@@ -121,6 +121,7 @@ def test_reading_imports_no_tensorflow(tmp_path):
 
 # Not importorskip: preparing and reading are other processes', and TensorFlow need not be in this one.
 @pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="preparing with TFDS needs tensorflow")
+@pytest.mark.slow
 def test_fashion_mnist_as_tfds_prepares_it(shared_data, tmp_path):
     raw = shared_data / "fashion_mnist"
     subprocess.run([sys.executable, "-c", PREPARE, str(tmp_path), str(raw)], check=True, capture_output=True)
@@ -145,6 +146,7 @@ assert len(dataset.train.images) == 60000 and len(dataset.test.images) == 10000 
 
 
 @pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="preparing with TFDS needs tensorflow")
+@pytest.mark.slow
 def test_download_prepares_what_is_not_there_and_reads_what_is(shared_data, tmp_path):
     """The files lie where TFDS looks before it asks the network. The first process is killed while it prepares."""
     shutil.copytree(shared_data / "fashion_mnist", tmp_path / "downloads" / "manual")

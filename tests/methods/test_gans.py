@@ -199,7 +199,7 @@ def test_the_house_draws_by_category_and_has_no_likelihood(run):
     assert names == drawn | {"prior.png", "code.png", "confusion.png", "curves.png"}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [pytest.param("catgan", marks=pytest.mark.slow), "infogan"])
 def test_images_without_labels_are_enough(method, tmp_path):
     """There is no error and no likelihood to choose a checkpoint by; the run ends all the same."""
     np.savez(tmp_path / "own.npz", images=np.random.RandomState(0).randint(0, 256, (60, 8, 8), dtype=np.uint8))

@@ -41,7 +41,9 @@ LABELLED = {
 }
 
 
-@pytest.mark.parametrize("name", LABELLED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "catgan" else name for name in LABELLED]
+)
 def test_where_an_image_lies_among_the_others_does_not_matter(name):
     """The training images in another order, and a step's indices with them: a label stays its own image's."""
     config, data = LABELLED[name]

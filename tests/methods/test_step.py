@@ -218,7 +218,9 @@ def test_a_step_in_microbatches_is_the_step(monkeypatch):
         chex.assert_trees_all_close(recorded(made, devices), whole, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("groups", [tiny.VIEWS | {"prior": {"categories": 4}}, WITHOUT_RECONSTRUCTION])
+@pytest.mark.parametrize(
+    "groups", [tiny.VIEWS | {"prior": {"categories": 4}}, pytest.param(WITHOUT_RECONSTRUCTION, marks=pytest.mark.slow)]
+)
 def test_views_agree_on_one_device_and_eight(monkeypatch, groups):
     monkeypatch.setattr(step, "optimizers", record_gradients)
     monkeypatch.setattr(phases, "optimizers", record_gradients)

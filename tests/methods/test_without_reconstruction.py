@@ -11,6 +11,8 @@ from pixelgan_jax.data.sources import load
 from pixelgan_jax.methods.registry import from_dict
 from tests import tiny
 
+pytestmark = pytest.mark.slow
+
 WITHOUT = {"reconstruction": False, "view_information": 1.0}
 
 

@@ -14,7 +14,7 @@ from pixelgan_jax import cli, load
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods.registry import from_dict
 from pixelgan_jax.training import logs, parallel, workdir
-from tests.data.test_formats import write_pictures
+from tests.data.test_image_folder import write_pictures
 
 ROOT = Path(__file__).resolve().parents[1]
 DIGITS = str(ROOT / "experiments" / "digits.py")

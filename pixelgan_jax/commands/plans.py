@@ -174,8 +174,9 @@ def train(cells: list[Cell]) -> Iterator[dict[Path, str]]:
         if left and cell.own_data and not _has_data(left[0].config):
             print(f"{cell.name}: {NO_DATA}", flush=True)
             outcomes.update({task.workdir: NO_DATA for task in left})
-    for task in [task for _, task in tasks if outcomes[task.workdir] == MISSING][:1]:
-        run.start(task.experiment, task.config, task.workdir)  # data that cannot be read are refused here
+    first = next((task for _, task in tasks if outcomes[task.workdir] == MISSING), None)
+    if first:  # refused here, before anything is written, where its data cannot be read
+        run.start(first.experiment, first.config, first.workdir)
     yield outcomes
     for cell, task in tasks:
         if outcomes[task.workdir] == MISSING:

@@ -251,3 +251,31 @@ def test_too_few_images_to_split(tmp_path):
     np.savez(tmp_path / "few.npz", images=pictures(4), labels=np.arange(4) % 2)
     with pytest.raises(InputError, match=r"few\.npz: 4 images; must be at least 5"):
         load(data(tmp_path / "few.npz"))
+
+
+def test_a_side_is_of_pictures_alone(tmp_path):
+    np.savez(tmp_path / "own.npz", images=pictures(20), labels=np.arange(20) % 2)
+    told = "the images stay 4×4: config.data.side resizes pictures alone (PNG, JPEG, BMP)"
+    for side, notes in ((9, (told,)), (4, ()), (0, ())):
+        found = load(dataclasses.replace(data(tmp_path / "own.npz"), side=side))
+        assert found.notes == notes and found.train.images.shape[1:] == (4, 4, 1)
+
+
+@pytest.mark.parametrize("seed", range(9))
+@pytest.mark.parametrize("labels", [[0, 0, 0, 0, 0, 1, 1, 1, 1, 2], [-1, -1, 0, 1, 1], [1, 0, 0, 0, 0]])
+def test_a_class_of_one_image_stays_in_training(tmp_path, labels, seed):
+    images = pictures(len(labels))
+    np.savez(tmp_path / "own.npz", images=images, labels=np.array(labels))
+    found = load(data(tmp_path / "own.npz", seed=seed))
+    assert len(found.test.images) == len(labels) // 5
+    of = {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
+    assert {image.tobytes() for part in (found.train, found.test) for image in part.images} == set(of)
+    for part in (found.train, found.test):  # each with its own label
+        assert part.labels.tolist() == [of[image.tobytes()] for image in part.images[..., 0]]
+    assert set(labels) - {-1} <= set(found.train.labels.tolist())
+
+
+def test_images_of_as_many_classes_cannot_be_parted(tmp_path):
+    np.savez(tmp_path / "own.npz", images=pictures(5), labels=np.arange(5))
+    with pytest.raises(InputError, match=r"own\.npz: 5 images of 5 classes; must be more, since a fifth are test$"):
+        load(data(tmp_path / "own.npz"))

@@ -21,7 +21,7 @@ ROWS = {
     "gated_by_16": "Gated PixelCNN, by 16: 192,000",
     "gaussian_by_16": "PixelGAN, 2-D code, by 16 (bound): 1,920,000",
     "gaussian_6d_by_16": "PixelGAN, 6-D code, by 16 (bound): 640,000",
-    "gaussian_6d_gated_by_16": "PixelGAN, 6-D code, gated, by 16 (bound): 192,000",
+    "gaussian_6d_gated_by_16": "PixelGAN, 6-D code, gated, by 16 (bound): 384,000",
 }
 
 
@@ -43,7 +43,7 @@ def get_plan() -> dict:
         experiment, changes = plan["cells"][f"{row.removesuffix('_6d')}/nats"]
         cells[f"{row}_by_16/nats"] = (experiment, changes | scale)
     cells["gated_by_16/nats"] = (gated, SMALL)
-    coded, _ = plan["cells"]["gaussian/nats"]
-    gates = {"model.decoder": "gated_pixelcnn", "train.evaluate_every": 4000}
-    cells["gaussian_6d_gated_by_16/nats"] = (coded, SMALL | UNWEIGHED | gates)
+    coded, changes = plan["cells"]["gaussian/nats"]
+    gates = {"model.decoder": "gated_pixelcnn", "train.steps": 24_000, "train.evaluate_every": 8000}
+    cells["gaussian_6d_gated_by_16/nats"] = (coded, changes | SMALL | gates)
     return plan | {"title": f"{plan['title']} (CPU-scale)", "cells": cells, "rows": ROWS}

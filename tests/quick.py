@@ -4,7 +4,11 @@ import os
 from importlib.metadata import version
 from pathlib import Path
 
-XLA_FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+XLA_FLAGS = (
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    # and in one piece: programs are small, and the other cores have tests of their own
+    " --xla_cpu_opt_preset=CPU_OPT_PRESET_FAST_COMPILE --xla_cpu_parallel_codegen_split_count=1"
+)
 # The emitters of fusions before MLIR's compile in half the time and a quarter of the memory. They are to go, and
 # XLA aborts at a flag that it does not know.
 if version("jaxlib").startswith("0.10."):

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,8 +45,10 @@ def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any]) -
         _check_shape(file, part, model.method.shape)
     try:
         output.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=output).close()  # before hours of work
     except OSError as error:
-        raise InputError(f"--output {output}: {error.strerror}; must be a folder, or a place for one") from error
+        told = f"{error.strerror}; must be a folder that may be written into, or a place for one"
+        raise InputError(f"--output {output}: {told}") from error
     begun, codes, text = time.monotonic(), [], io.StringIO()  # as text: a hundredth of what rows of objects take
     writer = None
     for row in _rows(model, parts, codes):

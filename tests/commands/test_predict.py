@@ -193,7 +193,15 @@ def test_an_output_that_is_a_file_is_refused(run, tmp_path, capsys):
     assert (tmp_path / "file").read_text() == "mine"
     assert command(experiment, folder, "--mode=predict", "--input=digits", f"--output={tmp_path}/file/below") == 2
     assert "--output" in (told := capsys.readouterr().err) and told.count("\n") == 1
-    assert "file/below: Not a directory; must be a folder, or a place for one" in told
+    assert "file/below: Not a directory; must be a folder that may be written into, or a place for one" in told
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no folder that nobody may write into")
+def test_an_output_that_may_not_be_written_into_is_refused_before_the_work(run, capsys, monkeypatch):
+    monkeypatch.setattr(predict, "_rows", None)
+    experiment, folder = run
+    assert command(experiment, folder, "--mode=predict", "--input=digits", "--output=/proc/self") == 2
+    assert "--output /proc/self: " in (told := capsys.readouterr().err) and told.count("\n") == 1
 
 
 @pytest.mark.slow

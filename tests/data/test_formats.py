@@ -398,8 +398,16 @@ def test_parquet_of_the_hugging_face_hub(tmp_path):
     write_parquet(tmp_path / "mnist" / "test-00000-of-00001.parquet", TEST, TEST_LABELS, names)
     dataset = load(data(tmp_path))
     expect(dataset)
-    assert dataset.names == tuple(names)
+    assert dataset.names == tuple(names) and not dataset.notes
     assert load(data(tmp_path / "mnist", side=3)).train.images.shape == (20, 3, 3, 1)
+
+
+def test_parquet_of_which_a_file_is_missing_is_told_of(tmp_path):
+    whole = tmp_path / "train-00000-of-00002.parquet"
+    write_parquet(whole, TRAIN, LABELS)
+    write_parquet(tmp_path / "test-00000-of-00001.parquet", TEST, TEST_LABELS)
+    for path in (tmp_path, whole):
+        assert load(data(path)).notes == ("train-00000-of-00002.parquet: only 1 of 2 files found",)
 
 
 def test_parquet_in_one_file_in_colour_without_labels(tmp_path):

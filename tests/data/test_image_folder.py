@@ -142,7 +142,9 @@ def test_what_is_transparent_is_white(tmp_path, mode):
         else:
             black = np.zeros((6, 6, len(mode) - 1), np.uint8)
             Image.fromarray(np.concatenate([black, ink[..., None]], axis=2)).save(tmp_path / f"{number}.png")
-    np.testing.assert_array_equal(load(data(tmp_path)).train.images[0, ..., 0], 255 - ink)
+    images = load(data(tmp_path)).train.images
+    assert images.shape[3] == (1 if mode == "LA" else 3)
+    np.testing.assert_array_equal(images[0, ..., 0], 255 - ink)
 
 
 def test_parts_are_known_by_their_names_in_any_case(tmp_path):

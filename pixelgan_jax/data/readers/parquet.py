@@ -7,6 +7,7 @@ metadata claim is held against the file's size before a column is read, and noth
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pixelgan_jax.errors import InputError, one_line
 IMAGE = ("image", "img", "jpg", "png")
 LABEL = ("label", "labels", "fine_label", "class", "y")
 ROWS = 1000  # read at once
+OF_SEVERAL = re.compile(r"-\d+-of-(\d+)\.parquet$")
 PARTS = {"train": ("train",), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 
 
@@ -64,7 +66,19 @@ def read(found: dict[str, list[Path]], side: int) -> Parts:
     if not side and sum(len(pictures) for pictures, _ in rows.values()) * int(np.prod(shape)) > room:
         raise InputError(f"{found['train'][0]}: its pictures claim more bytes than the files can hold")
     parts = {part: _part(found[part][0], *each, shape, side) for part, each in rows.items()}
-    return Parts(parts["train"], parts.get("test"), parts.get("validation"), names, resized_note(side))
+    notes = resized_note(side) + _incomplete(found)
+    return Parts(parts["train"], parts.get("test"), parts.get("validation"), names, notes)
+
+
+def _incomplete(found: dict[str, list[Path]]) -> tuple[str, ...]:
+    """What there is to say of parts of which fewer files are there than their names tell, the hub's of a download cut
+    short."""
+    notes = []
+    for files in found.values():
+        told = OF_SEVERAL.search(files[0].name)
+        if told and len(files) < int(told[1]):
+            notes.append(f"{one_line(files[0].name)[:100]}: only {len(files)} of {int(told[1])} files found")
+    return tuple(notes)
 
 
 def _part(file: Path, pictures: list[Picture], labels: list[np.ndarray], shape: tuple, side: int) -> Part:

@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, ImageOps
 from pixelgan_jax.errors import InputError, one_line
 
 FORMATS = ("PNG", "JPEG", "BMP")  # Pillow has formats that other programs read for it
-GREY = ("1", "L")
+GREY = ("1", "L", "LA")
 MOST_SIDE = 1024  # of a picture that is not resized
 MOST_PIXELS = 64 << 20  # of one that is
 # what Pillow raises on a file that ends too soon, or whose parts do not belong together

@@ -148,8 +148,10 @@ class TrainedModel:
         """x ~ p(x | z): uint8 [N, H, W, C] for codes [N, D].
 
         method: "cached", "fixed_point" and "oracle" draw the same images, the last slowly; "auto" takes the fastest.
-        temperature: below 1 likelier pixels become likelier still. prefix: the images' beginnings, which are kept and
-        completed: uint8, their first rows [N, R, W, C] or their first pixels in raster order [N, P, C].
+        temperature: below 1 likelier pixels become likelier still; where all pixels are drawn at once (deconvolutional
+        decoders, CatGAN, InfoGAN) it does nothing. prefix: the images' beginnings, which are kept and completed: uint8,
+        their first rows [N, R, W, C] or their first pixels in raster order [N, P, C]. Where data.scale is not 1, images
+        that are given are scaled, and those that are drawn are so already.
         Raises ValueError for an argument of the wrong shape, type or range, and for a prefix where the decoder draws
         all pixels at once (the adversarial autoencoder's).
         """
@@ -179,8 +181,8 @@ class TrainedModel:
 
     def _images(self, images: np.ndarray) -> np.ndarray:
         images = np.asarray(images)
-        if images.shape == self.shape:
-            images = images[None]
+        if images.shape in (self.shape, self.shape[: 2 if self.shape[2] == 1 else 3]):
+            images = images.reshape(1, *self.shape)
         elif images.shape[1:] == self.shape[:2] and self.shape[2] == 1:
             images = images[..., None]
         if images.dtype != np.uint8 or images.shape[1:] != self.shape:

@@ -51,6 +51,7 @@ def test_grey_images_need_no_channel_and_one_image_no_row(model, images):
     labels = model.classify(images)
     assert np.array_equal(model.classify(images[..., 0]), labels)
     assert np.array_equal(model.classify(images[3]), labels[3:4])
+    assert np.array_equal(model.classify(images[3, ..., 0]), labels[3:4])
 
 
 def test_a_number_of_images_that_is_new_is_seldom_compiled_anew(model, monkeypatch):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pixelgan_jax import cli, load
+from pixelgan_jax.data import sources
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods.registry import from_dict
 from pixelgan_jax.training import logs, parallel, workdir
@@ -96,6 +97,12 @@ def test_an_experiment_that_does_not_work_is_refused(capsys, program, message):
     assert said == f"error: --config mine.py: {message}"
 
 
+def test_an_experiment_may_import_what_lies_beside_it(capsys):
+    Path("mine.py").write_text("from beside import width\n\n\ndef get_config():\n    return width\n")
+    Path("beside.py").write_text("width = 3\n")
+    assert "get_config() returns int; must be a ConfigDict" in refused(capsys, "--config=mine.py")
+
+
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
@@ -129,6 +136,7 @@ def test_an_experiment_that_does_not_work_is_refused(capsys, program, message):
         ("--config.model.encoder_channels=(a,)", "config.model.encoder_channels: '(a,)' is not allowed: must be a tup"),
         ("--config.data.labels=2000", "config.data.labels: 2000 is not allowed: must be 0 or a multiple of 10, at mo"),
         ("--config.data.validation=1397", "config.data.validation: 1397 is not allowed: must be from 1 to 1396"),
+        ("--config.data.name=cat.png", "config.data.name: 'cat.png': no such file or folder; must be "),
         ("--config.data.name=./nosuch", "config.data.name: './nosuch': no such file or folder; must be "),
         ("--config.train.batch_size=9", "config.train.batch_size: 9 is not allowed: must be a multiple of the 8 devi"),
         ("--nosuch=1", "--nosuch=1: no such flag; must be --config, --mode, --workdir, --input, --output, "),
@@ -267,6 +275,7 @@ def test_a_run_goes_on_in_other_arithmetic_with_more_steps_a_call(capsys, copied
     results = json.loads((folder / "results.json").read_text())
     assert (results["step"], results["config"]["train"]["dtype"]) == (8, "bfloat16")
     assert json.loads((folder / "config.json").read_text())["train"]["steps_per_call"] == 2
+    assert load(folder).config.train.steps == 8  # what the checkpoint says, too
 
 
 def test_evaluate_and_sample_rewrite_what_is_theirs(capsys, copied):
@@ -281,6 +290,19 @@ def test_evaluate_and_sample_rewrite_what_is_theirs(capsys, copied):
     assert run(capsys, *arguments, "--mode=evaluate")[::2] == (0, "")
     again = json.loads((folder / "results.json").read_text())
     assert (again["test"], again["validation"]) == (results["test"], results["validation"])
+
+
+def test_a_run_that_was_stopped_before_its_results_logs_them_when_it_goes_on(capsys, copied):
+    folder, arguments = copied
+
+    def logged():
+        return sum(content.count(b"_hparams_/experiment") for content in contents(folder / "tensorboard").values())
+
+    before = logged()
+    (folder / "results.json").unlink()
+    for _ in range(2):  # the second time they are there
+        assert run(capsys, *arguments)[0] == 0
+        assert logged() == before + 1
 
 
 @pytest.mark.parametrize("mode", cli.run.MODES)
@@ -304,23 +326,63 @@ def test_a_workdir_of_something_else_is_refused_and_left_alone(capsys, copied, m
     assert contents(folder) == before
 
 
+@pytest.mark.parametrize("mode", cli.run.MODES)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: data._replace(names=("null", *data.names[1:])), "class 'null' differs from the checkpoint's '0'"),
+        (lambda data: data._replace(names=data.names[:9]), "class None differs from the checkpoint's '9'"),
+        (
+            lambda data: data._replace(train=data.train.at(slice(1, None))),
+            "1,196 training images differ from the checkpoint's 1,197",
+        ),
+    ],
+)
+def test_other_data_than_the_checkpoints_are_refused(capsys, copied, monkeypatch, mode, change, message):
+    """As of a folder in which something was renamed, or of which the splits would be drawn anew."""
+    folder, arguments = copied
+    before, read = contents(folder), sources.load
+    monkeypatch.setattr(sources, "load", lambda asked: change(read(asked)))
+    said = refused(capsys, *arguments, f"--mode={mode}")
+    assert said == f"error: config.data.name: {message}; must be the same to go on in {folder}"
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("mode", [*cli.run.MODES, "export"])
+def test_one_run_and_replicates_are_not_taken_for_each_other(capsys, copied, mode):
+    folder, arguments = copied
+    if mode != "export":
+        said = refused(capsys, *arguments, "--config.train.replicates=2", f"--mode={mode}")
+        assert said == f"error: --workdir {folder}: holds one run; must be another folder for 2 replicates"
+    (folder / "seed_7").mkdir()
+    (folder / "checkpoints").rename(folder / "seed_7" / "checkpoints")
+    said = refused(capsys, *arguments, f"--mode={mode}")
+    assert f"{folder}: holds replicates; must be " in said and said.endswith(f"one of them, as {folder / 'seed_7'}")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
 @pytest.mark.parametrize("replicates", [1, 2])
 @pytest.mark.parametrize("mode", cli.run.MODES)
 def test_a_workdir_in_use_is_refused_and_left_alone_but_may_be_read(capsys, copied, mode, replicates):
     folder, arguments = copied
+    read = folder
+    if replicates == 2:
+        read = folder / "seed_0"
+        read.mkdir()
+        (folder / "checkpoints").rename(read / "checkpoints")
     arguments = [*arguments, f"--config.train.replicates={replicates}", f"--mode={mode}"]
     with workdir.lock(folder):
         before = contents(folder)
         said = refused(capsys, *arguments)
         assert contents(folder) == before
-        assert load(folder).step == 3
+        assert load(read).step == 3
     assert said.startswith(f"error: --workdir {folder}: in use by process {os.getpid()} on ")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
 def test_a_replicate_in_use_is_refused(capsys, copied):
     folder, arguments = copied
+    shutil.rmtree(folder / "checkpoints")
     with workdir.lock(folder / "seed_0"):
         status, _, err = run(capsys, *arguments, "--config.train.replicates=2")
     assert status == 2

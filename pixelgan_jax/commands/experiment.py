@@ -1,6 +1,7 @@
 """Experiments: Python files whose get_config() returns a ConfigDict, and overrides of its fields."""
 
 import ast
+import copy
 import os
 import runpy
 import sys
@@ -37,9 +38,10 @@ def call(path: str, names: dict[str, Any], function: str) -> Any:
 
 
 def _guarded(path: str, function: str, run: Callable[[], Any]) -> Any:
-    root = str(Path(path).resolve().parent.parent)  # so that an experiment finds experiments.base
+    own = Path(path).resolve().parent
     before = list(sys.path)
-    sys.path.insert(0, root)
+    sys.path.insert(0, str(own.parent))  # so that an experiment finds experiments.base
+    sys.path.append(str(own))  # and what lies beside it
     try:
         return run()
     except Interrupted:
@@ -69,7 +71,8 @@ def config_of(path: str, names: dict[str, Any]) -> ConfigDict:
     values = call(path, names, "get_config")
     if not isinstance(values, ConfigDict):
         raise InputError(f"--config {path}: get_config() returns {type(values).__name__}; must be a ConfigDict")
-    return values
+    # a copy: it may be one that the file holds, and gives to every cell of a table
+    return _guarded(path, "get_config", lambda: copy.deepcopy(values))
 
 
 def typed(path: str, values: ConfigDict, overrides: dict[str, Any]) -> Config:

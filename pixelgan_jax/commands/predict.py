@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from pixelgan_jax.config import Config, Data, to_dict
+from pixelgan_jax.config import Config, Data, first_difference, to_dict
 from pixelgan_jax.data import sources
 from pixelgan_jax.data.sources import Unsplit
 from pixelgan_jax.errors import InputError
@@ -41,8 +41,7 @@ def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any]) -
         parts = sources.unsplit(asked)
     except InputError as error:  # which knows the file by the field that it is named in for training
         raise InputError(str(error).replace("config.data.name", "--input")) from None
-    for part in parts:
-        _check_shape(file, part, model.method.shape)
+    parts = [_fitting(file, part, model.method.shape) for part in parts]
     try:
         output.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=output).close()  # before hours of work
@@ -69,25 +68,33 @@ def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any]) -
 
 def _asked(config: Config, file: str, overrides: dict[str, Any]) -> Data:
     """How the file is read: as the model's own data were, but for overrides of this."""
-    saved = to_dict(config)
+    asked = to_dict(config)
     for name, value in overrides.items():
         group, field = name.split(".")
-        own = saved.get(group, {}).get(field)
-        value = list(value) if isinstance(value, tuple) else value
-        if name not in OF_THE_FILE and own != value:
-            raise InputError(f"config.{name}: {value!r} differs from the checkpoint's {own!r}; must be the same")
-    changed = {name.removeprefix("data."): overrides[name] for name in OF_THE_FILE if name in overrides}
+        if name not in OF_THE_FILE:
+            asked.setdefault(group, {})[field] = value
+    if difference := first_difference(config, from_dict(asked)):
+        raise InputError(f"{difference}; must be the same")
+    own = {name.removeprefix("data."): overrides[name] for name in OF_THE_FILE if name in overrides}
     if file != config.data.name and os.path.exists(os.path.expanduser(file)):
-        changed["dir"] = ""  # with one a name without separator is a data set's, whatever lies here
-    return from_dict(saved | {"data": saved["data"] | changed | {"name": file}}).data
+        own["dir"] = ""  # with one a name without separator is a data set's, whatever lies here
+    return from_dict(asked | {"data": asked["data"] | own | {"name": file}}).data
 
 
-def _check_shape(file: str, part: Unsplit, shape: tuple[int, int, int]) -> None:
-    if part.images.shape[1:] != shape:
-        told = f"{list(part.images.shape[1:])}; the model takes {list(shape)}"
-        resized = shape[0] == shape[1] and part.images.shape[3] == shape[2]
+def _fitting(file: str, part: Unsplit, shape: tuple[int, int, int]) -> Unsplit:
+    """The part with images of the model's shape: grey ones of three channels alike where it takes colours, one of the
+    three where all are and it takes none. Raises InputError where they are of another size, or coloured."""
+    images = part.images
+    if images.shape[3] < shape[2]:
+        images = np.repeat(images, shape[2], axis=3)
+    elif images.shape[3] > shape[2] and np.ptp(images, axis=3).max() == 0:
+        images = images[..., : shape[2]]
+    if images.shape[1:] != shape:
+        told = f"{list(images.shape[1:])}; the model takes {list(shape)}"
+        resized = shape[0] == shape[1] and images.shape[3] == shape[2]
         side = ", which config.data.side can make of pictures" if resized else ""
         raise InputError(f"--input {file}: its images are {told}{side}")
+    return part._replace(images=images)
 
 
 def _rows(model: Trained, parts: list[Unsplit], codes: list[np.ndarray]) -> Iterator[dict[str, Any]]:

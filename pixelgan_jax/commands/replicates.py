@@ -28,7 +28,7 @@ def execute(mode: str, experiment: str, config: Config, workdir: Path) -> None:
     if config.train.replicates == 1:
         run.execute(mode, run.start(experiment, config, workdir))
         return
-    run.check_workdir(experiment, workdir)
+    run.check_workdir(experiment, workdir, config.train.replicates)
     # what cannot be read is refused before anything is written
     run.start(experiment, seeded(config, 0), workdir / f"seed_{config.train.seed}")
     with run.locked(mode, workdir):

@@ -3,6 +3,7 @@
 import json
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +27,7 @@ from pixelgan_jax.report import explore, page
 from pixelgan_jax.report.pictures import NAMES, write_pictures
 from pixelgan_jax.report.run_pictures import illustrate
 from pixelgan_jax.training import exported, loop, parallel
-from pixelgan_jax.training.checkpoint import Checkpoints, Meta, newest
+from pixelgan_jax.training.checkpoint import Checkpoints, Meta, newest, replicate
 from pixelgan_jax.training.logs import Log
 from pixelgan_jax.training.workdir import lock, prepare, write_json
 
@@ -64,11 +65,17 @@ def start(experiment: str, config: Config, workdir: Path) -> Run:
     return Run(experiment, config, workdir, splits, data, method, mesh, dataset.names, dataset.notes)
 
 
-def check_workdir(experiment: str, workdir: Path) -> None:
-    """Raises InputError where the workdir is another experiment's, or an exported model, which is not trained."""
+def check_workdir(experiment: str, workdir: Path, replicates: int = 1) -> None:
+    """Raises InputError where the workdir is another experiment's, or an exported model, which is not trained, or that
+    of replicates where one run is asked for, or the other way round."""
     check_owner(experiment, workdir)
     if exported.is_one(workdir):
         raise InputError(f"--workdir {workdir}: holds an exported model, weights alone; must be another folder")
+    alone, within = (workdir / "checkpoints").is_dir(), replicate(workdir)
+    if replicates == 1 and within and not alone:
+        raise InputError(f"--workdir {workdir}: holds replicates; must be another folder, or one of them, as {within}")
+    if replicates > 1 and alone:
+        raise InputError(f"--workdir {workdir}: holds one run; must be another folder for {replicates} replicates")
 
 
 def check_owner(experiment: str, workdir: Path) -> None:
@@ -117,7 +124,9 @@ def train(run: Run) -> dict[str, Any] | None:
             if found:
                 print(f"resumed from step {int(state.step)}", flush=True)
                 _say_what_jumps(meta.config.train.steps, run.config.train.steps)
-        unfinished = int(state.step) < run.config.train.steps  # else this run is done, and its images are logged
+        # the configuration may have changed in part, and an earlier version said less of the data
+        meta = meta._replace(config=run.config, names=run.names, **run.data._asdict())
+        unfinished = not _is_reported(run)  # else its images are logged
         with Log(run.workdir, int(state.step)) if parallel.is_first() else nullcontext() as log:
             state, meta = loop.train(
                 run.method,
@@ -135,6 +144,14 @@ def train(run: Run) -> dict[str, Any] | None:
                 log.images(int(state.step), _written_pictures(run.workdir))
                 log.hyperparameters(*_compared(results))
     return results
+
+
+def _is_reported(run: Run) -> bool:
+    """Whether the workdir has the results of a run of so many steps."""
+    try:
+        return json.loads((run.workdir / "results.json").read_text())["step"] >= run.config.train.steps
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def _compared(results: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
@@ -185,12 +202,23 @@ def _restore(run: Run, checkpoints: Checkpoints) -> tuple[State, Meta] | None:
 
 def _target(run: Run, meta: Meta) -> State:
     """The state to restore a checkpoint into. Raises InputError where it is of another run."""
-    difference = first_difference(meta.config, run.config)
-    if difference is None and meta.shape != run.method.shape:
-        difference = f"config.data.name: images {run.method.shape} differ from the checkpoint's {meta.shape}"
+    difference = first_difference(meta.config, run.config) or _other_data(run, meta)
     if difference:
         raise InputError(f"{difference}; must be the same to go on in {run.workdir}")
     return _initial(run)
+
+
+def _other_data(run: Run, meta: Meta) -> str | None:
+    """How the data differ from those that the checkpoint was trained on, by what it says of them: earlier versions
+    said neither how many images there were nor the classes' names."""
+    if meta.shape != run.method.shape:
+        return f"config.data.name: images {run.method.shape} differ from the checkpoint's {meta.shape}"
+    if meta.images and meta.images != run.data.images:
+        return f"config.data.name: {run.data.images:,} training images differ from the checkpoint's {meta.images:,}"
+    if meta.names and meta.names != run.names:
+        new, old = next(pair for pair in zip_longest(run.names, meta.names) if pair[0] != pair[1])
+        return f"config.data.name: class {new!r} differs from the checkpoint's {old!r}"
+    return None
 
 
 def _initial(run: Run) -> State:

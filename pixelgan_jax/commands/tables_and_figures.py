@@ -28,7 +28,7 @@ from pixelgan_jax.commands.plans import (
     train,
 )
 from pixelgan_jax.errors import InputError
-from pixelgan_jax.evaluation.metrics import BY_KEY, CHOSEN_BY, VALIDATION, first_of
+from pixelgan_jax.evaluation.metrics import BY_KEY, CHOSEN_BY, VALIDATION, VECTORS, first_of
 from pixelgan_jax.report import markdown, plots
 from pixelgan_jax.report.figures import DRAWINGS, Task
 from pixelgan_jax.training import logs
@@ -86,20 +86,44 @@ def _check(mode: str, asked: Any, where: str) -> None:
         raise InputError(f"{where}: drawing {asked['drawing']!r} is unknown; must be one of {', '.join(DRAWINGS)}")
     if mode == "table":
         _check_table(asked, where)
+    elif "claim" in asked:
+        _check_claim(asked, where)
+
+
+def _check_metric(key: Any, where: str) -> None:
+    if not isinstance(key, str) or key not in BY_KEY or key in VECTORS:
+        told = ", ".join(name for name in BY_KEY if name not in VECTORS)
+        raise InputError(f"{where}: metric {key!r} is unknown, or no number; must be one of {told}")
+
+
+def _check_claim(asked: Row, where: str) -> None:
+    claim = asked["claim"]
+    told = {"source": str, "text": str, "checks": list}
+    if not (isinstance(claim, dict) and all(type(claim.get(name)) is kind for name, kind in told.items())):
+        raise InputError(f"{where}: claim is {claim!r}; must have a source, a text and a list of checks")
+    for check in claim["checks"]:
+        if not isinstance(check, dict) or check.get("cell") not in asked["cells"] or "metric" not in check:
+            raise InputError(f"{where}: check {check!r} of the claim must have a cell of the plan and a metric")
+        _check_metric(check["metric"], where)
 
 
 def _check_table(asked: Row, where: str) -> None:
     for part in ("rows", "columns"):
         titles = list(asked[part].values())
+        if other := [title for title in titles if not isinstance(title, str)]:
+            raise InputError(f"{where}: {part} have a title {other[0]!r}; must be texts")
         if twice := [title for title in titles if titles.count(title) > 1]:
             raise InputError(f"{where} has two {part} {twice[0]!r}; must tell them apart")
     for name in asked["cells"]:
         row, _, column = name.partition("/")
         if row not in asked["rows"] or column not in asked["columns"]:
             raise InputError(f"{where}: cell {name} has no row or column of its name; must be called row/column")
+    for row, entries in asked["published"].items():
+        for entry in entries.values() if isinstance(entries, dict) else [entries]:
+            if not (isinstance(entry, tuple | list) and all(isinstance(text, str) for text in entry)):
+                raise InputError(f"{where}: published {row} has {entry!r}; must be {{column: (text, mark)}}")
     for key in (*asked.get("headlines", ()), *asked.get("metrics", ())):
-        if key not in BY_KEY:
-            raise InputError(f"{where}: metric {key!r} is unknown; must be one of {', '.join(BY_KEY)}")
+        _check_metric(key, where)
 
 
 def _say_what_is_committed(cells: list[Cell], committed: Path) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pixelgan_jax.config import Data
-from pixelgan_jax.data.readers import formats, tfds
+from pixelgan_jax.data.readers import formats, image_folder, tfds
 from pixelgan_jax.data.readers.parts import Part, Parts
 from pixelgan_jax.errors import InputError, one_line
 
@@ -19,6 +19,7 @@ RAW_FILES = {
     "mnist": formats.read_idx,
     "svhn_cropped": formats.read_svhn,
 }
+FILES = (".npz", ".csv", ".parquet", *image_folder.ENDINGS)  # how a path that has no separator ends
 MOST_CLASSES = 65536
 ONE_FILE_TEST = 10000  # most test images that are split off where the files have none of their own
 DARK = 128  # a data set whose largest pixel is below this was probably not of 0 to 255
@@ -243,7 +244,7 @@ def _digits() -> Parts:
 def is_path(data: Data) -> bool:
     """Whether the name is that of a file or folder, there or not."""
     name = data.name
-    if name.startswith((".", "~", "/")) or name.endswith(".npz"):
+    if name.startswith((".", "~", "/")) or name.lower().endswith(FILES):
         return True
     separated = "/" in name or os.sep in name
     if os.path.exists(name) and (separated or not data.dir):

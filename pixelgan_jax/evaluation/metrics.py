@@ -128,6 +128,7 @@ FIGURE = (
 
 METRICS = (*SPLIT, *LOGGED, *FIGURE)
 BY_KEY = {metric.key: metric for metric in METRICS}
+VECTORS = ("code_mean", "code_sd", "class_shares")  # which are several numbers each
 
 # What a run is told by first, in its last line, its report and a table: the first of these that it has. The clusters'
 # is the paper's rule.

@@ -147,11 +147,15 @@ def _encoded(model: Trained, images: np.ndarray) -> np.ndarray:
 
 
 def rows(done: dict[str, list[Task]]) -> Drawing:
-    """Samples of each cluster, or class, a row each, as the run's own report has them."""
+    """Samples of each cluster, or class, a row each, as the run's own report has them. Raises InputError where it has
+    none."""
     shown = {}
     for name, tasks in done.items():
         kind = "classes" if tasks[0].config.data.labels else "clusters"
-        shown[name] = np.asarray(Image.open(tasks[0].workdir / "samples" / f"{kind}.png").convert("RGB"))
+        path = tasks[0].workdir / "samples" / f"{kind}.png"
+        if not path.exists():
+            raise InputError(f"cell {name}: has no samples of {kind}: must have a categorical code and a decoder")
+        shown[name] = np.asarray(Image.open(path).convert("RGB"))
     return plots.gallery(shown), {name: [{} for _ in tasks] for name, tasks in done.items()}, {}
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.font_manager import findfont
+from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 
 from pixelgan_jax.report import plots
@@ -17,6 +18,7 @@ from pixelgan_jax.report.curves import training_curves
 from pixelgan_jax.training import logs, workdir
 
 NAMES = ("prior", "reconstructions", "completions", "classes", "clusters", "confusion", "mistakes", "code", "curves")
+FONT = "DejaVu Sans"  # Matplotlib's own, which it draws plots with as well
 GROUND = 44  # grey level between images: apart from black and from white
 
 MISTAKES = 12  # that are shown
@@ -112,7 +114,7 @@ def _with_names(images: np.ndarray, names: Sequence[str], group: int = 1_000_000
     rows, columns, height, width, channels = images.shape
     height *= _scale(columns, max(height, width))
     # Pillow's own font has few characters; this one comes with Matplotlib, and has arrows and other alphabets.
-    font = ImageFont.truetype(findfont("DejaVu Sans"), 12)
+    font = ImageFont.truetype(findfont(FONT), 12)
     margin = math.ceil(max(font.getlength(name) for name in names)) + 16
     strip = Image.new("L", (margin, picture.shape[0]), GROUND)
     draw = ImageDraw.Draw(strip)
@@ -147,8 +149,16 @@ def _png(picture: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def _drawable(names: Sequence[str]) -> list[str]:
+    """The names, those that the font lacks a character of by number: it would draw a box for each."""
+    known = FT2Font(findfont(FONT)).get_charmap()
+    return [name if all(ord(c) in known for c in name) else f"#{number}" for number, name in enumerate(names)]
+
+
 def _contents(folder: Path, pictures: Pictures) -> dict[str, bytes | None]:
     found: dict[str, bytes | None] = dict.fromkeys(NAMES)
+    if pictures.explored is not None:
+        pictures = pictures._replace(explored=pictures.explored._replace(names=_drawable(pictures.explored.names)))
     if pictures.samples is not None:
         found["prior"] = _png(square(pictures.samples))
     if pictures.originals is not None and pictures.reconstructions is not None:
@@ -156,7 +166,7 @@ def _contents(folder: Path, pictures: Pictures) -> dict[str, bytes | None]:
     if pictures.completions is not None:
         found["completions"] = _png(grid(pictures.completions))
     if pictures.rows is not None:
-        names = pictures.row_names or [str(row) for row in range(len(pictures.rows))]
+        names = _drawable(pictures.row_names or [str(row) for row in range(len(pictures.rows))])
         found["classes" if pictures.row_kind == "class" else "clusters"] = _png(_with_names(pictures.rows, names))
     if pictures.codes is not None:
         called = pictures.explored.names if pictures.explored else ()

@@ -31,6 +31,8 @@ from pixelgan_jax.training import parallel, retention
 
 # Arrays that learn hardly compress, so no checkpoint holds this many times the bytes that it has on disk.
 RATIO = 100
+# Errors of a machine that cannot read just now, for which no checkpoint must be given up.
+PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT)
 
 
 class Meta(NamedTuple):
@@ -200,9 +202,8 @@ class Checkpoints:
         try:
             yield
         except (OSError, ValueError) as error:  # orbax passes on what tensorstore makes of a full disk
-            told = re.search(r"os_error_code='(\d+)'", str(error))  # tensorstore's own words fill half a screen
-            number = int(told[1]) if told else getattr(error, "errno", None)
-            reason = os.strerror(number) if told else getattr(error, "strerror", None) or _first_line(error)
+            number = _number(error)
+            reason = getattr(error, "strerror", None) or (os.strerror(number) if number else _first_line(error))
             path = getattr(error, "filename", None) or self.folder
             raise OSError(number or errno.EIO, reason, str(path)) from error
 
@@ -248,7 +249,8 @@ class Checkpoints:
         """The newest checkpoint that restores whole; None where there is no checkpoint at all.
 
         `make_target(meta)` gives the state to restore into; an InputError it raises is passed on. A checkpoint that
-        does not restore is passed over with a line saying why. Raises InputError where none restores.
+        does not restore is passed over with a line saying why. Raises InputError where none restores, OSError where
+        files or memory cannot be had just now.
         """
         known = sorted({*self.steps(), *self._readable.refused})
         for step in reversed(known):
@@ -279,6 +281,9 @@ class Checkpoints:
         return None
 
     def _skip(self, step: int, error: Exception) -> None:
+        number = errno.ENOMEM if _lacks_memory(error) else _number(error)
+        if number in PASSING:
+            raise OSError(number, os.strerror(number), str(self.folder / str(step))) from error
         if parallel.is_first():
             print(f"checkpoint {step} skipped: {one_line(_first_line(error))}", flush=True)
         self._skipped.append(step)
@@ -291,8 +296,26 @@ def newest(workdir: Path, make_target: Callable[[Meta], State]) -> tuple[State, 
         with Checkpoints(workdir, read_only=True) as checkpoints:
             found = checkpoints.newest_good(make_target)
     if found is None:
+        if within := replicate(workdir):
+            raise InputError(f"{workdir}: holds replicates; must be one of them, as {within}")
         raise InputError(f"{workdir}: holds no checkpoint; must be the workdir of a training run")
     return found
+
+
+def replicate(workdir: Path) -> Path | None:
+    """The workdir of the first of the replicates that it holds; None where it holds none."""
+    found = sorted(path.parent for path in workdir.glob("seed_*/checkpoints"))
+    return found[0] if found else None
+
+
+def _number(error: Exception) -> int | None:
+    """The operating system's number of an error, where it has one."""
+    told = re.search(r"os_error_code='(\d+)'", str(error))  # tensorstore's own words fill half a screen
+    return int(told[1]) if told else getattr(error, "errno", None)
+
+
+def _lacks_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
 
 def _first_line(error: Exception) -> str:

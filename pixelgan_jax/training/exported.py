@@ -123,8 +123,8 @@ def read(path: Path, like: Callable[[Meta], Any]) -> tuple[Any, Meta]:
                 raise ValueError(f"{name} is not {leaf.dtype} {list(leaf.shape)}")
             leaves.append(array)
         return jax.tree.unflatten(jax.tree.structure(wanted), leaves), meta
-    except InputError:
-        raise
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     except (*DAMAGED, SafetensorError) as error:
         reason = one_line(str(error))[:200] or type(error).__name__
         raise InputError(f"{path}: damaged, or no exported model: {reason}") from error

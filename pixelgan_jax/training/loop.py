@@ -37,12 +37,14 @@ def check_finite(step: int, phases: tuple[Phase, ...], metrics: dict[str, float]
 
 
 def calls(start: int, train: Train) -> list[int]:
-    """How many steps each compiled call makes from step `start` to the end of the run: `steps_per_call`, but single
-    steps up to the next multiple of it, and where a log line, an evaluation or a checkpoint falls inside."""
+    """How many steps each compiled call makes from step `start` to the end of the run: `steps_per_call`, or as many
+    fewer as go evenly between what comes most often of log lines, evaluations and checkpoints; but single steps up to
+    the next multiple of that, and where one of these falls inside."""
     sizes, step = [], start
-    size = train.steps_per_call or (1 if platform() == "cpu" else 25)
+    stops = (train.log_every, train.evaluate_every, train.checkpoint_every)
+    asked = train.steps_per_call or (1 if platform() == "cpu" else 25)
+    size = next(size for size in range(asked, 0, -1) if min(stops) % size == 0)
     while step < train.steps:
-        stops = (train.log_every, train.evaluate_every, train.checkpoint_every)
         room = min(train.steps - step, *(every - step % every for every in stops))
         # the first step is logged by itself
         whole = step % size == 0 and room >= size and (step > 0 or size == 1)

@@ -27,7 +27,9 @@ class InUse(InputError):
 
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
-_PARTIAL = re.compile(r"\..+\.(\d+)\.partial")
+# a process's number says nothing of another host, with which the folder may be shared
+_HOST = re.sub(r"[^A-Za-z0-9]+", "-", socket.gethostname())
+_PARTIAL = re.compile(rf"\..+\.{_HOST}\.(\d+)\.partial")
 
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -41,7 +43,7 @@ def own_path(what: str, path: str | Path) -> Path:
 
 
 def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+    return path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.partial")
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
@@ -95,7 +97,7 @@ def _running(pid: int) -> bool:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Removes the files that processes were writing here when they were killed."""
+    """Removes the files that processes of this host were writing here when they were killed."""
     for path in folder.iterdir():
         match = _PARTIAL.fullmatch(path.name)
         # Where files cannot be locked, another command may be writing here right now.

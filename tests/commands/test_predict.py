@@ -16,7 +16,8 @@ import pixelgan_jax as pg
 from pixelgan_jax.cli import run_command
 from pixelgan_jax.commands import predict
 from pixelgan_jax.config import Data
-from pixelgan_jax.data.sources import load
+from pixelgan_jax.data.sources import Unsplit, load
+from pixelgan_jax.errors import InputError
 from pixelgan_jax.evaluation import trained
 
 SMALL = [
@@ -113,7 +114,8 @@ def test_pictures_go_by_their_names(run, tmp_path):
     for number, kind in enumerate(["a, b", "c"]):
         (tmp_path / "in" / kind).mkdir(parents=True)
         Image.fromarray(DIGITS.test.images[number, ..., 0]).save(tmp_path / "in" / kind / "x.png")
-    assert command(experiment, folder, "--mode=predict", f"--input={tmp_path}/in", f"--output={tmp_path}") == 0
+    asked = ["--mode=predict", f"--input={tmp_path}/in", f"--output={tmp_path}"]
+    assert command(experiment, folder, *asked, "--config.train.steps=999") == 0  # which a run may change as it goes on
     found = rows(tmp_path)
     assert [row["name"] for row in found] == ["a, b/x.png", "c/x.png"]
     assert [row["part"] for row in found] == ["", ""]  # the folder makes none
@@ -194,6 +196,20 @@ def test_an_output_that_is_a_file_is_refused(run, tmp_path, capsys):
     assert command(experiment, folder, "--mode=predict", "--input=digits", f"--output={tmp_path}/file/below") == 2
     assert "--output" in (told := capsys.readouterr().err) and told.count("\n") == 1
     assert "file/below: Not a directory; must be a folder that may be written into, or a place for one" in told
+
+
+def test_grey_pictures_are_grey_however_they_are_stored():
+    grey = np.random.RandomState(0).randint(0, 256, (3, 8, 6, 1), np.uint8)
+    coloured = np.concatenate([grey, grey, grey + 1], axis=3)
+
+    def fitting(images, channels):
+        return predict._fitting("x", Unsplit("", images, [""] * 3, [""] * 3), (8, 6, channels)).images
+
+    assert np.array_equal(fitting(grey, 3), np.repeat(grey, 3, axis=3))
+    assert np.array_equal(fitting(np.repeat(grey, 3, axis=3), 1), grey)
+    assert np.array_equal(fitting(coloured, 3), coloured)
+    with pytest.raises(InputError, match=r"^--input x: its images are \[8, 6, 3\]; the model takes \[8, 6, 1\]$"):
+        fitting(coloured, 1)
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no folder that nobody may write into")

@@ -360,6 +360,24 @@ def test_a_walk_goes_along_the_quantiles_of_a_gaussian_code():
     np.testing.assert_allclose(up, right.T[::-1], atol=1e-6)
 
 
+def test_a_cells_overrides_reach_no_other_where_a_file_gives_one_configuration_to_all(tmp_path):
+    path = tmp_path / "one.py"
+    path.write_text("from experiments import base\n\nONE = base.get_config()\n\n\ndef get_config():\n    return ONE\n")
+    names = experiment.load(str(path))
+    first, second = (
+        experiment.typed(str(path), experiment.config_of(str(path), names), changes)
+        for changes in ({"prior.categories": 5}, {})
+    )
+    assert (first.prior.categories, second.prior.categories) == (5, 10)
+
+
+def test_a_cell_without_samples_of_clusters_is_named(folder, tmp_path):
+    path = str(folder / "experiments" / "tiny_clusters.py")
+    made = experiment.typed(path, experiment.config_of(path, experiment.load(path)), {})
+    with pytest.raises(InputError, match="^cell b/x: has no samples of clusters: must have a categorical code"):
+        figures.rows({"b/x": [figures.Task("tiny_clusters", made, tmp_path)]})
+
+
 def test_a_plan_that_does_not_fit_the_mode_is_refused(capsys):
     assert cli.run_command(["--config", str(ROOT / "experiments/figure2.py"), "--mode=table"]) == 2
     assert "get_plan() of" in capsys.readouterr().err
@@ -374,8 +392,29 @@ def test_a_plan_that_does_not_fit_the_mode_is_refused(capsys):
         ("table", '{"ours": "Ours"}', '["Ours"]', ": rows is a list; must be a dict"),
         ("table", '("tiny_clusters", {})', '"tiny_clusters"', ": cell ours/clusters is 'tiny_clusters'; must be ("),
         ("table", '"ours/svhn"', '"ours/svnh"', ": cell ours/svnh has no row or column of its name"),
-        ("table", '"drawing"', '"headlines": ["err"], "drawing"', ": metric 'err' is unknown; must be one of "),
-        ("table", '"drawing"', '"metrics": ["nats"], "drawing"', ": metric 'nats' is unknown; must be one of "),
+        (
+            "table",
+            '"drawing"',
+            '"headlines": ["err"], "drawing"',
+            ": metric 'err' is unknown, or no number; must be ",
+        ),
+        (
+            "table",
+            '"drawing"',
+            '"metrics": ["nats"], "drawing"',
+            ": metric 'nats' is unknown, or no number; must be ",
+        ),
+        ("table", '"drawing"', '"metrics": ["code_sd"], "drawing"', ": metric 'code_sd' is unknown, or no number"),
+        ("table", '{"ours": "Ours"}', '{"ours": 1}', ": rows have a title 1; must be texts"),
+        ("table", '"drawing"', '"published": {"theirs": {"x": 5.27}}, "drawing"', ": published theirs has 5.27; must"),
+        ("table", '"drawing"', '"published": {"theirs": "5.27"}, "drawing"', ": published theirs has '5.27'; must be "),
+        ("figure", '"drawing"', '"claim": "sharp", "drawing"', ": claim is 'sharp'; must have a source, a text and"),
+        (
+            "figure",
+            '"drawing"',
+            '"claim": {"source": "", "text": "", "checks": [{"cell": "x"}]}, "drawing"',
+            ": check {'cell': 'x'} of the claim must have a cell of the plan and a metric",
+        ),
         ("figure", '"samples"', '"sample"', ": drawing 'sample' is unknown; must be one of samples"),
     ],
 )

@@ -245,6 +245,16 @@ def test_a_folder_without_binarised_mnist_is_refused(tmp_path):
         load(data("binarized_mnist", dir=str(tmp_path)))
 
 
+@pytest.mark.parametrize("name", ["all.npz", "train.npz"])
+def test_labels_of_another_name_are_told_of(tmp_path, name):
+    np.savez(tmp_path / name, images=TRAIN, label=LABELS)
+    if name == "train.npz":
+        np.savez(tmp_path / "test.npz", images=TEST)
+    dataset = load(data(tmp_path / name if name == "all.npz" else tmp_path))
+    assert dataset.classes == 0
+    assert dataset.notes == (f"{name}: label not read: labels must be called labels",)
+
+
 def test_kaggles_csv(tmp_path):
     header = "label," + ",".join(f"pixel{number}" for number in range(36))
     rows = np.concatenate([LABELS[:, None], TRAIN.reshape(20, -1)], axis=1)

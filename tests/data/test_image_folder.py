@@ -147,6 +147,25 @@ def test_what_is_transparent_is_white(tmp_path, mode):
     np.testing.assert_array_equal(images[0, ..., 0], 255 - ink)
 
 
+def test_a_table_of_pictures_names_is_left_alone(tmp_path):
+    write_pictures(tmp_path, TRAIN, LABELS, NAMES)
+    (tmp_path / "labels_train.csv").write_text("file,label\nant/0.png,0\n")
+    assert load(data(tmp_path)).names == NAMES
+
+
+def test_test_pictures_without_classes_are_passed_over(tmp_path):
+    write_pictures(tmp_path / "train", TRAIN, LABELS, NAMES)
+    write_pictures(tmp_path / "test", TEST, TEST_LABELS, [""] * 4)
+    dataset = load(data(tmp_path))
+    assert (len(dataset.train.images), len(dataset.test.images)) == (16, 4)
+    assert dataset.notes == ("no picture is taken from test: it has no folders of classes",)
+
+
+def test_pictures_that_lie_too_deep_are_told_of(tmp_path):
+    write_pictures(tmp_path / "test", TEST, TEST_LABELS, NAMES)
+    refused(tmp_path, r": holds no picture but further down; must hold \.png.* files, or a folder of them for")
+
+
 def test_parts_are_known_by_their_names_in_any_case(tmp_path):
     for part, images, labels in (("Train", TRAIN, LABELS), ("Test", TEST, TEST_LABELS)):
         write_pictures(tmp_path / part, images, labels, "abcd")

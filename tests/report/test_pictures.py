@@ -9,7 +9,7 @@ from PIL import Image
 
 from pixelgan_jax.report import plots
 from pixelgan_jax.report.curves import training_curves
-from pixelgan_jax.report.pictures import Pictures, grid, write_pictures
+from pixelgan_jax.report.pictures import Explored, Pictures, _drawable, grid, write_pictures
 from pixelgan_jax.training import logs
 
 LINE, BAND, GROUND = 2, 12, 44
@@ -97,6 +97,18 @@ def test_rows_have_names_on_their_left(tmp_path):
     np.testing.assert_array_equal(images, grid(rows)[..., 0])
     inked = [(names[top : top + 58] > 128).any(axis=0).sum() for top in (0, 58)]
     assert inked[0] > inked[1] > 3
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_class_whose_name_the_font_cannot_write_has_its_number(tmp_path):
+    """In every picture, where it would be a box that looks like another one."""
+    assert _drawable(["Katze", "猫", "→ ΩЖ", "犬"]) == ["Katze", "#1", "→ ΩЖ", "#3"]
+    seen = Explored(_random(8, 8, 8, 1), np.arange(8) % 2, ["猫", "犬"], categories=np.arange(8) // 4,
+                    probabilities=np.ones(8), kind="class", category_count=2)  # fmt: skip
+    rows = {"rows": _random(2, 3, 8, 8, 1), "row_kind": "class", "row_names": ["猫", "犬"]}
+    codes = {"codes": np.eye(8, 2), "code_labels": seen.labels}
+    write_pictures(tmp_path, Pictures(explored=seen, **rows, **codes))
+    assert _names(tmp_path) == ["classes.png", "code.png", "confusion.png", "mistakes.png"]
 
 
 def test_stale_pictures_of_our_names_go_and_others_stay(tmp_path):

@@ -1,5 +1,6 @@
 """The short form of tests/faults/checkpoints.py: damage is noticed, and costs no more than the steps since the save."""
 
+import errno
 import json
 import os
 import resource
@@ -95,6 +96,29 @@ def test_a_checkpoint_that_is_a_link_is_not_deleted_when_its_time_has_come(whole
     with Checkpoints(tmp_path / "run", read_only=True) as checkpoints:
         assert checkpoints.steps() == [2, 4, 5, 6]
     assert contents(tmp_path / "elsewhere") == before
+
+
+@pytest.mark.parametrize(
+    ("error", "number"),
+    [
+        (OSError(errno.EMFILE, "of the test"), errno.EMFILE),
+        (ValueError(f"of tensorstore [os_error_code='{errno.ESTALE}']"), errno.ESTALE),
+        (RuntimeError("RESOURCE_EXHAUSTED: of a GPU"), errno.ENOMEM),
+        (MemoryError(), errno.ENOMEM),
+    ],
+)
+def test_a_checkpoint_is_not_given_up_for_what_it_cannot_help(whole, tmp_path, monkeypatch, error, number):
+    shutil.copytree(whole[0], tmp_path / "run")
+    before = contents(tmp_path / "run" / "checkpoints")
+
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr(Checkpoints, "restore", fails)
+    with pytest.raises(OSError) as caught, Checkpoints(tmp_path / "run") as checkpoints:
+        checkpoints.newest_good(brief.target(whole[1]))
+    assert (caught.value.errno, caught.value.filename) == (number, str(checkpoints.folder / "4"))
+    assert contents(tmp_path / "run" / "checkpoints") == before
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

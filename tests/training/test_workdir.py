@@ -70,8 +70,10 @@ def test_a_process_killed_before_the_rename_leaves_the_old_file_and_prepare_tidi
 
 
 def test_prepare_leaves_foreign_files_and_those_of_running_processes(tmp_path):
-    kept = [f".a.{os.getppid()}.partial", ".a.partial", "a.12.partial", ".gitignore", ".b.x1.partial"]
-    removed = [f".a.{os.getpid()}.partial", ".results.json.4194999.partial", f".a.{10**30}.partial"]
+    host = workdir._HOST
+    kept = [f".a.{host}.{os.getppid()}.partial", ".a.partial", f"a.{host}.12.partial", ".gitignore", ".b.x1.partial"]
+    kept += [".a.other-host.4194999.partial"]
+    removed = [f".a.{host}.{number}.partial" for number in (os.getpid(), 4194999, 10**30)]
     for name in kept + removed:
         (tmp_path / name).touch()
     workdir.prepare(tmp_path)

@@ -17,7 +17,7 @@ from pixelgan_jax.config import Data
 from pixelgan_jax.data.readers import files, image_folder, mat, parquet, text
 from pixelgan_jax.data.readers.parts import Part, Parts
 from pixelgan_jax.data.readers.tfds import block_means
-from pixelgan_jax.errors import InputError
+from pixelgan_jax.errors import InputError, one_line
 
 Reader = Callable[[Path, Data], Parts | None]
 
@@ -49,7 +49,14 @@ def read_one_npz(path: Path, data: Data) -> Parts | None:
     if set(PACKED) <= held:
         return _packed(path)
     layout = next((each for each in NPZ if {name for pair in each.values() for name in pair if name} <= held), NPZ[0])
-    return Parts(**{part: files.read_npz(path, *names) for part, names in layout.items()})
+    parts = Parts(**{part: files.read_npz(path, *names) for part, names in layout.items()})
+    return parts._replace(notes=_unread(path, held) if parts.train.labels is None else ())
+
+
+def _unread(path: Path, held: set[str]) -> tuple[str, ...]:
+    """What there is to say of arrays beside the images of an .npz that has no labels by a name that is known."""
+    others = ", ".join(sorted(held - {"images", "arr_0"}))
+    return (f"{path.name}: {one_line(others)[:200]} not read: labels must be called labels",) if others else ()
 
 
 def _packed(path: Path) -> Parts:
@@ -75,8 +82,10 @@ def read_npz_folder(path: Path, data: Data) -> Parts | None:
     if not any((path / f"{part}.npz").exists() for part in ("train", "test")):
         return None
     parts = {part: path / f"{part}.npz" for part in ("train", "test", "validation")}
-    found = {part: _images_and_labels(file) for part, file in parts.items() if part != "validation" or file.exists()}
-    return Parts(**found)
+    there = {part: file for part, file in parts.items() if part != "validation" or file.exists()}
+    found = {part: _images_and_labels(file) for part, file in there.items()}
+    train = there["train"]
+    return Parts(**found, notes=_unread(train, set(files.npz_names(train))) if found["train"].labels is None else ())
 
 
 def _images_and_labels(path: Path) -> Part:
@@ -225,6 +234,8 @@ def read_csv(path: Path, data: Data) -> Parts | None:
         raise InputError(f"{path}: holds {', '.join(file.name for file in found)[:200]}; must hold one of them")
     if not found:
         return None
+    if not text.is_numbers(found[0]) and image_folder.is_folder_of_pictures(path):
+        return None  # what it lists are pictures' names
     train, test = found[0], found[0].with_name(f"{found[0].name.removesuffix('train.csv')}test.csv")
     known, asked = text.read_csv(train), text.read_csv(test) if test.is_file() else None
     if asked is None or (asked.labels is None) != (known.labels is None):

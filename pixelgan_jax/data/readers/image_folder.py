@@ -56,8 +56,14 @@ def read(folder: Path, side: int) -> Parts:
                 raise InputError(f"{folder}: {told}; must hold parts (train, val, test), or classes of other names")
     for part, by_class in files.items():
         if not any(by_class.values()):
-            raise InputError(f"{places[part]}: holds no picture; must hold {', '.join(ENDINGS)} files, by class or not")
+            deeper = is_folder_of_pictures(places[part])
+            held = "no picture but further down" if deeper else "no picture"
+            allowed = f"{', '.join(ENDINGS)} files, or a folder of them for each class"
+            raise InputError(f"{places[part]}: holds {held}; must hold {allowed}")
     names = tuple(files["train"])
+    unlabelled = [part for part, by_class in files.items() if list(by_class) == [""] != list(names)]
+    for part in unlabelled:  # as Kaggle's test pictures, which are for its judges
+        del files[part]
     for part, by_class in files.items():
         if set(by_class) - set(names):
             other = sorted(set(by_class) - set(names))[0]
@@ -67,6 +73,7 @@ def read(folder: Path, side: int) -> Parts:
     classes = tuple(one_line(name) for name in names) if names != ("",) else None
     parts = {part: _part(folder, by_class, names, shape, side) for part, by_class in files.items()}
     notes = resized_note(side) + _passed_over(folder, places, files)
+    notes += tuple(f"no picture is taken from {places[part].name}: it has no folders of classes" for part in unlabelled)
     return Parts(parts["train"], parts.get("test"), parts.get("validation"), classes, notes)
 
 

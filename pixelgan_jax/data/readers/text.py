@@ -33,6 +33,13 @@ def read_csv(path: Path) -> Part:
     return Part(squares(path, pixels), labels)
 
 
+def is_numbers(path: Path) -> bool:
+    """Whether the second line has nothing but numbers in it."""
+    with readable(path), path.open("rb") as stream:
+        stream.readline(1 << 20)
+        return not stream.readline(1 << 20).translate(None, b'0123456789,.-+eE" \t\r\n')
+
+
 def _side(count: int) -> tuple[int, int] | None:
     """(side, channels) of the square image of so many numbers."""
     for depth in (1, 3):

@@ -18,7 +18,7 @@ from pixelgan_jax.data.readers.pictures import FORMATS
 from pixelgan_jax.errors import InputError
 
 NAME = re.compile(r"[a-z0-9_]+(/[a-z0-9_.\-]+)*")
-ALLOWED = '"digits", a TFDS name, or a path to a folder, a .npz or a .csv file'
+ALLOWED = '"digits", a TFDS name, or a path to a folder or a file of images (docs/data.md)'
 BATCH = 1000
 PREPARING = "tensorflow-cpu importlib_resources"
 

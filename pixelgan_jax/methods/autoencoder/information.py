@@ -81,12 +81,12 @@ def _proposals(code: Code, rows: dict[str, Any], keys: jax.Array, draws: int) ->
 
 
 def _log_mixture(code: np.ndarray, log_q: np.ndarray, mean: np.ndarray, log_sd: np.ndarray) -> np.ndarray:
-    """log q(z) under the mixture of all N posteriors, at codes [N, D] -> [N]; rows by the hundred to bound memory."""
+    """log q(z) under the mixture of all N posteriors, at codes [N, D] -> [N]; by parts, to bound memory."""
     categories, dimensions = log_q.shape[1], mean.shape[1]
     constant = -0.5 * dimensions * math.log(2 * math.pi) - log_sd.sum(axis=1)
-    rows = []
-    for start in range(0, len(code), 100):
-        part = code[start : start + 100]
+    rows, count = [], max(1, 2**23 // max(1, len(code) * dimensions))
+    for start in range(0, len(code), count):
+        part = code[start : start + count]
         scaled = (part[:, None, categories:] - mean[None]) * np.exp(-log_sd)[None]
         log_density = constant[None] - 0.5 * np.sum(scaled**2, axis=2)
         if categories:

@@ -39,9 +39,8 @@ def phases(config: AutoencoderConfig) -> tuple[Phase, ...]:
 
 def _phase(config: AutoencoderConfig, name: str) -> Phase:
     views = ("generator_view_information_nats",) if name == "generator" and config.optim.view_information else ()
-    return Phase(
-        name, (LOSSES[name], *views, f"{name}_gradient_norm", f"{name}_rate"), (f"optim.{name}_rate", "optim.clip")
-    )
+    clip = ("optim.clip",) if config.optim.clip else ()  # which is not lowered below 0, no clipping
+    return Phase(name, (LOSSES[name], *views, f"{name}_gradient_norm", f"{name}_rate"), (f"optim.{name}_rate", *clip))
 
 
 def learning_rate(config: AutoencoderConfig, phase: str) -> optax.Schedule:

@@ -57,7 +57,7 @@ class Train:
     evaluate_every: int = integer(1, 500, "steps, on the validation split", on_resume=True)
     log_every: int = integer(1, 50, "steps", on_resume=True)
     steps_per_call: int = integer(
-        0, 0, "steps in one compiled call; 0: one on CPU, 25 on accelerators", high=10000, on_resume=True
+        0, 0, "most steps in one compiled call; 0: one on CPU, 25 on accelerators", high=10000, on_resume=True
     )
     dtype: str = choice(
         ("auto", "float32", "bfloat16"),

@@ -280,4 +280,9 @@ def _from_raw_files(data: Data) -> Parts | None:
 
 
 def _from_tfds(data: Data) -> Parts:
-    return tfds.read(data.name, os.path.expanduser(data.dir), data.download)
+    try:
+        return tfds.read(data.name, os.path.expanduser(data.dir), data.download)
+    except InputError as error:
+        if data.dir and data.name in RAW_FILES:
+            raise InputError(f"{error}; its raw files (docs/data.md) are not there either") from error
+        raise

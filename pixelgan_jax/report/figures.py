@@ -52,10 +52,13 @@ def samples(done: dict[str, list[Task]]) -> Drawing:
 
     The classifier learns the real training images; the rows beside the cells are real test images. Both as the first
     cell's decoder models them: at its levels, binarised where it binarises. Below, of every code of two Gaussian
-    dimensions: what it draws along them.
+    dimensions: what it draws along them. Raises InputError where the first cell's method has no likelihood.
     """
     first = next(iter(done.values()))[0]
     model, parts = trained.load(first.workdir), _splits(first)
+    if model.method.targets is None:
+        told = f"the method {first.config.method.name!r} has no likelihood"
+        raise InputError(f"cell {next(iter(done))}: {told}: the first cell of a figure of samples must have one")
     judge = scores.classifier(_as_modelled(model, parts.train), parts.train.labels)
     real = _as_modelled(model, parts.test)
     shown, walks, numbers = {}, {}, {}

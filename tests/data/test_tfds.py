@@ -202,6 +202,7 @@ def test_not_prepared(name, tmp_path):
     assert (
         f"tfds.builder('{name}', data_dir='{tmp_path}', file_format='array_record').download_and_prepare()" in message
     )
+    assert message.endswith("raw files (docs/data.md) are not there either") == (name in ("mnist", "svhn_cropped"))
 
 
 def test_not_prepared_in_the_default_folder(tmp_path, monkeypatch):

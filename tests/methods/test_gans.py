@@ -18,6 +18,7 @@ from pixelgan_jax.errors import InputError
 from pixelgan_jax.evaluation import trained
 from pixelgan_jax.methods import adversarial, catgan, infogan, registry
 from pixelgan_jax.methods.method import AXIS, Batch
+from pixelgan_jax.report import figures
 from pixelgan_jax.training import logs, parallel
 from tests import tiny
 from tests.methods.test_temporal_ensembling import DATA, examples
@@ -227,6 +228,13 @@ def test_python_draws_images_of_a_code_and_refuses_likelihoods(run):
             model.encode(images)
     else:
         assert model.encode(images).shape == (3, 12)
+
+
+def test_a_figure_of_samples_does_not_begin_with_one(run):
+    made, folder = run
+    task = figures.Task(made.method.name, registry.from_dict(made), folder)
+    with pytest.raises(InputError, match=rf"^cell x: the method '{made.method.name}' has no likelihood: the first"):
+        figures.samples({"x": [task]})
 
 
 def test_catgans_image_of_a_category_is_one_that_the_discriminator_puts_there(monkeypatch):

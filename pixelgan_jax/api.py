@@ -30,7 +30,8 @@ def load(workdir: str | Path) -> "TrainedModel":
     """The newest good checkpoint of a workdir, with its averaged parameters, or a model that `--mode export` wrote: the
     folder, or a .zip of it.
 
-    Raises InputError (a ValueError) where there is none, or it is damaged.
+    Raises InputError (a ValueError) where there is none, or it is damaged, and OSError where files or memory cannot be
+    had just now.
     """
     return TrainedModel(trained.load(own_path("workdir", workdir)))
 

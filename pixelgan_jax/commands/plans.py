@@ -197,11 +197,15 @@ def _train(name: str, task: Task) -> str:
     if finished(task):  # by another process, since the start
         return DONE
     print(f"{label}: training", flush=True)
+    started = run.start(task.experiment, task.config, task.workdir)
     try:
-        run.execute("train", run.start(task.experiment, task.config, task.workdir))
+        run.execute("train", started)
     except InUse as error:
         print(f"{label}: skipped: {error}", flush=True)
         return "being trained by another process"
+    except InputError as error:  # of its workdir, as a checkpoint of other data
+        print(f"{label}: refused: {error}", flush=True)
+        return f"refused: {error}"
     except loop.Diverged as error:
         print(f"{label}: stopped: {error}", flush=True)
         return f"diverged: {error}"

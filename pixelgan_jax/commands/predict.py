@@ -38,7 +38,7 @@ def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any]) -
     model = trained.load(workdir)
     asked = _asked(model.config, file, overrides)
     try:
-        parts = sources.unsplit(asked)
+        parts, notes = sources.unsplit(asked)
     except InputError as error:  # which knows the file by the field that it is named in for training
         raise InputError(str(error).replace("config.data.name", "--input")) from None
     parts = [_fitting(file, part, model.method.shape) for part in parts]
@@ -48,6 +48,8 @@ def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any]) -
     except OSError as error:
         told = f"{error.strerror}; must be a folder that may be written into, or a place for one"
         raise InputError(f"--output {output}: {told}") from error
+    for note in notes:
+        print(f"{file}: {note}", flush=True)
     begun, codes, text = time.monotonic(), [], io.StringIO()  # as text: a hundredth of what rows of objects take
     writer = None
     for row in _rows(model, parts, codes):
@@ -90,7 +92,7 @@ def _fitting(file: str, part: Unsplit, shape: tuple[int, int, int]) -> Unsplit:
     elif images.shape[3] > shape[2] and np.ptp(images, axis=3).max() == 0:
         images = images[..., : shape[2]]
     if images.shape[1:] != shape:
-        told = f"{list(images.shape[1:])}; the model takes {list(shape)}"
+        told = f"{list(part.images.shape[1:])}; the model takes {list(shape)}"
         resized = shape[0] == shape[1] and images.shape[3] == shape[2]
         side = ", which config.data.side can make of pictures" if resized else ""
         raise InputError(f"--input {file}: its images are {told}{side}")

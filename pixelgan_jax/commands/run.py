@@ -27,7 +27,7 @@ from pixelgan_jax.report import explore, page
 from pixelgan_jax.report.pictures import NAMES, write_pictures
 from pixelgan_jax.report.run_pictures import illustrate
 from pixelgan_jax.training import exported, loop, parallel
-from pixelgan_jax.training.checkpoint import Checkpoints, Meta, newest, replicate
+from pixelgan_jax.training.checkpoint import Checkpoints, Meta, has_checkpoints, newest, replicate
 from pixelgan_jax.training.logs import Log
 from pixelgan_jax.training.workdir import lock, prepare, write_json
 
@@ -71,11 +71,12 @@ def check_workdir(experiment: str, workdir: Path, replicates: int = 1) -> None:
     check_owner(experiment, workdir)
     if exported.is_one(workdir):
         raise InputError(f"--workdir {workdir}: holds an exported model, weights alone; must be another folder")
-    alone, within = (workdir / "checkpoints").is_dir(), replicate(workdir)
+    alone, within = has_checkpoints(workdir), replicate(workdir)  # of earlier versions a folder may hold both
     if replicates == 1 and within and not alone:
         raise InputError(f"--workdir {workdir}: holds replicates; must be another folder, or one of them, as {within}")
-    if replicates > 1 and alone:
-        raise InputError(f"--workdir {workdir}: holds one run; must be another folder for {replicates} replicates")
+    if replicates > 1 and alone and not within:
+        told = f"holds one run; must be another folder for {replicates} replicates, or config.train.replicates 1"
+        raise InputError(f"--workdir {workdir}: {told}")
 
 
 def check_owner(experiment: str, workdir: Path) -> None:
@@ -126,7 +127,8 @@ def train(run: Run) -> dict[str, Any] | None:
                 _say_what_jumps(meta.config.train.steps, run.config.train.steps)
         # the configuration may have changed in part, and an earlier version said less of the data
         meta = meta._replace(config=run.config, names=run.names, **run.data._asdict())
-        unfinished = not _is_reported(run)  # else its images are logged
+        # else its images are logged
+        unfinished = int(state.step) < run.config.train.steps or not _is_reported(run)
         with Log(run.workdir, int(state.step)) if parallel.is_first() else nullcontext() as log:
             state, meta = loop.train(
                 run.method,

@@ -101,10 +101,13 @@ def _check_claim(asked: Row, where: str) -> None:
     told = {"source": str, "text": str, "checks": list}
     if not (isinstance(claim, dict) and all(type(claim.get(name)) is kind for name, kind in told.items())):
         raise InputError(f"{where}: claim is {claim!r}; must have a source, a text and a list of checks")
-    for check in claim["checks"]:
-        if not isinstance(check, dict) or check.get("cell") not in asked["cells"] or "metric" not in check:
-            raise InputError(f"{where}: check {check!r} of the claim must have a cell of the plan and a metric")
-        _check_metric(check["metric"], where)
+    for check in claim["checks"] or [None]:
+        bounds = [check[name] for name in ("at_least", "at_most") if name in check] if isinstance(check, dict) else []
+        bounded = bounds and all(type(bound) in (int, float) for bound in bounds)
+        if not (bounded and isinstance(check.get("cell"), str) and check["cell"] in asked["cells"]):
+            allowed = "a cell of the plan, a metric, and a number at_least or at_most"
+            raise InputError(f"{where}: check {check!r} of the claim must have {allowed}")
+        _check_metric(check.get("metric"), where)
 
 
 def _check_table(asked: Row, where: str) -> None:
@@ -119,9 +122,9 @@ def _check_table(asked: Row, where: str) -> None:
         if row not in asked["rows"] or column not in asked["columns"]:
             raise InputError(f"{where}: cell {name} has no row or column of its name; must be called row/column")
     for row, entries in asked["published"].items():
-        for entry in entries.values() if isinstance(entries, dict) else [entries]:
-            if not (isinstance(entry, tuple | list) and all(isinstance(text, str) for text in entry)):
-                raise InputError(f"{where}: published {row} has {entry!r}; must be {{column: (text, mark)}}")
+        found = list(entries.values()) if isinstance(entries, dict) else [None]
+        if not all(isinstance(entry, tuple | list) and all(isinstance(text, str) for text in entry) for entry in found):
+            raise InputError(f"{where}: published {row} is {entries!r}; must be {{column: (text, mark)}}")
     for key in (*asked.get("headlines", ()), *asked.get("metrics", ())):
         _check_metric(key, where)
 

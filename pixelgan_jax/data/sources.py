@@ -55,8 +55,9 @@ class Dataset(NamedTuple):
 def load(data: Data) -> Dataset:
     """Reads the data set that `data.name` and `data.dir` name; nothing is written, but with `data.download`.
 
-    The name is "digits", a path (it exists, begins with "." "~" or "/", ends in .npz, or has a separator and is not
-    TFDS's), or a TFDS name. A name with no separator is TFDS's wherever `data.dir` is set, whatever folder has it too.
+    The name is "digits", a path (it exists, begins with "." "~" or "/", ends as a file of images does, or has a
+    separator and is not TFDS's), or a TFDS name. Another name with no separator is TFDS's wherever `data.dir` is set,
+    whatever folder has it too.
     Raises InputError naming the field or the file, and what is allowed.
     """
     parts = _parts(data)
@@ -90,8 +91,9 @@ class Unsplit(NamedTuple):
     labels: list[str]
 
 
-def unsplit(data: Data) -> list[Unsplit]:
-    """Every image of a data set, part by part, none drawn or left out. Raises InputError as `load`."""
+def unsplit(data: Data) -> tuple[list[Unsplit], tuple[str, ...]]:
+    """Every image of a data set, part by part, none drawn or left out, and what there is to say of what its reader took
+    (`Parts.notes`). Raises InputError as `load`."""
     parts, found = _parts(data), []
     for name, part in (("train", parts.train), ("validation", parts.validation), ("test", parts.test)):
         if part is not None:
@@ -102,7 +104,7 @@ def unsplit(data: Data) -> list[Unsplit]:
             names = list(map(str, range(len(part.images)) if part.files is None else part.files))
             alone = parts.test is None and parts.validation is None
             found.append(Unsplit("" if alone else name, _scaled(part.images, data), names, labels))
-    return found
+    return found, parts.notes
 
 
 def _first_classes(dataset: Dataset, count: int) -> Dataset:

@@ -46,7 +46,7 @@ def of_state(config: Config, method: Method, state: State, mesh: Mesh, names: tu
 
 def load(folder: Path) -> Trained:
     """The newest good checkpoint of a workdir, or an exported model, a folder or a .zip of one. Raises InputError where
-    it is neither, or damaged."""
+    it is neither, or damaged, and OSError where files or memory cannot be had just now."""
     if exported.is_one(folder):
         mesh = parallel.make_mesh()
         variables, meta = exported.read(folder, lambda meta: _variables(meta, mesh))

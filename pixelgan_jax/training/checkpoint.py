@@ -290,7 +290,8 @@ class Checkpoints:
 
 
 def newest(workdir: Path, make_target: Callable[[Meta], State]) -> tuple[State, Meta]:
-    """`newest_good` of a workdir that is only read. Raises InputError where it holds no checkpoint at all."""
+    """`newest_good` of a workdir that is only read. Raises InputError where it holds no checkpoint at
+    all, and as that does."""
     found = None
     if (workdir / "checkpoints").is_dir():
         with Checkpoints(workdir, read_only=True) as checkpoints:
@@ -302,10 +303,14 @@ def newest(workdir: Path, make_target: Callable[[Meta], State]) -> tuple[State, 
     return found
 
 
+def has_checkpoints(workdir: Path) -> bool:
+    """Whether the workdir holds a checkpoint, whole or not, and not a folder for them alone."""
+    return any((workdir / "checkpoints").glob("[0-9]*"))
+
+
 def replicate(workdir: Path) -> Path | None:
     """The workdir of the first of the replicates that it holds; None where it holds none."""
-    found = sorted(path.parent for path in workdir.glob("seed_*/checkpoints"))
-    return found[0] if found else None
+    return next((path for path in sorted(workdir.glob("seed_*")) if has_checkpoints(path)), None)
 
 
 def _number(error: Exception) -> int | None:

@@ -37,13 +37,11 @@ def check_finite(step: int, phases: tuple[Phase, ...], metrics: dict[str, float]
 
 
 def calls(start: int, train: Train) -> list[int]:
-    """How many steps each compiled call makes from step `start` to the end of the run: `steps_per_call`, or as many
-    fewer as go evenly between what comes most often of log lines, evaluations and checkpoints; but single steps up to
-    the next multiple of that, and where one of these falls inside."""
+    """How many steps each compiled call makes from step `start` to the end of the run: `_size`, but single steps up to
+    the next multiple of it, and where a log line, an evaluation or a checkpoint falls inside."""
     sizes, step = [], start
     stops = (train.log_every, train.evaluate_every, train.checkpoint_every)
-    asked = train.steps_per_call or (1 if platform() == "cpu" else 25)
-    size = next(size for size in range(asked, 0, -1) if min(stops) % size == 0)
+    size = _size(train.steps_per_call or (1 if platform() == "cpu" else 25), min(stops))
     while step < train.steps:
         room = min(train.steps - step, *(every - step % every for every in stops))
         # the first step is logged by itself
@@ -51,6 +49,13 @@ def calls(start: int, train: Train) -> list[int]:
         sizes.append(size if whole else 1)
         step += sizes[-1]
     return sizes
+
+
+def _size(asked: int, between: int) -> int:
+    """The steps of a call where the loop stops after every `between`: as many as are asked for, or, where the half of
+    that or more goes evenly between two stops or it never fits, the largest number that goes evenly."""
+    even = next(size for size in range(asked, 0, -1) if between % size == 0)
+    return even if 2 * even >= asked or asked > between else asked
 
 
 class _Clock:

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,9 @@ class InUse(InputError):
 
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
-# a process's number says nothing of another host, with which the folder may be shared
 _HOST = re.sub(r"[^A-Za-z0-9]+", "-", socket.gethostname())
-_PARTIAL = re.compile(rf"\..+\.{_HOST}\.(\d+)\.partial")
+_PARTIAL = re.compile(r"\.(.+)\.(\d+)\.partial")
+_LONG = 24 * 3600  # seconds that no file takes to write
 
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -97,12 +98,21 @@ def _running(pid: int) -> bool:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Removes the files that processes of this host were writing here when they were killed."""
+    """Removes the files that processes were writing here when they were killed."""
     for path in folder.iterdir():
         match = _PARTIAL.fullmatch(path.name)
-        # Where files cannot be locked, another command may be writing here right now.
-        if match and path.is_file() and not _running(int(match[1])):
+        if match and path.is_file() and not _written(path, match[1].endswith(f".{_HOST}"), int(match[2])):
             path.unlink(missing_ok=True)
+
+
+def _written(path: Path, here: bool, pid: int) -> bool:
+    """Whether a process may be writing the file right now: one of this host where it is there, one of another host,
+    with which the folder may be shared, where the file is not old."""
+    if here:
+        return _running(pid)
+    with contextlib.suppress(OSError):
+        return time.time() - path.stat().st_mtime < _LONG
+    return False
 
 
 def _unwritable(folder: Path, error: OSError | ValueError) -> InputError:

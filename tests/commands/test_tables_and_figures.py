@@ -302,6 +302,20 @@ def test_a_seed_more_is_trained_alone_and_where_the_data_lie_does_not_matter(com
     assert [row["status"] for row in rows] == ["done"] * 3 and all("test" in row for row in rows)
 
 
+def test_a_run_whose_workdir_is_refused_stops_no_other(folder, tmp_path, monkeypatch, capsys):
+    """As one of data that have changed since, which its checkpoint alone tells."""
+
+    def execute(mode, started):
+        raise InputError("config.data.name: of the test")
+
+    path = str(folder / "experiments" / "tiny_clusters.py")
+    made = experiment.typed(path, experiment.config_of(path, experiment.load(path)), {})
+    monkeypatch.setattr(plans.run, "execute", execute)
+    told = plans._train("a/x", figures.Task("tiny_clusters", made, tmp_path / "seed_0"))
+    assert told == "refused: config.data.name: of the test"
+    assert "a/x, seed_0: refused: config.data.name: of the test" in capsys.readouterr().out
+
+
 def test_a_figure_of_committed_runs_keeps_its_numbers_and_its_picture(folder, committed, capsys):
     assert command(folder, "figure") == 0
     for name in ("plan.json", "plan.png"):
@@ -406,14 +420,19 @@ def test_a_plan_that_does_not_fit_the_mode_is_refused(capsys):
         ),
         ("table", '"drawing"', '"metrics": ["code_sd"], "drawing"', ": metric 'code_sd' is unknown, or no number"),
         ("table", '{"ours": "Ours"}', '{"ours": 1}', ": rows have a title 1; must be texts"),
-        ("table", '"drawing"', '"published": {"theirs": {"x": 5.27}}, "drawing"', ": published theirs has 5.27; must"),
-        ("table", '"drawing"', '"published": {"theirs": "5.27"}, "drawing"', ": published theirs has '5.27'; must be "),
+        (
+            "table",
+            '"drawing"',
+            '"published": {"theirs": {"x": 5.27}}, "drawing"',
+            ": published theirs is {'x': 5.27}; must be ",
+        ),
+        ("table", '"drawing"', '"published": {"theirs": "5.27"}, "drawing"', ": published theirs is '5.27'; must be "),
         ("figure", '"drawing"', '"claim": "sharp", "drawing"', ": claim is 'sharp'; must have a source, a text and"),
         (
             "figure",
             '"drawing"',
             '"claim": {"source": "", "text": "", "checks": [{"cell": "x"}]}, "drawing"',
-            ": check {'cell': 'x'} of the claim must have a cell of the plan and a metric",
+            ": check {'cell': 'x'} of the claim must have a cell of the plan, a metric, and a number at_least or",
         ),
         ("figure", '"samples"', '"sample"', ": drawing 'sample' is unknown; must be one of samples"),
     ],

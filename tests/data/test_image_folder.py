@@ -147,9 +147,10 @@ def test_what_is_transparent_is_white(tmp_path, mode):
     np.testing.assert_array_equal(images[0, ..., 0], 255 - ink)
 
 
-def test_a_table_of_pictures_names_is_left_alone(tmp_path):
+@pytest.mark.parametrize("row", ["ant/0.png,0", "ant/0.png,0,3", "0001,0"])
+def test_a_table_of_pictures_names_is_left_alone(tmp_path, row):
     write_pictures(tmp_path, TRAIN, LABELS, NAMES)
-    (tmp_path / "labels_train.csv").write_text("file,label\nant/0.png,0\n")
+    (tmp_path / "labels_train.csv").write_text(f"file,label\n{row}\n")
     assert load(data(tmp_path)).names == NAMES
 
 

@@ -73,9 +73,12 @@ def test_prepare_leaves_foreign_files_and_those_of_running_processes(tmp_path):
     host = workdir._HOST
     kept = [f".a.{host}.{os.getppid()}.partial", ".a.partial", f"a.{host}.12.partial", ".gitignore", ".b.x1.partial"]
     kept += [".a.other-host.4194999.partial"]
+    old = [".b.other-host.4194999.partial", ".b.12.partial"]  # the latter of an earlier version
     removed = [f".a.{host}.{number}.partial" for number in (os.getpid(), 4194999, 10**30)]
-    for name in kept + removed:
+    for name in kept + old + removed:
         (tmp_path / name).touch()
+    for name in old:
+        os.utime(tmp_path / name, (0, 0))
     workdir.prepare(tmp_path)
     assert _names(tmp_path) == sorted(kept)
 

@@ -234,7 +234,7 @@ def read_csv(path: Path, data: Data) -> Parts | None:
         raise InputError(f"{path}: holds {', '.join(file.name for file in found)[:200]}; must hold one of them")
     if not found:
         return None
-    if not text.is_numbers(found[0]) and image_folder.is_folder_of_pictures(path):
+    if not text.is_pixels(found[0]) and image_folder.is_folder_of_pictures(path):
         return None  # what it lists are pictures' names
     train, test = found[0], found[0].with_name(f"{found[0].name.removesuffix('train.csv')}test.csv")
     known, asked = text.read_csv(train), text.read_csv(test) if test.is_file() else None

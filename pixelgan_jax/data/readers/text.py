@@ -33,11 +33,12 @@ def read_csv(path: Path) -> Part:
     return Part(squares(path, pixels), labels)
 
 
-def is_numbers(path: Path) -> bool:
-    """Whether the second line has nothing but numbers in it."""
+def is_pixels(path: Path) -> bool:
+    """Whether the second line of a CSV file may be an image's, and not a picture's name and label."""
     with readable(path), path.open("rb") as stream:
         stream.readline(1 << 20)
-        return not stream.readline(1 << 20).translate(None, b'0123456789,.-+eE" \t\r\n')
+        line = stream.readline(1 << 20)
+    return line.count(b",") > 1 and not line.translate(None, b'0123456789,.-+eE" \t\r\n')
 
 
 def _side(count: int) -> tuple[int, int] | None:

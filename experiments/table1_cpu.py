@@ -14,7 +14,7 @@ SCALE = {
     "model.layers": 1,
 }
 SEEDS = 3
-LONGER = {"train.replicates": 1}  # one seed but of FIRST, trained for more than four epochs
+LONGER = {"train.replicates": 1}  # one seed but of FIRST and MORE, trained for more than four epochs
 BEST_LONGER = LONGER | {"train.steps": 12_000}
 # without views a surer head finds clusters sooner, and they go on moving as long as the decoder learns, which small
 # mini-batches and a high rate hasten
@@ -57,6 +57,7 @@ NOTES = {
     "aae_without_views_cpu/clusters_30": "192,000 images by 16",
 }
 FIRST = ("labels_100", "clusters_30")  # trained before the other columns
+MORE = ("cpu_longer/labels_50",)
 
 
 def get_config() -> ConfigDict:
@@ -70,8 +71,8 @@ def get_plan() -> dict:
     cells |= table1.recipe("faithful_cpu", table1.FAITHFUL | SCALE) | table1.others("cpu", SCALE)
     cells |= table1.recipe("faithful_sgd_cpu", table1.FAITHFUL_SGD | SCALE | FAITHFUL_LONGER)
     longer = table1.recipe("cpu_longer", SCALE | BEST_LONGER) | table1.aae("aae_cpu_longer", SCALE | BEST_LONGER)
-    for column in (name for name in longer if name.endswith(FIRST)):
-        longer[column][1]["train.replicates"] = SEEDS
+    for name in (name for name in longer if name.endswith((*FIRST, *MORE))):
+        longer[name][1]["train.replicates"] = SEEDS
     cells |= longer
     without = SCALE | BEST_LONGER | table1.WITHOUT_VIEWS
     cells |= table1.recipe("without_views_cpu", without | table1.DEEP) | table1.aae("aae_without_views_cpu", without)

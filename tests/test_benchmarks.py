@@ -15,7 +15,7 @@ from pixelgan_jax.methods.autoencoder.phases import learning_rate
 from tests import tiny
 from tests.decoders import build, codes
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+RESULTS = (Path(__file__).resolve().parents[1] / "docs/results.md").read_text()
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
 
 
@@ -39,13 +39,13 @@ def test_the_sampling_benchmark_reports_every_method(tmp_path, monkeypatch, caps
             assert row[method]["pixels_per_second"] == pytest.approx(1e6 * int(batch) / spent, rel=0.02)
 
 
-def test_the_baselines_of_the_digits_are_those_of_readme(capsys):
+def test_the_baselines_of_the_digits_are_those_of_the_docs(capsys):
     """scikit-learn's, which may round otherwise in another version: its neighbours do not."""
     digits_baselines.main()
     neighbours, regression = capsys.readouterr().out.splitlines()
-    assert neighbours.endswith("% (7.75, 9.75, 7.25, 9.50, 5.00)") and "7.85 (7.75, 9.75, 7.25, 9.50, 5.00)" in README
+    assert neighbours.endswith("% (7.75, 9.75, 7.25, 9.50, 5.00)") and "7.85 (7.75, 9.75, 7.25, 9.50, 5.00)" in RESULTS
     mean = float(re.match(r"logistic regression: ([0-9.]+) ± ", regression).group(1))
-    assert mean == pytest.approx(9.35, abs=0.5) and "logistic regression on the same 100 labels | error 9.35" in README
+    assert mean == pytest.approx(9.35, abs=0.5) and "logistic regression on the same 100 labels | error 9.35" in RESULTS
 
 
 def test_a_pixels_operations_are_counted():

@@ -84,7 +84,7 @@ def _importance_weighted_nats(
 
 
 def summarise(trained: Trained, found: Rows, labels: np.ndarray, fitted: Rows, fitted_labels: np.ndarray):
-    """The metrics of results.json that apply (README: "Metrics"), as a dict; cluster maps are fitted on (fitted,
+    """The metrics of results.json that apply (docs/metrics.md), as a dict; cluster maps are fitted on (fitted,
     fitted_labels), the validation split. Images whose label is -1 have none, and no part in what compares labels."""
     method, with_labels = trained.method, trained.config.data.labels
     metrics: dict[str, Any] = {"examples": len(labels)}

@@ -1,7 +1,7 @@
 """The table of metrics: what every number that a run reports is called and means, its unit, and which way is better.
 
 Keys are those on disk: of results.json (a split's), of metrics.jsonl (where `validation_` stands before a split's), and
-of a figure's JSON. The printed lines, the report, its curves, tables in Markdown and README's table take the rest from
+of a figure's JSON. The printed lines, the report, its curves, tables in Markdown and docs/metrics.md take the rest from
 here. A key means the same for every method: what a method computes in another way has another key. A key that is not in
 the table is shown by itself where it is a split's.
 """
@@ -164,7 +164,7 @@ def _format(value: float, unit: str | None) -> str:
 
 
 def markdown_table() -> str:
-    """README's table of the metrics of results.json."""
+    """The table of docs/metrics.md."""
     lines = ["| key | title | unit | better | meaning |\n", "|---|---|---|---|---|\n"]
     for row in SPLIT:
         cells = f"`{row.key}`", row.title, row.unit or "–", row.better or "–", row.meaning

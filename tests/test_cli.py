@@ -348,6 +348,30 @@ def test_other_data_than_the_checkpoints_are_refused(capsys, copied, monkeypatch
     assert contents(folder) == before
 
 
+@pytest.mark.parametrize("mode", ["train", "evaluate"])
+def test_as_many_other_training_images_are_told_of(capsys, copied, monkeypatch, mode):
+    """As of other files under the same name, or the same from another place in another order: the splits are others."""
+    folder, arguments = copied
+    told = "the training images, or their order, are not those that the checkpoint's training began with"
+
+    def said(*more):
+        assert cli.run_command([*arguments, f"--mode={mode}", *more]) == 0
+        return told in capsys.readouterr().out, told in (folder / "results.json").read_text()
+
+    def reordered(asked):
+        data = read(asked)
+        return data._replace(train=data.train.at(np.roll(np.arange(data.train.labels.size), 1)))
+
+    assert said() == (False, False)
+    read = sources.load
+    monkeypatch.setattr(sources, "load", reordered)
+    assert said() == (True, True)
+    if mode == "train":  # images that it goes on with are not those that it began with, however often it is saved
+        assert said("--config.train.steps=5") == (True, True) == said()
+        monkeypatch.setattr(sources, "load", read)
+        assert said() == (False, False)
+
+
 @pytest.mark.parametrize("mode", [*cli.run.MODES, "export"])
 def test_one_run_and_replicates_are_not_taken_for_each_other(capsys, copied, mode):
     folder, arguments = copied

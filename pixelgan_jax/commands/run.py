@@ -1,6 +1,7 @@
 """What each mode of the command line does with one experiment and its workdir."""
 
 import json
+import zlib
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import zip_longest
@@ -125,8 +126,10 @@ def train(run: Run) -> dict[str, Any] | None:
             if found:
                 print(f"resumed from step {int(state.step)}", flush=True)
                 _say_what_jumps(meta.config.train.steps, run.config.train.steps)
+        run = _noting_other_images(run, meta)
         # the configuration may have changed in part, and an earlier version said less of the data
-        meta = meta._replace(config=run.config, names=run.names, **run.data._asdict())
+        crc = meta.images_crc or _images_crc(run)
+        meta = meta._replace(config=run.config, names=run.names, images_crc=crc, **run.data._asdict())
         # else its images are logged
         unfinished = int(state.step) < run.config.train.steps or not _is_reported(run)
         with Log(run.workdir, int(state.step)) if parallel.is_first() else nullcontext() as log:
@@ -174,7 +177,7 @@ def evaluate(run: Run) -> dict[str, Any] | None:
     state, meta = _existing(run)
     if parallel.is_first():
         prepare(run.workdir)
-    return _finish(run, state, meta)
+    return _finish(_noting_other_images(run, meta), state, meta)
 
 
 def sample(run: Run) -> None:
@@ -221,6 +224,26 @@ def _other_data(run: Run, meta: Meta) -> str | None:
         new, old = next(pair for pair in zip_longest(run.names, meta.names) if pair[0] != pair[1])
         return f"config.data.name: class {new!r} differs from the checkpoint's {old!r}"
     return None
+
+
+def _images_crc(run: Run) -> int:
+    """CRC-32 of the training images in their order, by which a checkpoint knows them again."""
+    return zlib.crc32(np.ascontiguousarray(run.splits.train.images))
+
+
+def _noting_other_images(run: Run, meta: Meta) -> Run:
+    """The run, with a note where its training images are others, or in another order, than those that the checkpoint's
+    training began with. Not refused, since the same files may be read a grey level apart by another version of a
+    library."""
+    if meta.images_crc in (0, _images_crc(run)):
+        return run
+    note = (
+        "the training images, or their order, are not those that the checkpoint's training began with: its validation"
+        " and test images may be among those that it learnt from"
+    )
+    if parallel.is_first():
+        print(f"{run.config.data.name}: {note}", flush=True)
+    return run._replace(notes=(*run.notes, note))
 
 
 def _initial(run: Run) -> State:

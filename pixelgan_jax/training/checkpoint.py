@@ -37,8 +37,8 @@ PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDO
 
 class Meta(NamedTuple):
     """What a checkpoint says of itself: the experiment and its configuration, the data that it was trained on (shape
-    (H, W, C) of an image; 0 images and labels, and no names of classes, where an earlier version did not say them),
-    and the seconds spent training and compiling."""
+    (H, W, C) of an image, names of classes and CRC-32 of the training images; 0 or () where an earlier version did not
+    say them), and the seconds spent training and compiling."""
 
     experiment: str
     config: Config
@@ -49,6 +49,7 @@ class Meta(NamedTuple):
     images: int = 0
     labels: int = 0
     names: tuple[str, ...] = ()
+    images_crc: int = 0
 
     @property
     def data(self) -> DataSpec:
@@ -108,7 +109,7 @@ def _meta(document: dict[str, Any]) -> Meta:
     """Raises ValueError (or what a missing value raises) where a value is not what a run writes."""
     told = Meta._field_defaults | {name: document[name] for name in Meta._fields if name in document}
     spent, shape = (told["seconds"], told["compile_seconds"]), tuple(told["shape"])
-    counts = (told["classes"], told["images"], told["labels"])
+    counts = (told["classes"], told["images"], told["labels"], told["images_crc"])
     good = type(told["experiment"]) is str and all(type(count) is int and count >= 0 for count in counts)
     names = told["names"]
     good = good and type(names) in (list, tuple) and all(type(name) is str for name in names)

@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -17,7 +16,7 @@ from pixelgan_jax.commands import run
 from pixelgan_jax.config import SAMPLERS, Config, to_dict
 from pixelgan_jax.config.fields import refused
 from pixelgan_jax.data.levels import quantise
-from pixelgan_jax.data.randomness import Stream, example_keys, fold
+from pixelgan_jax.data.randomness import Stream, seeded_keys
 from pixelgan_jax.data.sources import scale_pixels
 from pixelgan_jax.evaluation import predictions, trained
 from pixelgan_jax.evaluation.trained import Trained
@@ -173,7 +172,7 @@ class TrainedModel:
         self._require("prior", "generate")
         if not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 1:
             raise ValueError(f"count: {count!r} is not allowed: must be an integer from 1")
-        keys = example_keys(fold(jax.random.key(self._seed(seed)), Stream.SAMPLING, Stream.PRIOR), jnp.arange(count))
+        keys = seeded_keys(self._seed(seed), (Stream.SAMPLING, Stream.PRIOR), count)
         return self.sample(np.asarray(self._method.prior(keys)), seed, method, temperature)
 
     def _require(self, function: str, asked: str | None = None) -> None:

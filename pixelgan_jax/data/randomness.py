@@ -4,6 +4,7 @@ So a draw depends on neither the number of devices nor the size of an evaluation
 """
 
 import enum
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -48,6 +49,12 @@ def fold(key: Array, *numbers: int | Array) -> Array:
 def example_keys(key: Array, index: Array) -> Array:
     """A key for each example: index int [N] -> keys [N]."""
     return jax.vmap(lambda i: jax.random.fold_in(key, i))(index)
+
+
+@partial(jax.jit, static_argnames=("streams", "count"))  # one call for a dozen, of which each would take its time
+def seeded_keys(seed: int, streams: tuple[Stream, ...], count: int, start: int = 0) -> Array:
+    """The keys [N] of a seed for N = `count` examples from number `start` on, for what the streams say."""
+    return example_keys(fold(jax.random.key(seed), *streams), start + jnp.arange(count))
 
 
 def fold_each(keys: Array, number: int) -> Array:

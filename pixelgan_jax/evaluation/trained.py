@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
 from pixelgan_jax.config import Config
-from pixelgan_jax.data.randomness import Stream, example_keys, fold
+from pixelgan_jax.data.randomness import Stream, seeded_keys
 from pixelgan_jax.methods import registry
 from pixelgan_jax.methods.method import DataSpec, Method, State, Variables
 from pixelgan_jax.training import exported, parallel
@@ -94,7 +93,7 @@ def initial(method: Method, config: Config, mesh: Mesh, images: np.ndarray | Non
 
 def evaluation_keys(seed: int, count: int, start: int = 0) -> Array:
     """A key for each of N examples, [N], of a split or of a request; of those from number `start` on."""
-    return example_keys(fold(jax.random.key(seed), Stream.EVALUATION), jnp.arange(start, start + count))
+    return seeded_keys(seed, (Stream.EVALUATION,), count, start)
 
 
 def rows(trained: Trained, function, arrays: tuple, batch: int = MAPPED) -> Any:
@@ -122,7 +121,7 @@ def draw(
     known = np.zeros(count, np.int32) if known is None else known
     if not count:
         return given, known
-    keys = example_keys(fold(jax.random.key(seed), Stream.SAMPLING), jnp.arange(count))
+    keys = seeded_keys(seed, (Stream.SAMPLING,), count)
     function, options = trained.method.draw(sampler, temperature)
     arrays = (np.asarray(code, np.float32), keys, given, known)
     shared = (trained.variables, options)

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 from scipy.stats import norm
@@ -20,7 +18,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from pixelgan_jax.config import Config
 from pixelgan_jax.data.levels import to_uint8
-from pixelgan_jax.data.randomness import Stream, example_keys, fold
+from pixelgan_jax.data.randomness import Stream, seeded_keys
 from pixelgan_jax.data.sources import Split, load
 from pixelgan_jax.data.splits import Splits, split
 from pixelgan_jax.errors import InputError
@@ -109,7 +107,7 @@ def _as_modelled(model: Trained, part: Split) -> np.ndarray:
 
 def _from_prior(model: Trained, count: int, seed: int) -> np.ndarray:
     """z ~ p(z), then x ~ p(x | z): uint8 [N, H, W, C]."""
-    keys = example_keys(fold(jax.random.key(seed), Stream.SAMPLING, Stream.PRIOR), jnp.arange(count))
+    keys = seeded_keys(seed, (Stream.SAMPLING, Stream.PRIOR), count)
     return trained.draw(model, np.asarray(model.method.prior(keys)), seed)[0]
 
 

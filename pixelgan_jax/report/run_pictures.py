@@ -2,13 +2,11 @@
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from pixelgan_jax.data.randomness import Stream, example_keys, fold
+from pixelgan_jax.data.randomness import Stream, seeded_keys
 from pixelgan_jax.data.sources import Split
 from pixelgan_jax.evaluation.measures import measure
 from pixelgan_jax.evaluation.trained import Trained, draw, rows
@@ -116,8 +114,7 @@ def _codes(trained: Trained, images: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """Codes of the prior, `sample.count` and then ROW of every category, and the images' own, [*, D] each."""
     settings, method = trained.config.sample, trained.method
     count, drawn = settings.count, method.code.categories * ROW
-    key = fold(jax.random.key(settings.seed), Stream.SAMPLING, Stream.PRIOR)
-    keys = example_keys(key, jnp.arange(count + drawn + len(images)))
+    keys = seeded_keys(settings.seed, (Stream.SAMPLING, Stream.PRIOR), count + drawn + len(images))
     codes = np.array(method.prior(keys[: count + drawn]))
     codes[count:, : method.code.categories] = np.repeat(np.eye(method.code.categories), ROW, axis=0)
     if method.encode is None or not method.code.width:

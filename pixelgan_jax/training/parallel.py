@@ -171,7 +171,7 @@ def map_examples(
     with tqdm(total=count, unit=unit, disable=None if unit and count > size else True) as bar:
         for start in range(0, count, size):
             index = np.minimum(np.arange(start, start + size), count - 1)  # filled up with the last example
-            given = place(tuple(array[index] for array in rows), mesh, P(AXIS))
+            given = place(rows if size == count else tuple(array[index] for array in rows), mesh, P(AXIS))
             result = mapped(function, mesh, len(rows))(*shared, *given)
             results.append(jax.tree.map(lambda x, start=start: np.asarray(x)[: count - start], result))
             bar.update(min(size, count - start))

@@ -16,13 +16,14 @@ from tqdm import tqdm
 
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods.method import AXIS, Batch, Examples, Metrics, State
-from pixelgan_jax.nn.xla_cpu import compiler_options
+from pixelgan_jax.nn.xla_cpu import compiler_options, stack
 
 Step = Callable[[State, Examples, Batch], tuple[State, Metrics]]
 
 
 def make_mesh(devices: list | None = None) -> Mesh:
     """All devices (or the given ones) along the one axis that mini-batches are split over."""
+    stack.shield()
     # not jax.make_mesh, whose explicit axes shard_map refuses
     return Mesh(np.array(jax.devices() if devices is None else devices), (AXIS,))
 

@@ -200,8 +200,10 @@ def _fail(status: int, message: str) -> int:
 def prepare_process() -> None:
     """Settings of a process that runs commands and nothing else."""
     sys.unraisablehook = _unraisable
-    if sys.stdout:  # a daemon may have none; a path need not be text, nor a terminal know every character
-        sys.stdout.reconfigure(errors="backslashreplace")
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # a daemon's
+            setattr(sys, name, open(os.devnull, "w"))
+    sys.stdout.reconfigure(errors="backslashreplace")  # a path need not be text, nor a terminal know every character
     if not jax.config.jax_compilation_cache_dir:  # which JAX takes from JAX_COMPILATION_CACHE_DIR
         caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
         jax.config.update("jax_compilation_cache_dir", os.path.join(caches, "pixelgan_jax"))

@@ -101,6 +101,13 @@ def test_the_logs_are_the_same_but_for_the_speed(runs):
     assert rows[0] == rows[1]
 
 
+def test_a_daemon_needs_neither_output(tmp_path):
+    closed = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *command(tmp_path / "run", 2)]
+    environment = quick.environment(tmp_path / "programs") | {"XLA_FLAGS": quick.XLA_FLAGS}
+    assert subprocess.run(closed, cwd=ROOT, env=environment, timeout=HUNG).returncode == 0
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_outside_the_loop_ends_the_command_without_a_traceback(capsys, tmp_path, number):
     (tmp_path / "mine.py").write_text(f"import os\nos.kill(os.getpid(), {int(number)})\n")

@@ -63,7 +63,7 @@ MORE = {"cpu_longer/labels_50": SEEDS, "cpu_longer/labels_20": SEEDS, "cpu/clust
 
 def get_config() -> ConfigDict:
     config = table1.get_config()
-    config.train.replicates = SEEDS
+    config.train.replicates = max(SEEDS, *MORE.values())  # of any cell
     return config
 
 
@@ -83,6 +83,8 @@ def get_plan() -> dict:
     cells["aae_without_views_cpu/clusters_30"][1].update(CLUSTERS | LONGER)
     cells |= table1.systems(("labels_100",), SCALES, "_cpu")
     cells = dict(sorted(cells.items(), key=lambda item: not item[0].endswith(FIRST)))
+    for _, changes in cells.values():
+        changes.setdefault("train.replicates", SEEDS)
     title = "Table 1 of Makhzani & Frey 2017 (CPU-scale)"
     return table1.get_plan() | {
         "title": title,

@@ -23,7 +23,7 @@ CLUSTERS = {
     "train.steps": 12_000,
     "optim.reconstruction_rate": 3e-3,
     "model.logits_batch_norm": 5.0,
-    "model.encoder_units": 1024,  # of 256 or 64 fewer clusters are of one digit
+    "model.encoder_units": 1024,  # of 256 or 64 more clusters hold two digits
     "optim.discriminator_rate": 1e-4,  # faster it tells so sure a softmax from one-hot codes, and wins
     "train.replicates": SEEDS,
 }

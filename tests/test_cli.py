@@ -365,11 +365,10 @@ def test_as_many_other_training_images_are_told_of(capsys, copied, monkeypatch, 
     assert said() == (False, False)
     read = sources.load
     monkeypatch.setattr(sources, "load", reordered)
-    assert said() == (True, True)
-    if mode == "train":  # images that it goes on with are not those that it began with, however often it is saved
-        assert said("--config.train.steps=5") == (True, True) == said()
+    assert said(*(["--config.train.steps=5"] if mode == "train" else [])) == (True, True)
+    if mode == "train":  # what it goes on with and saves is not what it began with
         monkeypatch.setattr(sources, "load", read)
-        assert said() == (False, False)
+        assert said("--config.train.steps=5") == (False, False)
 
 
 @pytest.mark.parametrize("mode", [*cli.run.MODES, "export"])

@@ -58,7 +58,7 @@ NOTES = {
     "aae_without_views_cpu/clusters_30": "192,000 images by 16",
 }
 FIRST = ("labels_100", "clusters_30")  # trained before the other columns
-MORE = {"cpu_longer/labels_50": SEEDS, "cpu_longer/labels_20": SEEDS, "cpu/clusters_30": 10}  # seeds
+MORE = {"cpu_longer/labels_50": SEEDS, "cpu_longer/labels_20": SEEDS, "cpu/clusters_30": 10}  # seeds of a cell
 
 
 def get_config() -> ConfigDict:

@@ -126,10 +126,11 @@ def train(run: Run) -> dict[str, Any] | None:
             if found:
                 print(f"resumed from step {int(state.step)}", flush=True)
                 _say_what_jumps(meta.config.train.steps, run.config.train.steps)
-        run = _noting_other_images(run, meta)
+        crc = _images_crc(run)
+        run = _noting_other_images(run, meta, crc)
         # the configuration may have changed in part, and an earlier version said less of the data
-        crc = meta.images_crc or _images_crc(run)
-        meta = meta._replace(config=run.config, names=run.names, images_crc=crc, **run.data._asdict())
+        began_with = meta.images_crc or crc
+        meta = meta._replace(config=run.config, names=run.names, images_crc=began_with, **run.data._asdict())
         # else its images are logged
         unfinished = int(state.step) < run.config.train.steps or not _is_reported(run)
         with Log(run.workdir, int(state.step)) if parallel.is_first() else nullcontext() as log:
@@ -177,7 +178,7 @@ def evaluate(run: Run) -> dict[str, Any] | None:
     state, meta = _existing(run)
     if parallel.is_first():
         prepare(run.workdir)
-    return _finish(_noting_other_images(run, meta), state, meta)
+    return _finish(_noting_other_images(run, meta, _images_crc(run)), state, meta)
 
 
 def sample(run: Run) -> None:
@@ -231,11 +232,11 @@ def _images_crc(run: Run) -> int:
     return zlib.crc32(np.ascontiguousarray(run.splits.train.images))
 
 
-def _noting_other_images(run: Run, meta: Meta) -> Run:
-    """The run, with a note where its training images are others, or in another order, than those that the checkpoint's
-    training began with. Not refused, since the same files may be read a grey level apart by another version of a
-    library."""
-    if meta.images_crc in (0, _images_crc(run)):
+def _noting_other_images(run: Run, meta: Meta, crc: int) -> Run:
+    """The run, with a note where its training images, of this CRC-32, are others, or in another order, than those that
+    the checkpoint's training began with. Not refused, since the same files may be read a grey level apart by another
+    version of a library."""
+    if meta.images_crc in (0, crc):  # 0: of an earlier version, or a new run's
         return run
     note = (
         "the training images, or their order, are not those that the checkpoint's training began with: its validation"

@@ -8,15 +8,14 @@ import pytest
 
 # a gradient of convolutions, as most of a step is, and a thousand signals a second
 CONVOLVED = """
-import signal, sys
+import signal
 import jax, jax.numpy as jnp
 from pixelgan_jax.nn.xla_cpu import compiler_options, memory
 from pixelgan_jax.training import parallel
 handled = []
 signal.signal(signal.SIGALRM, lambda *_: handled.append(1))
 memory.keep()
-if sys.argv[1] == "shielded":
-    parallel.make_mesh()
+parallel.make_mesh()
 images, kernel = jnp.ones((16, 28, 28, 16)), jnp.ones((3, 3, 16, 16))
 def loss(kernel):
     x = images
@@ -32,13 +31,9 @@ print(same, len(handled) > 100)
 """
 
 
-def convolved(mode):
-    without = {name: value for name, value in os.environ.items() if name != "PYTHONFAULTHANDLER"}
-    return subprocess.run([sys.executable, "-c", CONVOLVED, mode], capture_output=True, text=True, env=without)
-
-
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_signals_leave_a_convolution_alone():
-    """Without the shield this ends with glibc's complaint about its heap within a second, where a CPU has AVX-512."""
-    done = convolved("shielded")
+    """Without make_mesh's shield it ends with glibc's complaint about its heap, within a second, where there is AVX-512."""
+    without = {name: value for name, value in os.environ.items() if name != "PYTHONFAULTHANDLER"}
+    done = subprocess.run([sys.executable, "-c", CONVOLVED], capture_output=True, text=True, env=without)
     assert (done.stdout, done.returncode) == ("True True\n", 0), done.stderr

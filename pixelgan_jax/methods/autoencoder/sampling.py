@@ -186,9 +186,9 @@ def samplers(model: Autoencoder) -> Callable[[str, float], tuple[Callable, Any]]
     def draw(sampler: str, temperature: float) -> tuple[Callable, Any]:
         if model.config.model.decoder == "deconv":
             return mean, None
-        warmth = jnp.float32(max(temperature, 1e-30))  # colder is no different, but logits over it overflow to NaN
+        temperature = max(temperature, 1e-30)  # colder is no different, but logits over it overflow to NaN
         if sampler in ("auto", "cached"):
-            return by_scan[sampler == "auto" and by_kernel(model)], warmth
-        return by_iteration, (warmth, jnp.int32(1 if sampler == "oracle" else pixels))
+            return by_scan[sampler == "auto" and by_kernel(model)], jnp.float32(temperature)
+        return by_iteration, (jnp.float32(temperature), jnp.int32(1 if sampler == "oracle" else pixels))
 
     return draw

@@ -11,7 +11,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ import jax
 
 from pixelgan_jax.commands import experiment, run
 from pixelgan_jax.commands.replicates import seeded
-from pixelgan_jax.config import Config, first_difference, to_dict
+from pixelgan_jax.config import Config, Data, first_difference, to_dict
 from pixelgan_jax.data import sources
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods.registry import from_saved
@@ -152,12 +153,13 @@ def read_json(path: Path) -> Row | None:
     return values
 
 
-def train(cells: list[Cell]) -> Iterator[dict[Path, str]]:
+def train(cells: list[Cell], check: Callable[[Cell, run.Run], None]) -> Iterator[dict[Path, str]]:
     """Trains every task that is not done, going on from what is half done.
 
     Yields how each stands, by workdir: once all have been looked at, before anything is trained, and after every run.
-    A task that another process is at is left to it, one that diverges does not stop the others, and the cells on data
-    that nobody has are not run.
+    Before the first, raises InputError naming a cell with a run that is missing and could not begin, or that `check`
+    refuses. A task that another process is at is left to it, one that diverges does not stop the others, and the cells
+    on data that nobody has are not run.
     """
     tasks = [(cell, task) for cell in cells for task in cell.tasks]
     outcomes = {task.workdir: MISSING for _, task in tasks}
@@ -174,14 +176,28 @@ def train(cells: list[Cell]) -> Iterator[dict[Path, str]]:
         if left and cell.own_data and not _has_data(left[0].config):
             print(f"{cell.name}: {NO_DATA}", flush=True)
             outcomes.update({task.workdir: NO_DATA for task in left})
-    first = next((task for _, task in tasks if outcomes[task.workdir] == MISSING), None)
-    if first:  # refused here, before anything is written, where its data cannot be read
-        run.start(first.experiment, first.config, first.workdir)
+    _refuse([(cell, task) for cell, task in tasks if outcomes[task.workdir] == MISSING], check)
     yield outcomes
     for cell, task in tasks:
         if outcomes[task.workdir] == MISSING:
             outcomes[task.workdir] = _train(cell.name, task)
             yield look()
+
+
+def _refuse(missing: list[tuple[Cell, Task]], check: Callable[[Cell, run.Run], None]) -> None:
+    """Raises InputError where the first of a cell's runs that are missing cannot begin."""
+    before = lru_cache(maxsize=1)(sources.load)
+
+    def load(data: Data) -> sources.Dataset:
+        return before(dataclasses.replace(data, labels=0))  # most cells share their images
+
+    firsts = {cell.name: (cell, task) for cell, task in reversed(missing)}
+    for name, (cell, task) in reversed(firsts.items()):
+        try:
+            started = run.start(task.experiment, task.config, task.workdir, load)
+        except InputError as error:
+            raise InputError(f"cell {name}: {error}") from None
+        check(cell, started)
 
 
 def _has_data(config: Config) -> bool:

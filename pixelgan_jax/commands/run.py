@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import zip_longest
@@ -14,8 +15,9 @@ from jax.sharding import Mesh
 from PIL import Image
 from tqdm import tqdm
 
-from pixelgan_jax.config import Config, first_difference, to_dict
+from pixelgan_jax.config import Config, Data, first_difference, to_dict
 from pixelgan_jax.data import sources
+from pixelgan_jax.data.sources import Dataset
 from pixelgan_jax.data.splits import Splits, split
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.evaluation import collapse, measures, provenance, trained
@@ -49,10 +51,10 @@ class Run(NamedTuple):
     notes: tuple[str, ...]  # what there is to say of the data
 
 
-def start(experiment: str, config: Config, workdir: Path) -> Run:
+def start(experiment: str, config: Config, workdir: Path, load: Callable[[Data], Dataset] = sources.load) -> Run:
     """Loads the data and builds the model. Raises InputError for whatever does not fit together."""
     check_workdir(experiment, workdir)
-    dataset = sources.load(config.data)
+    dataset = load(config.data)
     mesh = parallel.make_mesh()
     if config.train.batch_size % mesh.devices.size:
         raise InputError(

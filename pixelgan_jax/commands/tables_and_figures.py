@@ -27,10 +27,11 @@ from pixelgan_jax.commands.plans import (
     results_of,
     train,
 )
+from pixelgan_jax.commands.run import Run
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.evaluation.metrics import BY_KEY, CHOSEN_BY, VALIDATION, VECTORS, first_of
 from pixelgan_jax.report import markdown, plots
-from pixelgan_jax.report.figures import DRAWINGS, Task
+from pixelgan_jax.report.figures import DRAWINGS, Task, check_cell
 from pixelgan_jax.training import logs
 from pixelgan_jax.training.workdir import prepare, write_json, write_whole
 
@@ -59,7 +60,13 @@ def execute(
     path, committed = workdir / Path(file).stem, results_of(file)
     _say_what_is_committed(cells, committed)
     gather_and_write = _table if mode == "table" else _figure
-    for outcomes in train(cells):
+
+    def drawable(cell: Cell, started: Run) -> None:
+        if mode == "figure":
+            first = cell is cells[0]
+            check_cell(asked["drawing"], cell.name, first, started.config.data, started.method, started.splits)
+
+    for outcomes in train(cells, drawable):
         prepare(workdir)
         gathered = gather_and_write(path, asked, cells, outcomes)
     if mode == "figure":

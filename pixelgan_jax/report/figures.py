@@ -16,7 +16,7 @@ from PIL import Image
 from scipy.stats import norm
 from sklearn.neighbors import KNeighborsClassifier
 
-from pixelgan_jax.config import Config
+from pixelgan_jax.config import Config, Data
 from pixelgan_jax.data.levels import to_uint8
 from pixelgan_jax.data.randomness import Stream, seeded_keys
 from pixelgan_jax.data.sources import Split, load
@@ -24,7 +24,7 @@ from pixelgan_jax.data.splits import Splits, split
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.evaluation import scores, trained
 from pixelgan_jax.evaluation.trained import Trained
-from pixelgan_jax.methods.method import Code
+from pixelgan_jax.methods.method import Code, Method
 from pixelgan_jax.report import pictures, plots
 
 Numbers = dict[str, Any]
@@ -52,11 +52,9 @@ def samples(done: dict[str, list[Task]]) -> Drawing:
     cell's decoder models them: at its levels, binarised where it binarises. Below, of every code of two Gaussian
     dimensions: what it draws along them. Raises InputError where the first cell's method has no likelihood.
     """
-    first = next(iter(done.values()))[0]
-    model, parts = trained.load(first.workdir), _splits(first)
-    if model.method.targets is None:
-        told = f"the method {first.config.method.name!r} has no likelihood"
-        raise InputError(f"cell {next(iter(done))}: {told}: the first cell of a figure of samples must have one")
+    cell, (first, *_) = next(iter(done.items()))
+    model = trained.load(first.workdir)
+    parts = _judged(cell, model.method, first.config.data, _read(first))
     judge = scores.classifier(_as_modelled(model, parts.train), parts.train.labels)
     real = _as_modelled(model, parts.test)
     shown, walks, numbers = {}, {}, {}
@@ -85,18 +83,29 @@ def walk() -> np.ndarray:
     return np.stack([across.ravel(), up.ravel()], axis=1).astype(np.float32)
 
 
-def _splits(task: Task) -> Splits:
-    """The run's data, of which only what has labels can be judged. Raises InputError where nothing has."""
-    parts = split(load(task.config.data), task.config.data)
-    train, validation, test = (_labelled(part, task) for part in (parts.train, parts.validation, parts.test))
-    return parts._replace(train=train, validation=validation, test=test)
+def _read(task: Task) -> Splits:
+    return split(load(task.config.data), task.config.data)
 
 
-def _labelled(part: Split, task: Task) -> Split:
-    seen = part.labels >= 0
-    if not seen.any():
-        raise InputError(f"config.data.name: {task.config.data.name!r} is not allowed: a figure needs labelled images")
-    return part.at(seen)
+def _judged(cell: str, method: Method, data: Data, parts: Splits) -> Splits:
+    """What has labels. Raises InputError where there is no classifier of samples to be had of it."""
+    if method.targets is None:
+        told = f"the method {method.name!r} has no likelihood"
+        raise InputError(f"cell {cell}: {told}: the first cell of a figure of samples must have one")
+    parts = _labelled(cell, data, parts)
+    counts = np.bincount(parts.train.labels)
+    if counts.min() < 2 or counts.sum() < 10 * len(counts):  # of each some are held out of a tenth
+        told = f"{counts.sum()} labelled training images of {len(counts)} classes, {counts.min()} of one"
+        raise InputError(f"cell {cell}: {told}: must be 10 a class, and 2 of each, for a figure of samples")
+    return parts
+
+
+def _labelled(cell: str, data: Data, parts: Splits) -> Splits:
+    """Only what has labels can be judged. Raises InputError where nothing has."""
+    named = {"train": parts.train, "validation": parts.validation, "test": parts.test}
+    if not all((part.labels >= 0).any() for part in named.values()):
+        raise InputError(f"cell {cell}: config.data.name: {data.name!r} is not allowed: a figure needs labelled images")
+    return parts._replace(**{name: part.at(part.labels >= 0) for name, part in named.items()})
 
 
 def _as_modelled(model: Trained, part: Split) -> np.ndarray:
@@ -121,8 +130,8 @@ def codes(done: dict[str, list[Task]]) -> Drawing:
     for name, tasks in done.items():
         numbers[name] = []
         for task in tasks:
-            model, parts = trained.load(task.workdir), _splits(task)
-            code = _mappable(name, model)
+            model = trained.load(task.workdir)
+            code, parts = _mappable(name, model.method), _labelled(name, task.config.data, _read(task))
             known, asked = (_encoded(model, part.images) for part in (parts.validation, parts.test))
             neighbours = KNeighborsClassifier(min(NEIGHBOURS, len(known))).fit(known, parts.validation.labels)
             numbers[name].append({"knn_error": float(1.0 - neighbours.score(asked, parts.test.labels))})
@@ -132,8 +141,8 @@ def codes(done: dict[str, list[Task]]) -> Drawing:
     return plots.code_maps(maps), numbers, {}
 
 
-def _mappable(name: str, model: Trained) -> Code:
-    code = model.method.code
+def _mappable(name: str, method: Method) -> Code:
+    code = method.code
     if (code.categories, code.dimensions) not in ((0, 2), (3, 0)):
         raise InputError(
             f"cell {name}: {code.categories} categories and {code.dimensions} dimensions are not allowed: must be a"
@@ -155,9 +164,21 @@ def rows(done: dict[str, list[Task]]) -> Drawing:
         kind = "classes" if tasks[0].config.data.labels else "clusters"
         path = tasks[0].workdir / "samples" / f"{kind}.png"
         if not path.exists():
-            raise InputError(f"cell {name}: has no samples of {kind}: must have a categorical code and a decoder")
+            raise InputError(f"{path}: is missing; --mode sample of this run draws it")
         shown[name] = np.asarray(Image.open(path).convert("RGB"))
     return plots.gallery(shown), {name: [{} for _ in tasks] for name, tasks in done.items()}, {}
 
 
 DRAWINGS: dict[str, Callable[[dict[str, list[Task]]], Any]] = {"samples": samples, "codes": codes, "rows": rows}
+
+
+def check_cell(drawing: str, cell: str, is_first: bool, data: Data, method: Method, parts: Splits) -> None:
+    """Raises InputError where a run cannot be in such a drawing, as can be told before it is trained; is_first: of the
+    drawing's first cell."""
+    if drawing == "samples" and is_first:
+        _judged(cell, method, data, parts)
+    if drawing == "codes":
+        _mappable(cell, method)
+        _labelled(cell, data, parts)
+    if drawing == "rows" and not (method.code.categories and method.draw):
+        raise InputError(f"cell {cell}: has no rows of samples: must have a categorical code and a decoder")

@@ -36,19 +36,19 @@ def check_finite(step: int, phases: tuple[Phase, ...], metrics: dict[str, float]
                 raise Diverged(f"step {step}: {phase.name} phase: {name} is {metrics[name]}; {advice}")
 
 
-def calls(start: int, train: Train) -> list[int]:
+def calls(start: int, train: Train) -> Iterator[int]:
     """How many steps each compiled call makes from step `start` to the end of the run: `_size`, but single steps up to
     the next multiple of it, and where a log line, an evaluation or a checkpoint falls inside."""
-    sizes, step = [], start
+    step = start
     stops = (train.log_every, train.evaluate_every, train.checkpoint_every)
     size = _size(train.steps_per_call or (1 if platform() == "cpu" else 25), min(stops))
     while step < train.steps:
         room = min(train.steps - step, *(every - step % every for every in stops))
         # the first step is logged by itself
         whole = step % size == 0 and room >= size and (step > 0 or size == 1)
-        sizes.append(size if whole else 1)
-        step += sizes[-1]
-    return sizes
+        count = size if whole else 1
+        yield count
+        step += count
 
 
 def _size(asked: int, between: int) -> int:
@@ -158,9 +158,9 @@ def train(
     Diverged without saving; InputError where the memory cannot hold a step.
     """
     step = int(state.step)
-    plan, received, clock = calls(step, settings), [], _Clock()
-    if not plan:
+    if step >= settings.steps:
         return state, meta
+    received, clock = [], _Clock()
     stepper = _Stepper(method, settings, mesh, examples, clock)
     meter = _Meter(step, method.phases, settings.batch_size, clock)
     agree = agreement(mesh)
@@ -170,7 +170,7 @@ def train(
         return agree(max(received, default=0))
 
     with handled_by(received.append), _bar(settings.steps, step, log is not None) as bar:
-        for count in plan:
+        for count in calls(step, settings):
             state, metrics = stepper(state, step, count)
             meter.settle()  # of the call before, which has ended by now: nothing waits for it
             step += count

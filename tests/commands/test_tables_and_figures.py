@@ -146,7 +146,8 @@ def test_data_that_cannot_be_read_are_refused_before_anything_is_written(folder,
     missing, place = f"--config.data.name={tmp_path}/missing", tmp_path / "runs"
     assert command(folder, "table", missing, "--workdir", place) == 2
     out, err = capsys.readouterr()
-    assert err.startswith("error: config.data.name: ") and "training" not in out and not place.exists()
+    assert err.startswith("error: cell ours/clusters: config.data.name: ")
+    assert "training" not in out and not place.exists()
 
 
 def test_another_recipe_in_the_same_folder_is_refused_before_anything_is_trained(ready, capsys):
@@ -239,9 +240,9 @@ def test_a_figure_draws_and_scores_the_same_runs(ready, capsys, tmp_path, monkey
     png, numbers, _ = figures.codes({"a": tasks})
     assert png.startswith(b"\x89PNG") and 0 < numbers["a"][0]["knn_error"] < 1
     assert figures.rows({"a": tasks})[0].startswith(b"\x89PNG")
-    parts = figures._splits(tasks[0])
+    parts = figures._read(tasks[0])
     named = parts.validation._replace(labels=np.full_like(parts.validation.labels, 99))
-    monkeypatch.setattr(figures, "_splits", lambda task: parts._replace(validation=named))
+    monkeypatch.setattr(figures, "_read", lambda task: parts._replace(validation=named))
     assert figures.codes({"a": tasks})[1]["a"][0]["knn_error"] == 1.0  # the neighbours are validation images
 
     page = results.page(folder / "runs")
@@ -362,7 +363,9 @@ def test_a_figure_of_data_without_labels_is_refused(ready, tmp_path, drawing):
     config = dataclasses.replace(
         config, data=dataclasses.replace(config.data, name=str(tmp_path / "all.npz"), validation=4)
     )
-    with pytest.raises(InputError, match=r"^config\.data\.name: .*all\.npz' is not allowed: a figure needs labelled"):
+    with pytest.raises(
+        InputError, match=r"^cell a: config\.data\.name: .*all\.npz' is not allowed: a figure needs labelled"
+    ):
         figures.DRAWINGS[drawing]({"a": [figures.Task("a", config, place)]})
 
 
@@ -385,10 +388,48 @@ def test_a_cells_overrides_reach_no_other_where_a_file_gives_one_configuration_t
     assert (first.prior.categories, second.prior.categories) == (5, 10)
 
 
-def test_a_cell_without_samples_of_clusters_is_named(folder, tmp_path):
+def plan_of(folder, place, drawing, cells):
+    """A figure of the folder's experiments, in a folder of its own; the arguments of its command."""
+    shutil.copytree(folder / "experiments", place / "experiments")
+    path = place / "experiments" / "plan.py"
+    path.write_text(
+        f"{PLAN}\n\nWHOLE = get_plan()\n\ndef get_plan():\n    "
+        f"return WHOLE | {{'drawing': {drawing!r}, 'cells': {cells!r}}}\n"
+    )
+    return ["--config", str(path), "--mode=figure", "--workdir", str(place / "runs")]
+
+
+@pytest.mark.parametrize(
+    "drawing, changes, told",
+    [
+        ("samples", {"data.name": "all.npz"}, "config.data.name: '{}/all.npz' is not allowed: a figure needs labelled"),
+        ("samples", {"data.name": "few.npz"}, "28 labelled training images of 4 classes, 6 of one: must be 10 a class"),
+        ("codes", {"prior.categories": 4}, "4 categories and 0 dimensions are not allowed: must be a code that fits"),
+        ("rows", {"prior.name": "gaussian"}, "has no rows of samples: must have a categorical code and a decoder"),
+        ("rows", {"train.batch_size": 7}, "config.train.batch_size: 7 is not allowed: must be a multiple of the"),
+    ],
+)
+def test_a_figure_that_could_not_be_drawn_is_refused_before_any_cell_is_trained(
+    folder, tmp_path, capsys, drawing, changes, told
+):
+    images = np.arange(40 * 64, dtype=np.uint8).reshape(40, 8, 8)
+    np.savez(tmp_path / "all.npz", images=images)
+    np.savez(tmp_path / "few.npz", images=images, labels=np.arange(40) % 4)
+    if "data.name" in changes:
+        changes = {"data.name": str(tmp_path / changes["data.name"]), "data.validation": 4}
+    good = {} if drawing != "samples" else changes
+    cells = {"ours/a": ("tiny_clusters", good), "ours/b": ("tiny_clusters", changes)}
+    assert cli.run_command(plan_of(folder, tmp_path, drawing, cells)) == 2
+    out, error = capsys.readouterr()
+    cell = "ours/a" if drawing == "samples" else "ours/b"
+    assert f"cell {cell}: {told.format(tmp_path)}" in error and "training" not in out
+    assert not (tmp_path / "runs").exists()
+
+
+def test_rows_whose_picture_is_gone_are_refused(folder, tmp_path):
     path = str(folder / "experiments" / "tiny_clusters.py")
     made = experiment.typed(path, experiment.config_of(path, experiment.load(path)), {})
-    with pytest.raises(InputError, match="^cell b/x: has no samples of clusters: must have a categorical code"):
+    with pytest.raises(InputError, match="samples/clusters.png: is missing; --mode sample of this run draws it"):
         figures.rows({"b/x": [figures.Task("tiny_clusters", made, tmp_path)]})
 
 

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from pixelgan_jax.data.randomness import Stream, fold_each, normal, uniform
+from pixelgan_jax.nn import ops
 from pixelgan_jax.nn.batch_norm import BatchNorm, conv_norm
 from pixelgan_jax.nn.layers import Conv, Dense
 
@@ -37,7 +38,7 @@ class Classifier(nn.Module):
             for index in range(self.convolutions):
                 x = self._noisy(x, keys, number * self.convolutions + index, train)
                 x = self._normalised(Conv(width, use_bias=False, dtype=self.dtype), x, train)
-            x = nn.max_pool(x, (2, 2), (2, 2), "SAME")
+            x = ops.max_pool(x)
             if train and self.dropout:
                 kept = uniform(fold_each(keys, number), Stream.DROPOUT, x.shape[1:]) >= self.dropout
                 x = jnp.where(kept, x / (1 - self.dropout), 0.0)

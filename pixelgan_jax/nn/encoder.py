@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from pixelgan_jax.nn import ops
 from pixelgan_jax.nn.batch_norm import BatchNorm, conv_norm
 from pixelgan_jax.nn.layers import Conv, Dense
 
@@ -32,6 +33,7 @@ def _activation(x: Array) -> Array:
 class Encoder(nn.Module):
     """3×3 convolutions (every one but the first halves the image), a dense layer, then one head per code.
 
+    With `pooling` every convolution is of stride 1 and followed by the maximum over 2×2 pixels, which halves the image.
     `logits_batch_norm` > 0 batch-normalises the softmax head without learnt scale or shift and multiplies by it,
     which keeps clusters from emptying. `mean_batch_norm` batch-normalises the head of the continuous code's mean
     likewise, which keeps the code from growing. `gaussian` adds a head for the log standard deviation, and `minimum_sd`
@@ -48,6 +50,7 @@ class Encoder(nn.Module):
     batch_norm: bool
     logits_batch_norm: float
     mean_batch_norm: bool
+    pooling: bool = False
     axis_name: str | None = None
     dtype: jnp.dtype = jnp.float32
 
@@ -66,7 +69,9 @@ class Encoder(nn.Module):
         """x [N, H, W, C] in [-1, 1], noise [N, w] -> Posterior. train: BatchNorm over the mini-batch."""
         count = x.shape[0]
         for index, width in enumerate(self.channels):
-            x = self._convolved(x, width, 1 if index == 0 else 2, train)
+            x = self._convolved(x, width, 1 if index == 0 or self.pooling else 2, train)
+            if self.pooling:
+                x = ops.max_pool(x)
         h = jnp.concatenate([x.reshape(count, -1), noise.astype(x.dtype)], axis=1)
         h = self._dense(h, train)
         return Posterior(self._log_probabilities(h, train), *self._continuous(h, train))

@@ -3,12 +3,13 @@
 Shapes: N images, H rows, W columns, C input and F output channels, kernels [kh, kw, C, F].
 """
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from pixelgan_jax.nn import xla_cpu
 from pixelgan_jax.nn.xla_cpu import dense as cpu_dense
-from pixelgan_jax.nn.xla_cpu import doubling, halving, moments, patches, sums
+from pixelgan_jax.nn.xla_cpu import doubling, halving, maxima, moments, patches, sums
 
 Array = jax.Array
 Padding = str | tuple[tuple[int, int], tuple[int, int]]
@@ -37,6 +38,13 @@ def conv_transpose(x: Array, kernel: Array) -> Array:
     if xla_cpu.chosen("doubling"):
         return doubling.conv_transpose(x, kernel)
     return jax.lax.conv_transpose(x, kernel, (2, 2), "SAME", dimension_numbers=LAYOUT)
+
+
+def max_pool(x: Array) -> Array:
+    """x [N, H, W, C] -> the maxima over 2×2 pixels [N, ceil(H / 2), ceil(W / 2), C]."""
+    if xla_cpu.chosen("maxima"):
+        return maxima.max_pool(x)
+    return nn.max_pool(x, (2, 2), (2, 2), "SAME")
 
 
 def causal_conv(x: Array, above: Array, own: Array) -> Array:

@@ -40,6 +40,7 @@ TAKEN = {
     "a strided one": ("halving", lambda x, kernel: ops.conv(x, kernel, (2, 2)), wide((8, 6))),
     "an image's causal one": ("patches", ops.causal_conv, arrays((2, 5, 4, 3), (2, 5, 3, 3), (1, 3, 3, 3))),
     "a transposed one": ("doubling", ops.conv_transpose, arrays((2, 3, 4, 6), (4, 4, 6, 5))),
+    "maxima, some of them equal": ("maxima", ops.max_pool, [jnp.round(arrays((2, 5, 4, 3))[0])]),
     "sums": ("sums", ops.channel_sums, arrays((5, 4, 3, 2))),
     "a bias of every channel": ("sums", ops.add_bias, arrays((5, 4, 3, 2), (2,))),
     "a bias of every image": ("sums", ops.add_bias, arrays((5, 4, 3, 2), (5, 1, 1, 2))),
@@ -113,13 +114,15 @@ def test_accelerators_take_no_form(monkeypatch):
     assert all(xla_cpu.chosen(form) for form in xla_cpu.FORMS)
 
 
-@pytest.mark.parametrize("batch_norm", [True, False])
-@pytest.mark.parametrize("channels", [1, 3, 4])
-def test_an_encoders_training_is_the_same_with_and_without_forms(channels, batch_norm):
+@pytest.mark.parametrize(
+    "channels, batch_norm, pooling",
+    [(1, True, False), (1, False, False), (3, True, False), (3, False, True), (4, True, True), (4, False, False)],
+)
+def test_an_encoders_training_is_the_same_with_and_without_forms(channels, batch_norm, pooling):
     """Images of one or three channels have their first batch statistics from patches."""
     x, noise, weight = *arrays((5, 8, 6, channels)), jnp.zeros((5, 0)), *arrays((5, 3))
     plain = {"gaussian": False, "minimum_sd": 0.0, "logits_batch_norm": 0.0, "mean_batch_norm": False}
-    encoder = Encoder((6, 5), 4, 3, 0, batch_norm=batch_norm, **plain)
+    encoder = Encoder((6, 5), 4, 3, 0, batch_norm=batch_norm, pooling=pooling, **plain)
     variables = encoder.init(jax.random.key(0), x, noise, train=False)
     variables = jax.tree.map(lambda leaf: leaf + 0.1 * arrays(leaf.shape)[0], variables)
 

@@ -58,6 +58,7 @@ def build(config: AutoencoderConfig, shape: tuple[int, int, int], axis_name: str
         batch_norm=settings.encoder_batch_norm,
         logits_batch_norm=settings.logits_batch_norm,
         mean_batch_norm=settings.mean_batch_norm,
+        pooling=settings.encoder_pooling,
         axis_name=axis_name,
     )
     return Autoencoder(

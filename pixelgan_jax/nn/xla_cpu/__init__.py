@@ -19,6 +19,7 @@ FORMS = {
     "halving": "the input gradient of a strided convolution by even and odd rows and columns",
     "sigmoid": "a gate's sigmoid as a hyperbolic tangent",
     "doubling": "a transposed convolution of stride 2 as one of stride 1 for all four parities",
+    "maxima": "maxima over 2×2 pixels element by element",
     "microbatches": "a decoder's gradient accumulated over micro-batches that fit into the caches",
     "sampler_chain": "a sampler's pixels each made to wait for the one before",
     "sampler_turns": "a few images drawn one after the other",

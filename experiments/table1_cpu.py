@@ -17,13 +17,15 @@ SEEDS = 3
 LONGER = {"train.replicates": 1}  # one seed but of FIRST and MORE, trained for more than four epochs
 BEST_LONGER = LONGER | {"train.steps": 12_000}
 # without views a surer head finds clusters sooner, and they go on moving as long as the decoder learns, which small
-# mini-batches and a high rate hasten
+# mini-batches and a high rate hasten, and as long as the adversary does not win, which the smallest put off
 CLUSTERS = {
-    "train.batch_size": 16,
-    "train.steps": 12_000,
+    "train.batch_size": 8,
+    "train.steps": 24_000,
     "optim.reconstruction_rate": 3e-3,
     "model.logits_batch_norm": 5.0,
-    "model.encoder_units": 1024,  # of 256 or 64 more clusters hold two digits
+    "model.encoder_channels": (32, 64, 128),
+    "model.encoder_pooling": True,  # with strides, or half as wide, more clusters hold two digits
+    "model.encoder_units": 1024,
     "optim.discriminator_rate": 1e-4,  # faster it tells so sure a softmax from one-hot codes, and wins
     "train.replicates": SEEDS,
 }
@@ -54,8 +56,8 @@ SEEN = {  # steps × batch
     "infogan": "640,000 images",
 }
 NOTES = {
-    "without_views_cpu/clusters_30": "location-dependent biases, 192,000 images by 16",
-    "aae_without_views_cpu/clusters_30": "192,000 images by 16",
+    "without_views_cpu/clusters_30": "location-dependent biases, 192,000 images by 8",
+    "aae_without_views_cpu/clusters_30": "192,000 images by 8",
 }
 FIRST = ("labels_100", "clusters_30")  # trained before the other columns
 MORE = {"cpu_longer/labels_50": SEEDS, "cpu_longer/labels_20": SEEDS, "cpu/clusters_30": 10}  # seeds of a cell

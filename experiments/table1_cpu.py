@@ -64,7 +64,12 @@ NOTES = {
     "aae_without_views_cpu/clusters_30": "192,000 images by 8",
 }
 FIRST = ("labels_100", "clusters_30")  # trained before the other columns
-MORE = {"cpu_longer/labels_50": SEEDS, "cpu_longer/labels_20": SEEDS, "cpu/clusters_30": 10}  # seeds of a cell
+MORE = {  # seeds of a cell
+    "cpu_longer/labels_50": SEEDS,
+    "cpu_longer/labels_20": SEEDS,
+    "aae_cpu_longer/labels_20": SEEDS,
+    "cpu/clusters_30": 10,
+}
 
 
 def get_config() -> ConfigDict:

@@ -16,10 +16,12 @@ class Model:
         "of a continuous code; noise: z = f(x, n)",
     )
     encoder_channels: tuple[int, ...] = widths(
-        (32, 64, 128), "of 3×3 convolutions, of which every one but the first halves the image by its stride"
+        (32, 64, 128), "of 3×3 convolutions, of which every one but the first has stride 2"
     )
     encoder_pooling: bool = boolean(
-        False, "every convolution halves it, by the largest of 2×2 pixels, in place of strides", absent=False
+        False,
+        "each convolution of the encoder is followed by the maximum over 2×2 pixels, in place of strides",
+        absent=False,
     )
     encoder_units: int = integer(1, 256, "of the dense layer before the code", high=65536)
     encoder_batch_norm: bool = boolean(True, "batch normalisation in every hidden layer of the encoder")

@@ -51,10 +51,11 @@ class Run(NamedTuple):
     notes: tuple[str, ...]  # what there is to say of the data
 
 
-def start(experiment: str, config: Config, workdir: Path, load: Callable[[Data], Dataset] = sources.load) -> Run:
-    """Loads the data and builds the model. Raises InputError for whatever does not fit together."""
+def start(experiment: str, config: Config, workdir: Path, load: Callable[[Data], Dataset] | None = None) -> Run:
+    """Loads the data, by `load` where it is given, and builds the model. Raises InputError for whatever does not fit
+    together."""
     check_workdir(experiment, workdir)
-    dataset = load(config.data)
+    dataset = (load or sources.load)(config.data)
     mesh = parallel.make_mesh()
     if config.train.batch_size % mesh.devices.size:
         raise InputError(

@@ -37,6 +37,7 @@ ROWS = {
     "without_views_cpu": "PixelGAN, ours: `best` without views, deep decoder: 768,000 images, CPU-scale",
     "aae_without_views_cpu": "AAE, ours: `best` without views: 768,000 images, CPU-scale",
     "pooled_cpu_longer": "PixelGAN, ours: recipe `best`, encoder with pooling: 768,000 images, CPU-scale",
+    "aae_pooled_cpu_longer": "AAE, ours: same protocol, encoder with pooling: 768,000 images, CPU-scale",
     "pooled_cpu": "PixelGAN, ours: recipe `best`, encoder with pooling: 192,000 images, CPU-scale",
     "aae_pooled_cpu": "AAE, ours: same protocol, encoder with pooling: 192,000 images, CPU-scale",
     "cpu": "PixelGAN, ours: recipe `best`: 192,000 images, CPU-scale",
@@ -83,8 +84,10 @@ def get_plan() -> dict:
     cells |= table1.recipe("pooled_cpu", SCALE | POOLED) | table1.aae("aae_pooled_cpu", SCALE | POOLED)
     cells |= table1.recipe("faithful_cpu", table1.FAITHFUL | SCALE) | table1.others("cpu", SCALE)
     cells |= table1.recipe("faithful_sgd_cpu", table1.FAITHFUL_SGD | SCALE | FAITHFUL_LONGER)
-    longer = table1.recipe("pooled_cpu_longer", SCALE | POOLED | BEST_LONGER)
-    longer |= table1.recipe("cpu_longer", SCALE | BEST_LONGER) | table1.aae("aae_cpu_longer", SCALE | BEST_LONGER)
+    longer = {}
+    for pooled, changes in (("pooled_", POOLED), ("", {})):
+        longer |= table1.recipe(f"{pooled}cpu_longer", SCALE | changes | BEST_LONGER)
+        longer |= table1.aae(f"aae_{pooled}cpu_longer", SCALE | changes | BEST_LONGER)
     for name in (name for name in longer if name.endswith(FIRST)):
         longer[name][1]["train.replicates"] = SEEDS
     cells |= longer

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from pixelgan_jax.commands import run
+from pixelgan_jax.commands import modes, run
 from pixelgan_jax.config import SAMPLERS, Config, to_dict
 from pixelgan_jax.config.fields import refused
 from pixelgan_jax.data.levels import quantise
@@ -47,7 +47,7 @@ def train(config: Config | ConfigDict, workdir: str | Path, experiment: str = "p
     typed = from_dict(to_dict(config) if isinstance(config, Config) else config)
     if typed.train.replicates != 1:
         raise refused("train.replicates", typed.train.replicates, "1 here: train one seed after another")
-    run.execute("train", run.start(experiment, typed, folder))
+    modes.execute("train", run.start(experiment, typed, folder))
     return load(folder)
 
 

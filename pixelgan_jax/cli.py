@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from pixelgan_jax.commands import experiment, export, predict, replicates, run, tables_and_figures
+from pixelgan_jax.commands import experiment, export, modes, predict, replicates, run, tables_and_figures
 from pixelgan_jax.config import Config, to_dict
 from pixelgan_jax.config.convert import describe
 from pixelgan_jax.errors import InputError, one_line
@@ -22,7 +22,7 @@ from pixelgan_jax.training import exported, loop, processes
 from pixelgan_jax.training.signals import Interrupted, handled_by
 from pixelgan_jax.training.workdir import own_path
 
-MODES = (*run.MODES, "predict", "export", *tables_and_figures.MODES)
+MODES = (*modes.MODES, "predict", "export", *tables_and_figures.MODES)
 FLAGS = ("config", "mode", "workdir", "input", "output", "weights", *processes.FLAGS)
 HELP = ("--help", "--helpfull", "-h")
 USAGE = f"""\

@@ -45,3 +45,12 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("real data sets are not beside this checkout")
     return folder
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """Commands run in an empty folder."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder

@@ -81,7 +81,7 @@ def test_the_experiments_are_those_the_readme_names():
     assert all(f"`{name}`" in readme for name in NAMES)
 
 
-# tables and figures train other experiments: tests/commands/test_tables_and_figures.py
+# tables and figures train other experiments: tests/commands/test_plans.py
 PLANS = ("ablation", "figure", "likelihood", "svhn_reduced_cpu", "table", "precision")
 RUNS = [name for name in NAMES if not name.startswith(PLANS)]
 QUICK = ["digits", "mnist_aae"]  # whose networks compile in seconds

@@ -21,11 +21,11 @@ from pixelgan_jax.report import page
 from pixelgan_jax.training import logs, workdir
 from pixelgan_jax.training.checkpoint import Checkpoints
 from tests import brief
+from tests.command_line import DIGITS
 from tests.config.test_config import FIELDS, GROUPS
 from tests.faults.checkpoints import described
 from tests.hostile import JSON, TEXT, bounded, check_line, listing, table
 from tests.report.test_report import RESULTS
-from tests.test_cli import DIGITS
 
 # tensorstore's threads report to an event loop that is closed by then, after a read that fails
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from pixelgan_jax.commands import experiment, run
+from pixelgan_jax.commands import experiment, modes, run
 from pixelgan_jax.commands.replicates import seeded
 from pixelgan_jax.config import Config, Data, first_difference, to_dict
 from pixelgan_jax.data import sources
@@ -215,7 +215,7 @@ def _train(name: str, task: Task) -> str:
     print(f"{label}: training", flush=True)
     started = run.start(task.experiment, task.config, task.workdir)
     try:
-        run.execute("train", started)
+        modes.execute("train", started)
     except InUse as error:
         print(f"{label}: skipped: {error}", flush=True)
         return "being trained by another process"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pixelgan_jax.commands import run
+from pixelgan_jax.commands import modes, run
 from pixelgan_jax.config import Config, to_dict
 from pixelgan_jax.report import page
 from pixelgan_jax.training import parallel
@@ -26,12 +26,12 @@ def seeded(config: Config, number: int) -> Config:
 def execute(mode: str, experiment: str, config: Config, workdir: Path) -> None:
     """Does what `mode` says; with `train.replicates` N > 1 for each of N seeds."""
     if config.train.replicates == 1:
-        run.execute(mode, run.start(experiment, config, workdir))
+        modes.execute(mode, run.start(experiment, config, workdir))
         return
     run.check_workdir(experiment, workdir, config.train.replicates)
     # what cannot be read is refused before anything is written
     run.start(experiment, seeded(config, 0), workdir / f"seed_{config.train.seed}")
-    with run.locked(mode, workdir):
+    with modes.locked(mode, workdir):
         results = _each(mode, experiment, config, workdir)
         if mode != "sample" and parallel.is_first():
             write_json(workdir / "config.json", {"experiment": experiment, **to_dict(config)})
@@ -45,7 +45,7 @@ def _each(mode: str, experiment: str, config: Config, workdir: Path) -> list[dic
         one = seeded(config, number)
         if parallel.is_first():
             print(f"replicate {number + 1} of {config.train.replicates}: seed {one.train.seed}", flush=True)
-        results.append(run.execute(mode, run.start(experiment, one, workdir / f"seed_{one.train.seed}")))
+        results.append(modes.execute(mode, run.start(experiment, one, workdir / f"seed_{one.train.seed}")))
     return results
 
 

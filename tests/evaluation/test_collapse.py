@@ -6,12 +6,12 @@ import jax.numpy as jnp
 import pytest
 
 from pixelgan_jax import cli
-from pixelgan_jax.commands import run
+from pixelgan_jax.commands import modes, run
 from pixelgan_jax.evaluation import collapse
 from pixelgan_jax.evaluation.trained import initial
 from pixelgan_jax.methods.method import Code
 from pixelgan_jax.report.pictures import Pictures
-from tests.test_cli import DIGITS, SMALL
+from tests.command_line import DIGITS, SMALL
 
 MATCHED = {
     "examples": 100,
@@ -80,8 +80,8 @@ def test_a_collapsed_code_is_told_of_at_an_evaluation_and_in_the_report(capsys, 
 
     monkeypatch.setattr(run.trained, "initial", collapsed)
     # neither the pictures nor the steps: they take longer than all the rest
-    monkeypatch.setattr(run, "illustrate", lambda *_: Pictures())
-    monkeypatch.setattr(run.loop, "train", only_validate)
+    monkeypatch.setattr(modes, "illustrate", lambda *_: Pictures())
+    monkeypatch.setattr(modes.loop, "train", only_validate)
     change = [
         *("--config.prior.name=product", "--config.model.logits_batch_norm=0.0"),
         *("--config.model.encoder_channels=(4,)", "--config.model.encoder_units=8"),

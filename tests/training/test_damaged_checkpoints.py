@@ -15,8 +15,8 @@ from pixelgan_jax.config import to_dict
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.training.checkpoint import Checkpoints, checksums
 from tests import brief
+from tests.command_line import DIGITS, contents
 from tests.faults import checkpoints as faults
-from tests.test_cli import DIGITS, contents
 
 # tensorstore's threads report to an event loop that is closed by then, after a read that fails
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -60,7 +60,7 @@ def test_with_no_good_checkpoint_nothing_is_started_over(whole, damage):
     assert faults.refuse(whole[0], faults.FOLDER_DAMAGE[damage], "", whole[1]) == "refused"
 
 
-@pytest.mark.parametrize("mode", cli.run.MODES)
+@pytest.mark.parametrize("mode", cli.modes.MODES)
 def test_the_command_line_refuses_with_status_2_and_changes_nothing(tmp_path, capsys, mode):
     (tmp_path / "checkpoints" / "7").mkdir(parents=True)
     (tmp_path / "checkpoints" / "3").write_text("in the way")

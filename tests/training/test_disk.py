@@ -11,11 +11,11 @@ from functools import partial
 import pytest
 
 from pixelgan_jax import cli
-from pixelgan_jax.commands import run
+from pixelgan_jax.commands import modes
 from pixelgan_jax.training import logs
 from pixelgan_jax.training.checkpoint import Checkpoints
 from tests import brief
-from tests.test_cli import DIGITS, SMALL, contents
+from tests.command_line import DIGITS, SMALL, contents
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of tensorstore's threads
 
@@ -118,7 +118,7 @@ def finished(tmp_path_factory):
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize(
-    ("owner", "name", "file"), [(run, "write_json", "results.json"), (run.page, "write_html", "report.html")]
+    ("owner", "name", "file"), [(modes, "write_json", "results.json"), (modes.page, "write_html", "report.html")]
 )
 def test_while_reporting_it_is_one_line_and_the_next_command_reports(
     place, finished, monkeypatch, capsys, fault, owner, name, file

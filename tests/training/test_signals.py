@@ -14,7 +14,7 @@ from pixelgan_jax import cli
 from pixelgan_jax.training import logs, signals
 from pixelgan_jax.training.checkpoint import Checkpoints
 from tests import quick
-from tests.test_cli import DIGITS, ROOT, SMALL
+from tests.command_line import DIGITS, ROOT, SMALL
 
 HUNG = 300  # seconds after which a test has failed, on whatever machine
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")

@@ -1,0 +1,31 @@
+"""How curves, legends and walks through a code are laid out."""
+
+import numpy as np
+from scipy.stats import norm
+
+from pixelgan_jax.evaluation.metrics import BY_KEY
+from pixelgan_jax.report import figures, plots
+
+
+def test_a_curve_goes_where_all_its_seeds_were_evaluated():
+    def drawn(*seeds):
+        return plots.learning_curves({"P": {"C": [list(seed) for seed in seeds]}}, BY_KEY["error"])
+
+    often, seldom = ((64, 0.5), (96, 0.1), (128, 0.3)), ((64, 0.4), (128, 0.2))
+    assert drawn(often, seldom) == drawn((often[0], often[2]), seldom) != drawn(often, often)
+
+
+def test_a_legend_that_would_hide_the_curves_makes_the_picture_taller():
+    def height(count):
+        curves = {f"C{n}": [[(64, 0.5), (96, 0.1)]] for n in range(count)}
+        return int.from_bytes(plots.learning_curves({"P": curves}, BY_KEY["error"])[20:24])  # of a PNG's header
+
+    assert height(1) == height(6) < height(7) < height(9)
+
+
+def test_a_walk_goes_along_the_quantiles_of_a_gaussian_code():
+    """Rightwards along the first dimension, upwards along the second, as the code map's axes."""
+    codes = figures.walk().reshape(10, 10, 2)
+    right, up = norm.cdf(codes[..., 0]), norm.cdf(codes[..., 1])
+    np.testing.assert_allclose(right, np.broadcast_to(np.linspace(0.05, 0.95, 10), (10, 10)), atol=1e-6)
+    np.testing.assert_allclose(up, right.T[::-1], atol=1e-6)

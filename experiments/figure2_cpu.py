@@ -2,14 +2,9 @@
 
 from ml_collections import ConfigDict
 
-from experiments import figure2
+from experiments import figure2, mnist_cpu
 
-SCALE = {
-    "train.steps": 1500,
-    "train.batch_size": 64,
-    "model.encoder_channels": (16, 32, 64),
-    "model.channels": 16,
-}
+SCALE = mnist_cpu.SCALE | {"train.steps": 1500}
 
 
 def get_config() -> ConfigDict:

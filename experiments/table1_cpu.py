@@ -2,17 +2,10 @@
 
 from ml_collections import ConfigDict
 
-from experiments import table1
+from experiments import mnist_cpu, table1
 
-# narrow and shallow, four epochs
-SCALE = {
-    "train.steps": 3000,
-    "train.batch_size": 64,
-    "model.encoder_channels": (16, 32, 64),
-    "model.channels": 16,
-    "model.first_kernel": 5,
-    "model.layers": 1,
-}
+# narrow, a shallow decoder, four epochs
+SCALE = mnist_cpu.SCALE | {"train.steps": 3000, "model.first_kernel": 5, "model.layers": 1}
 SEEDS = 3
 POOLED = {"model.encoder_pooling": True}  # in place of strides
 LONGER = {"train.replicates": 1}  # one seed but of FIRST and MORE, trained for more than four epochs

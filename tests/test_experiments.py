@@ -49,6 +49,7 @@ NAMED = [
     "mnist_aae",
     "mnist_catgan",
     "mnist_clusters",
+    "mnist_cpu",
     "mnist_gaussian",
     "mnist_infogan",
     "mnist_pixelcnn",

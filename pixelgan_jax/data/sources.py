@@ -64,7 +64,7 @@ def load(data: Data) -> Dataset:
     dataset = _checked(_with_test(parts, data), data)
     height, width = dataset.train.images.shape[1:3]
     if data.side not in (0, height) or data.side not in (0, width):
-        told = f"the images stay {height}×{width}: config.data.side resizes pictures alone (PNG, JPEG, BMP)"
+        told = f"the images stay {height}×{width}: config.data.side resizes picture files alone"
         dataset = dataset._replace(notes=(*dataset.notes, told))
     return _first_classes(dataset, data.classes) if data.classes else dataset
 

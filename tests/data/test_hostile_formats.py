@@ -47,6 +47,7 @@ def parquet(count) -> bytes:
 
 CSV = text(np.concatenate([LABELS[:, None], IMAGES.reshape(6, -1)], axis=1))
 AMAT = b"\n".join(b" ".join([b"0", b"1"] * 8) for _ in range(3))
+PICTURES = ("png", "jpeg", "webp", "tiff", "ppm")
 # the files of a small data set of each format, the first of which is damaged
 FORMATS = {
     "keras": {"a.npz": npz(x_train=npy(IMAGES), y_train=npy(LABELS), x_test=npy(IMAGES), y_test=npy(LABELS))},
@@ -73,7 +74,7 @@ FORMATS = {
     "amat": {f"binarized_mnist_{part}.amat": AMAT for part in ("train", "valid", "test")},
     "png": {f"{name}/{number}.png": png(IMAGES[number]) for number in range(3) for name in "ab"},
     "parquet": {"train-0.parquet": parquet(6), "test-0.parquet": parquet(3)},
-    "jpeg": {f"{number}.jpg": png(IMAGES[number], "JPEG") for number in range(6)},
+    **{kind: {f"{number}.{kind}": png(IMAGES[number], kind) for number in range(6)} for kind in PICTURES[1:]},
 }
 
 
@@ -103,8 +104,8 @@ def test_a_damaged_data_set_is_read_or_refused_in_one_line(tmp_path, format_, da
     contents[first] = data.draw(damaged([contents[first]]))
     write(tmp_path, contents)
     before = listing(tmp_path)
-    side = data.draw(st.sampled_from([0, 0, 3])) if format_ in ("png", "jpeg") else 0
-    with bounded(1 << 20 if format_ in ("png", "jpeg") else len(contents[first]) * ROOM):
+    side = data.draw(st.sampled_from([0, 0, 3])) if format_ in PICTURES else 0
+    with bounded(1 << 20 if format_ in PICTURES else len(contents[first]) * ROOM):
         try:
             dataset = load(tmp_path, first if format_ in ("keras", "packed") else "", side=side)
         except InputError as error:

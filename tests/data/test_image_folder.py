@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 from pixelgan_jax.config import Data
 from pixelgan_jax.data.readers import image_folder, pictures
@@ -16,11 +16,11 @@ from tests.data.test_formats import COLOURED, LABELS, TEST, TEST_LABELS, TRAIN, 
 SPLITS = ("train", "test")
 
 
-def write_pictures(folder: Path, images, labels, names, ending=".png") -> None:
+def write_pictures(folder: Path, images, labels, names, ending=".png", **options) -> None:
     for index, (image, label) in enumerate(zip(images, labels, strict=True)):
         place = folder / names[label]
         place.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(place / f"{index:03}{ending}")
+        Image.fromarray(image).save(place / f"{index:03}{ending}", **options)
 
 
 def by_class(images, labels):
@@ -89,12 +89,40 @@ def test_pictures_without_labels(tmp_path):
     assert dataset.classes == 0 and len(dataset.train.images) == 16
 
 
-def test_coloured_pictures(tmp_path):
-    write_pictures(tmp_path, COLOURED, LABELS, NAMES, ".bmp")
+@pytest.mark.parametrize(
+    "ending, images",
+    [(ending, COLOURED) for ending in (".png", ".bmp", ".webp", ".tif", ".TIFF", ".ppm")]
+    + [(ending, TRAIN) for ending in (".pgm", ".tiff")],
+)
+def test_pictures_of_each_kind_come_as_they_are(tmp_path, ending, images):
+    write_pictures(tmp_path, images, LABELS, NAMES, ending, **({"lossless": True} if ending == ".webp" else {}))
     dataset = load(data(tmp_path))
-    assert dataset.train.images.shape == (16, 32, 32, 3)
     whole = np.concatenate([dataset.train.images, dataset.test.images])
-    assert {image.tobytes() for image in whole} == {image.tobytes() for image in COLOURED}
+    assert whole.shape == (*images.shape[:3], 3 if images is COLOURED else 1)
+    assert {image.tobytes() for image in whole} == {image.tobytes() for image in images}
+
+
+@pytest.mark.parametrize("ending", [".tif", ".webp"])
+def test_pages_and_frames_are_refused_by_name(tmp_path, ending):
+    write_pictures(tmp_path, COLOURED, LABELS, NAMES)
+    first, *more = map(Image.fromarray, COLOURED[:3])
+    first.save(tmp_path / "ant" / f"stack{ending}", save_all=True, append_images=more)
+    refused(tmp_path, rf"ant/stack\{ending}: holds several pictures, pages or frames; must hold one")
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("ending", [".jpg", ".tif", ".webp"])
+def test_a_picture_of_any_orientation_stands_upright_once(tmp_path, ending, turn):
+    """As Pillow's own way of turning it does."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = turn
+    told = {".jpg": {"quality": 100, "subsampling": 0}, ".webp": {"lossless": True}, ".tif": {}}[ending]
+    Image.fromarray(COLOURED[0, :20]).save(tmp_path / f"0{ending}", exif=exif, **told)
+    with Image.open(tmp_path / f"0{ending}") as opened:
+        upright = np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
+    assert upright.shape == ((32, 20, 3) if turn > 4 else (20, 32, 3))
+    (found,) = image_folder.read_one(tmp_path / f"0{ending}", 0).train.images
+    np.testing.assert_array_equal(found, upright)
 
 
 def test_pictures_of_several_sizes_are_resized_where_asked(tmp_path):
@@ -193,12 +221,12 @@ def test_a_folder_that_makes_no_class_is_told_of(tmp_path):
     Image.fromarray(TRAIN[0]).save(tmp_path / "dog" / "more" / "0.png")
     found = load(data(tmp_path))
     assert found.names == tuple("abcd")
-    assert found.notes == ("no picture is taken from dog: no .png, .jpg, .jpeg, .bmp file lies directly there",)
+    assert found.notes == ("no picture is taken from dog: no picture file lies directly there",)
 
 
 def test_an_empty_picture_is_named(tmp_path):
     (tmp_path / "0.png").touch()
-    refused(tmp_path, r"0\.png: damaged, or no PNG, JPEG, BMP file: is empty$")
+    refused(tmp_path, r"0\.png: damaged, or no PNG, JPEG, BMP, WEBP, TIFF, PPM file: is empty$")
 
 
 def test_a_picture_without_its_palette_is_named(tmp_path):

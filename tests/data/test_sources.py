@@ -255,7 +255,7 @@ def test_too_few_images_to_split(tmp_path):
 
 def test_a_side_is_of_pictures_alone(tmp_path):
     np.savez(tmp_path / "own.npz", images=pictures(20), labels=np.arange(20) % 2)
-    told = "the images stay 4×4: config.data.side resizes pictures alone (PNG, JPEG, BMP)"
+    told = "the images stay 4×4: config.data.side resizes picture files alone"
     for side, notes in ((9, (told,)), (4, ()), (0, ())):
         found = load(dataclasses.replace(data(tmp_path / "own.npz"), side=side))
         assert found.notes == notes and found.train.images.shape[1:] == (4, 4, 1)

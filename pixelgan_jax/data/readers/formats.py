@@ -250,7 +250,7 @@ def read_parquet(path: Path, data: Data) -> Parts | None:
 
 
 def read_pictures(path: Path, data: Data) -> Parts | None:
-    """A folder of PNG, JPEG or BMP files, or one of them."""
+    """A folder of picture files, or one of them."""
     if path.is_file() and image_folder.is_picture(path):
         return image_folder.read_one(path, data.side)
     return image_folder.read(path, data.side) if path.is_dir() and image_folder.is_folder_of_pictures(path) else None

@@ -1,4 +1,4 @@
-"""A folder of image files: PNG, JPEG or BMP, a folder for each class or none, with or without train and test.
+"""A folder of image files, PNG, JPEG, WebP and others: a folder for each class or none, with or without train and test.
 
 Untrusted like every file: what a picture's header claims is looked at before it is unpacked, no link is followed out of
 the folder, and hidden files are passed over.
@@ -16,7 +16,7 @@ from pixelgan_jax.data.readers.parts import Part, Parts
 from pixelgan_jax.data.readers.pictures import Picture, pixels, resized_note, shape_of
 from pixelgan_jax.errors import InputError, one_line
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")  # one of pictures.FORMATS each
 PARTS = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test", "testing")}
 DEPTH = 2  # of the folders of a part's classes
 
@@ -96,10 +96,7 @@ def _passed_over(
         for path in _folders(places[part])
         if "" not in by_class and path.name not in by_class and any(not e.name.startswith(".") for e in path.iterdir())
     ]
-    ending = ", ".join(ENDINGS)
-    return (
-        (f"no picture is taken from {', '.join(empty)[:200]}: no {ending} file lies directly there",) if empty else ()
-    )
+    return (f"no picture is taken from {', '.join(empty)[:200]}: no picture file lies directly there",) if empty else ()
 
 
 def _inside(path: Path, root: str) -> Path:

@@ -1,5 +1,5 @@
-"""Encoded pictures, PNG, JPEG or BMP, become arrays: untrusted, so what a header claims is looked at before any is
-unpacked."""
+"""Encoded pictures (PNG, JPEG, WebP and others) become arrays: untrusted, so what a header claims is looked at before
+any is unpacked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from pixelgan_jax.errors import InputError, one_line
 
-FORMATS = ("PNG", "JPEG", "BMP")  # Pillow has formats that other programs read for it
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM")  # Pillow has formats that other programs read for it
 GREY = ("1", "L", "LA")
 MOST_SIDE = 1024  # of a picture that is not resized
 MOST_PIXELS = 64 << 20  # of one that is
@@ -53,10 +53,8 @@ def _open(picture: Picture) -> Image.Image:
 
 def _turn(opened: Image.Image) -> Image.Transpose | None:
     """How a camera's picture has to be turned to stand upright, where it says so and that can be read."""
-    if opened.format not in (
-        "JPEG",
-        "MPO",
-    ):  # MPO: a telephone's, of several; of a PNG the whole picture would be unpacked for it
+    # MPO: a telephone's, of several. Of a PNG the whole picture would be unpacked for it; a TIFF is turned by Pillow
+    if opened.format not in ("JPEG", "MPO", "WEBP"):
         return None
     try:
         with warnings.catch_warnings(action="ignore"):
@@ -67,14 +65,18 @@ def _turn(opened: Image.Image) -> Image.Transpose | None:
 
 def shape_of(pictures: Iterable[Picture], side: int) -> tuple[int, int, int]:
     """(H, W, C) of all the pictures, from their headers: C is 1 where all are grey, else 3. side: what they will be
-    resized to; 0: all must have one size. Raises InputError naming the picture that is damaged or of another size."""
+    resized to; 0: all must have one size. Raises InputError naming the picture that is damaged or of another size, or
+    that holds several."""
     first, grey = None, True
     for picture in pictures:
         with _open(picture) as opened:
             size, mode = opened.size[:: -1 if _turn(opened) in SIDEWAYS else 1], opened.mode
+            several = opened.format in ("TIFF", "WEBP") and opened.is_animated
         name, grey = picture.name, grey and mode in GREY
         if mode.startswith(("I", "F")):
             raise InputError(f"{name}: has more than 8 bits a pixel (mode {mode}); must have 8")
+        if several:
+            raise InputError(f"{name}: holds several pictures, pages or frames; must hold one")
         if side:
             if size[0] * size[1] > MOST_PIXELS:
                 raise InputError(f"{name}: {size[1]}×{size[0]} pixels; must be at most {MOST_PIXELS:,} in all")
@@ -106,6 +108,8 @@ def _decoded(picture: Picture, shape: tuple[int, int, int], side: int) -> np.nda
     with _open(picture) as opened:
         try:
             turn = _turn(opened)
+            with warnings.catch_warnings(action="ignore"):  # as above
+                opened.load()
             if opened.has_transparency_data:  # what shows through is white paper
                 drawn = opened.convert("RGBA")
                 drawn = Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn)

@@ -14,12 +14,12 @@ import numpy as np
 from PIL import Image
 
 from pixelgan_jax.data.readers.parts import Part, Parts
-from pixelgan_jax.data.readers.pictures import FORMATS
 from pixelgan_jax.errors import InputError
 
 NAME = re.compile(r"[a-z0-9_]+(/[a-z0-9_.\-]+)*")
 ALLOWED = '"digits", a TFDS name, or a path to a folder or a file of images (docs/data.md)'
 BATCH = 1000
+FORMATS = ("PNG", "JPEG")  # that TFDS writes
 PREPARING = "tensorflow-cpu importlib_resources"
 
 

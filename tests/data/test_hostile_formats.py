@@ -96,7 +96,7 @@ def write(folder, contents) -> None:
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-@settings(max_examples=max(50, settings.default.max_examples))  # 600 in all at least
+@settings(max_examples=max(50, settings.default.max_examples))  # 750 in all at least
 @given(data=st.data())
 def test_a_damaged_data_set_is_read_or_refused_in_one_line(tmp_path, format_, data):
     contents = dict(FORMATS[format_])

@@ -1,5 +1,6 @@
 """Pictures in folders, by class or not: which are read, as what, and what is told or refused."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,38 @@ def test_pages_and_frames_are_refused_by_name(tmp_path, ending):
     first, *more = map(Image.fromarray, COLOURED[:3])
     first.save(tmp_path / "ant" / f"stack{ending}", save_all=True, append_images=more)
     refused(tmp_path, rf"ant/stack\{ending}: holds several pictures, pages or frames; must hold one")
+
+
+@pytest.mark.parametrize("options", [{"compression": "tiff_lzw"}, {"compression": "packbits"}])
+def test_a_compressed_tiff_is_refused_unopened(tmp_path, options):
+    """Which a library of C would unpack, in as much memory as the file says."""
+    write_pictures(tmp_path, COLOURED, LABELS, NAMES, ".tif", **options)
+    refused(tmp_path, r"ant/000\.tif: is a compressed TIFF, or one in YCbCr; must be a plain one, or another format$")
+
+
+def test_a_tiff_that_is_turned_where_its_header_does_not_say_so_is_refused(tmp_path):
+    """By XMP, which Pillow follows as it unpacks; resized it is upright."""
+    told = b'<x:xmpmeta xmlns:tiff="http://ns.adobe.com/tiff/1.0/"><r tiff:Orientation="6"/></x:xmpmeta>'
+    Image.fromarray(COLOURED[0, :20]).save(tmp_path / "0.tif", tiffinfo={700: told})
+    with pytest.raises(InputError, match=r"0\.tif: is 20×32, its header says 32×20$"):
+        image_folder.read_one(tmp_path / "0.tif", 0)
+    assert image_folder.read_one(tmp_path / "0.tif", 4).train.images.shape == (1, 4, 4, 3)
+
+
+@pytest.mark.parametrize("tag, claim", [(322, 2**32 - 1), (273, 2**64 - 1)])
+def test_a_tiff_that_claims_the_impossible_is_named(tmp_path, tag, claim):
+    """A tile's width, an offset: written by hand."""
+    entries = {256: 8, 257: 8, 258: 8, 259: 1, 262: 1, 277: 1, 278: 8, 273: 8, 279: 64}
+    if tag == 322:
+        entries = {key: value for key, value in entries.items() if key not in (273, 278, 279)}
+        entries |= {323: 8, 324: 8, 325: 64}
+    entries[tag] = claim
+    kinds = [(key, 16 if value >= 2**32 else 4, value) for key, value in sorted(entries.items())]
+    table = b"".join(struct.pack("<HHQQ", key, kind, 1, value) for key, kind, value in kinds)
+    content = b"II" + struct.pack("<HHHQ", 43, 8, 0, 16) + struct.pack("<Q", len(kinds)) + table + bytes(8)
+    (tmp_path / "0.tif").write_bytes(content)
+    with pytest.raises(InputError, match=r"0\.tif: damaged"):
+        image_folder.read_one(tmp_path / "0.tif", 0)
 
 
 @pytest.mark.parametrize("turn", range(1, 9))

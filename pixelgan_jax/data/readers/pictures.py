@@ -17,10 +17,14 @@ from pixelgan_jax.errors import InputError, one_line
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM")  # Pillow has formats that other programs read for it
 GREY = ("1", "L", "LA")
+YCBCR = 6  # a TIFF's photometric interpretation
 MOST_SIDE = 1024  # of a picture that is not resized
 MOST_PIXELS = 64 << 20  # of one that is
 # what Pillow raises on a file that ends too soon, or whose parts do not belong together
-UNREADABLE = (OSError, ValueError, SyntaxError, TypeError, LookupError, AttributeError, AssertionError, struct.error)
+UNREADABLE = (
+    *(OSError, ValueError, SyntaxError, TypeError, LookupError, AttributeError, AssertionError, struct.error),
+    OverflowError,
+)
 TURNS = {  # by EXIF's orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -63,20 +67,32 @@ def _turn(opened: Image.Image) -> Image.Transpose | None:
         return None
 
 
+def _refused(opened: Image.Image) -> str | None:
+    """What of a picture is not read, by its header."""
+    if opened.format in ("TIFF", "WEBP") and opened.is_animated:
+        return "holds several pictures, pages or frames; must hold one"
+    # libtiff makes room for whatever a tile claims to be, and writes to standard error by itself
+    if opened.format == "TIFF":
+        compressed = opened.tag_v2.get(ExifTags.Base.Compression, 1) != 1
+        if compressed or opened.tag_v2.get(ExifTags.Base.PhotometricInterpretation) == YCBCR:
+            return "is a compressed TIFF, or one in YCbCr; must be a plain one, or another format"
+    return None
+
+
 def shape_of(pictures: Iterable[Picture], side: int) -> tuple[int, int, int]:
     """(H, W, C) of all the pictures, from their headers: C is 1 where all are grey, else 3. side: what they will be
     resized to; 0: all must have one size. Raises InputError naming the picture that is damaged or of another size, or
-    that holds several."""
+    not read."""
     first, grey = None, True
     for picture in pictures:
         with _open(picture) as opened:
             size, mode = opened.size[:: -1 if _turn(opened) in SIDEWAYS else 1], opened.mode
-            several = opened.format in ("TIFF", "WEBP") and opened.is_animated
+            refused = _refused(opened)
         name, grey = picture.name, grey and mode in GREY
         if mode.startswith(("I", "F")):
             raise InputError(f"{name}: has more than 8 bits a pixel (mode {mode}); must have 8")
-        if several:
-            raise InputError(f"{name}: holds several pictures, pages or frames; must hold one")
+        if refused:
+            raise InputError(f"{name}: {refused}")
         if side:
             if size[0] * size[1] > MOST_PIXELS:
                 raise InputError(f"{name}: {size[1]}×{size[0]} pixels; must be at most {MOST_PIXELS:,} in all")
@@ -121,6 +137,8 @@ def _decoded(picture: Picture, shape: tuple[int, int, int], side: int) -> np.nda
             raise InputError(f"{picture.name}: damaged or truncated: {one_line(str(error))[:200]}") from error
     if side:
         drawn = ImageOps.fit(drawn, (side, side), Image.Resampling.LANCZOS)
+    elif drawn.size != shape[1::-1]:  # by an orientation that stands elsewhere in a TIFF
+        raise InputError(f"{picture.name}: is {drawn.width}×{drawn.height}, its header says {shape[1]}×{shape[0]}")
     return np.asarray(drawn, np.uint8).reshape(shape)
 
 

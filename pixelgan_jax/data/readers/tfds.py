@@ -19,7 +19,7 @@ from pixelgan_jax.errors import InputError
 NAME = re.compile(r"[a-z0-9_]+(/[a-z0-9_.\-]+)*")
 ALLOWED = '"digits", a TFDS name, or a path to a folder or a file of images (docs/data.md)'
 BATCH = 1000
-FORMATS = ("PNG", "JPEG")  # that TFDS writes
+FORMATS = ("PNG", "JPEG", "BMP")  # of the pictures that it keeps
 PREPARING = "tensorflow-cpu importlib_resources"
 
 

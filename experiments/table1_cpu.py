@@ -63,7 +63,6 @@ MORE = {  # seeds of a cell
     "cpu_longer/labels_20": SEEDS,
     "aae_cpu_longer/labels_20": SEEDS,
     "cpu/clusters_30": 10,
-    "pooled_cpu/clusters_30": 10,
 }
 
 

@@ -1,4 +1,4 @@
-"""`mnist` for a laptop: smaller networks, an encoder with pooling, 15 epochs; half an hour on one core."""
+"""`mnist` for a laptop: smaller networks, an encoder with pooling, a bias for every pixel; 35 minutes of one core."""
 
 from ml_collections import ConfigDict
 

@@ -124,7 +124,7 @@ def _decoded(picture: Picture, shape: tuple[int, int, int], side: int) -> np.nda
     with _open(picture) as opened:
         try:
             turn = _turn(opened)
-            with warnings.catch_warnings(action="ignore"):  # as above
+            with warnings.catch_warnings(action="ignore"):  # of what was written beside the picture
                 opened.load()
             if opened.has_transparency_data:  # what shows through is white paper
                 drawn = opened.convert("RGBA")

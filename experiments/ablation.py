@@ -3,9 +3,8 @@
 from ml_collections import ConfigDict
 
 from experiments import mnist, table1
-from experiments.table1 import DEEP, LOCATED, WITHOUT_INFORMATION, WITHOUT_VIEWS
+from experiments.table1 import DEEP, LOCATED, SHALLOW, WITHOUT_INFORMATION, WITHOUT_VIEWS
 
-SHALLOW = {"model.first_kernel": 5, "model.layers": 1}  # sees 3 rows above and 7 columns
 DECONV = {"data.binarisation": "stochastic"}  # asked for the same pixels, so that nats compare
 ROWS = {
     "deep": ("Deep PixelCNN, adversary, no views", DEEP | WITHOUT_VIEWS),

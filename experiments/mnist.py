@@ -37,4 +37,6 @@ def of_content(config: ConfigDict) -> ConfigDict:
 
 
 def get_config() -> ConfigDict:
-    return of_content(plain())
+    config = of_content(plain())
+    config.model.conditioning = "location_dependent"  # what is drawn of a class is then a digit, not strokes
+    return config

@@ -6,7 +6,7 @@ from experiments import mnist
 
 
 def get_config() -> ConfigDict:
-    config = mnist.get_config()
+    config = mnist.of_content(mnist.plain())
     config.prior.name = "product"
     config.prior.dimensions = 10
     config.model.decoder = "deconv"

@@ -9,6 +9,4 @@ def get_config() -> ConfigDict:
     config = mnist.get_config()
     config.data.labels = 0
     config.prior.categories = 30
-    config.model.first_kernel = 5
-    config.model.layers = 1  # enough to find clusters, and faster than a deep decoder
     return config

@@ -5,7 +5,7 @@ from ml_collections import ConfigDict
 from experiments import mnist_cpu, table1
 
 # narrow, a shallow decoder, four epochs
-SCALE = mnist_cpu.SCALE | {"train.steps": 3000, "model.first_kernel": 5, "model.layers": 1}
+SCALE = mnist_cpu.SCALE | table1.SHALLOW | {"train.steps": 3000}
 SEEDS = 3
 POOLED = {"model.encoder_pooling": True}  # in place of strides
 LONGER = {"train.replicates": 1}  # one seed but of FIRST and MORE, trained for more than four epochs

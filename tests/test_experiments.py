@@ -43,6 +43,8 @@ NAMED = [
     "figure4_cpu",
     "figure5",
     "figure5_cpu",
+    "figure6",
+    "figure6_cpu",
     "likelihood",
     "likelihood_cpu",
     "mnist",

@@ -5,12 +5,14 @@ Shapes: N images uint8 [N, H, W, C].
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.ndimage import correlate
 from scipy.special import xlogy
 from sklearn.neural_network import MLPClassifier
 
-SCORED = 1000  # samples that the numbers are computed on
+SCORED = 1000  # samples that the numbers are computed on, rows of a category together
 LAPLACIAN = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]], np.float64)
 
 
@@ -22,6 +24,11 @@ def classifier(images: np.ndarray, labels: np.ndarray) -> MLPClassifier:
 
 def _flat(images: np.ndarray) -> np.ndarray:
     return images.reshape(len(images), -1).astype(np.float32) / 255.0
+
+
+def error(judge: MLPClassifier, images: np.ndarray, labels: np.ndarray) -> float:
+    """The share of images that the classifier takes for another class than their label's."""
+    return float((judge.predict(_flat(images)) != labels).mean())
 
 
 def score(judge: MLPClassifier, images: np.ndarray) -> dict[str, float | list[float]]:
@@ -37,6 +44,21 @@ def score(judge: MLPClassifier, images: np.ndarray) -> dict[str, float | list[fl
         "rarest_class": float(shares.min()),
         "class_shares": shares.tolist(),
     }
+
+
+def score_rows(judge: MLPClassifier, rows: Sequence[np.ndarray], asked: Sequence[int] = ()) -> dict[str, float]:
+    """Means over rows of samples [M, H, W, C], each of one cluster, or of the class `asked` of it. Content:
+    `row_purity`, the share that the classifier takes for the row's commonest class, and of classes `read_as_asked`, the
+    share that it takes for that one. Style: `row_variance` of a pixel in [0, 1].
+    """
+    read = [judge.predict(_flat(row)) for row in rows]
+    found = {
+        "row_purity": np.mean([np.unique(each, return_counts=True)[1].max() / len(each) for each in read]),
+        "row_variance": np.mean([(row / 255.0).var(axis=0).mean() for row in rows]),
+    }
+    if len(asked):
+        found["read_as_asked"] = np.mean([(each == label).mean() for each, label in zip(read, asked, strict=True)])
+    return {name: float(value) for name, value in found.items()}
 
 
 def sharpness(images: np.ndarray) -> float:

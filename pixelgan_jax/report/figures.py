@@ -6,6 +6,7 @@ further rows of numbers by name). The picture shows each cell's first task. Shap
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -69,8 +70,7 @@ def samples(done: dict[str, list[Task]]) -> Drawing:
                 if drawer.method.code.categories == 0 and drawer.method.code.dimensions == 2:
                     walks[f"{name}, along its code"] = trained.draw(drawer, walk(), seed)[0]
     shown["real images"] = real[: first.config.sample.count]
-    error = 1.0 - judge.score(real.reshape(len(real), -1) / 255.0, parts.test.labels)
-    reference = scores.score(judge, real) | {"classifier_error": float(error)}
+    reference = scores.score(judge, real) | {"classifier_error": scores.error(judge, real, parts.test.labels)}
     panels = {name: pictures.square(images) for name, images in (shown | walks).items()}
     return plots.gallery(panels, columns=len(shown)), numbers, {"real test images": reference}
 
@@ -114,10 +114,14 @@ def _as_modelled(model: Trained, part: Split) -> np.ndarray:
     return np.asarray(to_uint8(model.method.targets(part.images, keys), model.method.levels))
 
 
+def _prior_codes(model: Trained, count: int, seed: int) -> np.ndarray:
+    """z ~ p(z), [N, D]."""
+    return np.array(model.method.prior(seeded_keys(seed, (Stream.SAMPLING, Stream.PRIOR), count)))
+
+
 def _from_prior(model: Trained, count: int, seed: int) -> np.ndarray:
     """z ~ p(z), then x ~ p(x | z): uint8 [N, H, W, C]."""
-    keys = seeded_keys(seed, (Stream.SAMPLING, Stream.PRIOR), count)
-    return trained.draw(model, np.asarray(model.method.prior(keys)), seed)[0]
+    return trained.draw(model, _prior_codes(model, count, seed), seed)[0]
 
 
 def codes(done: dict[str, list[Task]]) -> Drawing:
@@ -157,16 +161,55 @@ def _encoded(model: Trained, images: np.ndarray) -> np.ndarray:
 
 
 def rows(done: dict[str, list[Task]]) -> Drawing:
-    """Samples of each cluster, or class, a row each, as the run's own report has them. Raises InputError where it has
-    none."""
-    shown = {}
+    """Samples of each cluster, or class, a row each, as the run's own report has them, and of more such samples how
+    alike they are in content and in style (`scores`).
+
+    The classifier learns the real training images as the decoder models them, of every data set anew; the rows beside
+    the cells are real test images, a row for each class. There are no numbers where too few images have labels, or
+    the method has no likelihood. Raises InputError where a run has no such picture.
+    """
+    shown, numbers, references = {}, {}, {}
+    judges: dict[Data, scores.MLPClassifier | None] = {}
     for name, tasks in done.items():
         kind = "classes" if tasks[0].config.data.labels else "clusters"
         path = tasks[0].workdir / "samples" / f"{kind}.png"
         if not path.exists():
             raise InputError(f"{path}: is missing; --mode sample of this run draws it")
         shown[name] = np.asarray(Image.open(path).convert("RGB"))
-    return plots.gallery(shown), {name: [{} for _ in tasks] for name, tasks in done.items()}, {}
+        numbers[name] = []
+        for task in tasks:
+            model, data = trained.load(task.workdir), dataclasses.replace(task.config.data, labels=0, seed=0)
+            if data not in judges:
+                judges[data], reference = _judge_of_rows(name, task, model)
+                if reference:
+                    references[f"real test images{f', {name}' if references else ''}"] = reference
+            judge, asked = judges[data], range(model.method.code.categories) if kind == "classes" else ()
+            numbers[name].append(scores.score_rows(judge, _of_categories(model), asked) if judge else {})
+    return plots.gallery(shown), numbers, references
+
+
+def _judge_of_rows(name: str, task: Task, model: Trained) -> tuple[scores.MLPClassifier | None, Numbers]:
+    """A classifier of the real images of a cell's data, and what it says of the test split; (None, {}) where there is
+    none to be had."""
+    parts = _read(task)
+    try:
+        parts = _judged(name, model.method, task.config.data, parts)
+    except InputError:
+        return None, {}
+    judge = scores.classifier(_as_modelled(model, parts.train), parts.train.labels)
+    real, labels = _as_modelled(model, parts.test), parts.test.labels
+    classes = np.unique(labels)
+    told = scores.score_rows(judge, [real[labels == label] for label in classes], classes)
+    return judge, told | {"classifier_error": scores.error(judge, real, labels)}
+
+
+def _of_categories(model: Trained) -> list[np.ndarray]:
+    """Samples of every category, SCORED in all, the rest of the code from the prior: uint8 [M, H, W, C] each."""
+    categories, seed = model.method.code.categories, model.config.sample.seed
+    each = max(1, scores.SCORED // categories)
+    codes = _prior_codes(model, each * categories, seed)
+    codes[:, :categories] = np.repeat(np.eye(categories), each, axis=0)
+    return np.split(trained.draw(model, codes, seed)[0], categories)
 
 
 DRAWINGS: dict[str, Callable[[dict[str, list[Task]]], Any]] = {"samples": samples, "codes": codes, "rows": rows}

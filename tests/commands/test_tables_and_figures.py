@@ -150,6 +150,44 @@ def test_a_figure_draws_and_scores_the_same_runs(ready, capsys, tmp_path, monkey
     assert found["cells"][0]["command"] in page and "device-hours" in page and "![T](plan.png)" in page
 
 
+@pytest.mark.parametrize("shift", [0, 1])
+def test_rows_say_how_many_samples_are_of_the_class_asked_for(ready, monkeypatch, shift):
+    """A decoder that draws real digits of the class asked for, and one that draws those of the next."""
+    place = ready / "runs/ours/clusters/seed_0"
+    shutil.copy(place / "samples/clusters.png", place / "samples/classes.png")
+    config = cli.parse(["--config", str(ready / "experiments/tiny_clusters.py")]).config
+    task = figures.Task("tiny_clusters", config, place)
+    test, counts = figures._read(task).test, []
+    images = figures._as_modelled(figures.trained.load(place), test)
+
+    def drawn(model, codes, seed):
+        counts.append(len(codes))
+        classes = (codes.argmax(axis=1) + shift) % 3
+        return np.stack([images[test.labels == label][i % 30] for i, label in enumerate(classes)]), None
+
+    monkeypatch.setattr(figures.trained, "draw", drawn)
+    labelled = task._replace(config=dataclasses.replace(config, data=dataclasses.replace(config.data, labels=30)))
+    _, numbers, reference = figures.rows({"classes": [labelled], "clusters": [task]})
+    classes, clusters = numbers["classes"][0], numbers["clusters"][0]
+    real = reference.pop("real test images")
+    assert not reference and real["classifier_error"] == pytest.approx(1 - real["read_as_asked"], abs=0.02)
+    assert counts == [999, 999] and classes.pop("read_as_asked") == pytest.approx(
+        0 if shift else real["read_as_asked"], abs=0.15
+    )
+    assert classes == clusters == pytest.approx({name: real[name] for name in clusters}, rel=0.2)
+    assert set(clusters) == {"row_purity", "row_variance"}
+
+
+def test_rows_of_images_without_labels_have_no_numbers(ready, monkeypatch):
+    config = cli.parse(["--config", str(ready / "experiments/tiny_clusters.py")]).config
+    task = figures.Task("tiny_clusters", config, ready / "runs/ours/clusters/seed_0")
+    parts = figures._read(task)
+    without = parts._replace(train=parts.train._replace(labels=np.full_like(parts.train.labels, -1)))
+    monkeypatch.setattr(figures, "_read", lambda task: without)
+    png, numbers, reference = figures.rows({"clusters": [task]})
+    assert png.startswith(b"\x89PNG") and numbers == {"clusters": [{}]} and reference == {}
+
+
 @pytest.fixture
 def committed(folder, tmp_path):
     """The folder's experiments and results/, as they lie in a checkout of another machine: no workdirs."""

@@ -20,6 +20,21 @@ def test_samples_are_scored_by_what_a_classifier_says_of_them():
     assert found["class_shares"] == pytest.approx([2 / 3, 0, 1 / 3]) and found["rarest_class"] == 0
 
 
+def test_rows_of_samples_are_scored_by_what_a_classifier_takes_each_for():
+    """By hand: a row of 5, 5, 7, 5 and one of 7, 7; pixels of the first are 0 or 255, half each, of the second 0."""
+
+    class Judge:
+        def predict(self, flat):
+            return np.array([5, 5, 7, 5] if len(flat) == 4 else [7, 7])
+
+    mixed = np.zeros((4, 2, 2, 1), np.uint8)
+    mixed[:2] = 255
+    rows = [mixed, np.zeros((2, 2, 2, 1), np.uint8)]
+    assert scores.score_rows(Judge(), rows) == pytest.approx({"row_purity": (3 / 4 + 1) / 2, "row_variance": 1 / 8})
+    assert scores.score_rows(Judge(), rows, (5, 5))["read_as_asked"] == pytest.approx((3 / 4 + 0) / 2)
+    assert scores.error(Judge(), mixed, np.array([5, 7, 7, 7])) == pytest.approx(1 / 2)
+
+
 def test_a_sharp_edge_is_sharper_than_a_ramp():
     """By hand: a step of 255 between columns 1 and 2 of 4 has second differences 0, 1, -1, 0: variance 1/2."""
     step = np.zeros((3, 4, 4, 1), np.uint8)

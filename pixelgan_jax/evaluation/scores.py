@@ -49,12 +49,13 @@ def score(judge: MLPClassifier, images: np.ndarray) -> dict[str, float | list[fl
 def score_rows(judge: MLPClassifier, rows: Sequence[np.ndarray], asked: Sequence[int] = ()) -> dict[str, float]:
     """Means over rows of samples [M, H, W, C], each of one cluster, or of the class `asked` of it. Content:
     `row_purity`, the share that the classifier takes for the row's commonest class, and of classes `read_as_asked`, the
-    share that it takes for that one. Style: `row_variance` of a pixel in [0, 1].
+    share that it takes for that one. Style: `row_variance` of a pixel in [0, 1], and `sharpness`.
     """
     read = [judge.predict(_flat(row)) for row in rows]
     found = {
         "row_purity": np.mean([np.unique(each, return_counts=True)[1].max() / len(each) for each in read]),
         "row_variance": np.mean([(row / 255.0).var(axis=0).mean() for row in rows]),
+        "sharpness": np.mean([sharpness(row) for row in rows]),
     }
     if len(asked):
         found["read_as_asked"] = np.mean([(each == label).mean() for each, label in zip(read, asked, strict=True)])

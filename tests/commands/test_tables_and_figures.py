@@ -175,7 +175,7 @@ def test_rows_say_how_many_samples_are_of_the_class_asked_for(ready, monkeypatch
         0 if shift else real["read_as_asked"], abs=0.15
     )
     assert classes == clusters == pytest.approx({name: real[name] for name in clusters}, rel=0.2)
-    assert set(clusters) == {"row_purity", "row_variance"}
+    assert set(clusters) == {"row_purity", "row_variance", "sharpness"}
 
 
 def test_rows_of_images_without_labels_have_no_numbers(ready, monkeypatch):

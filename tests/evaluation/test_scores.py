@@ -30,7 +30,8 @@ def test_rows_of_samples_are_scored_by_what_a_classifier_takes_each_for():
     mixed = np.zeros((4, 2, 2, 1), np.uint8)
     mixed[:2] = 255
     rows = [mixed, np.zeros((2, 2, 2, 1), np.uint8)]
-    assert scores.score_rows(Judge(), rows) == pytest.approx({"row_purity": (3 / 4 + 1) / 2, "row_variance": 1 / 8})
+    found = {"row_purity": (3 / 4 + 1) / 2, "row_variance": 1 / 8, "sharpness": 0}
+    assert scores.score_rows(Judge(), rows) == pytest.approx(found)
     assert scores.score_rows(Judge(), rows, (5, 5))["read_as_asked"] == pytest.approx((3 / 4 + 0) / 2)
     assert scores.error(Judge(), mixed, np.array([5, 7, 7, 7])) == pytest.approx(1 / 2)
 

@@ -25,7 +25,8 @@ def get_config() -> ConfigDict:
 
 
 def get_plan() -> dict:
-    # plain: what `best` adds would spread the codes over the simplex by itself
+    # plain: what `best` adds would spread the codes over the simplex by itself; the bias for every pixel that clusters
+    # have, so that a category can stand for a layout
     own = {"data.classes": 3, "data.validation": 3000, "prior.categories": 3} | table1.PLAIN | table1.SHALLOW
     cells = {
         "with_adversary": ("mnist_clusters", own),

@@ -1,21 +1,19 @@
 """Figure 6 of Makhzani & Frey 2017: samples of every class after training with few labels, a row each, `--mode figure`.
 
-SVHN and NORB where `--config.data.dir` has them.
+SVHN and NORB where `--config.data.dir` has them, with the paper's bias, as their experiments have.
 """
 
 from ml_collections import ConfigDict
 
 from experiments import mnist
 
-AS_REAL = {"cell": "mnist_100", "less": "real test images"}
 CLAIM = {
     "source": "The paper, figure 6",
     "text": "with few labels the code is the content and the decoder draws the style: a row is one digit in many hands",
     "checks": [
         {"cell": "mnist_100", "metric": "read_as_asked", "at_least": 0.9},
-        # as various as the real images of a class, within a fifth of their 0.072, and as sharp, within a tenth
-        AS_REAL | {"metric": "row_variance", "at_least": -0.014, "at_most": 0.014},
-        AS_REAL | {"metric": "sharpness", "at_least": -0.053, "at_most": 0.053},
+        {"cell": "mnist_100", "metric": "row_variance_ratio", "at_least": 0.8, "at_most": 1.2},
+        {"cell": "mnist_100", "metric": "sharpness_ratio", "at_least": 0.9, "at_most": 1.1},
     ],
 }
 

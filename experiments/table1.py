@@ -25,7 +25,7 @@ ROWS = {
 INVARIANT = {"model.conditioning": "location_invariant"}
 # sees 3 rows above and 7 columns: enough to find clusters, and faster than a deep decoder
 SHALLOW = {"model.first_kernel": 5, "model.layers": 1}
-# `best` is the experiments but for that (docs/recipe.md). Without the views' information the discriminator sees the
+# `best` is the experiments (docs/recipe.md) under that bias. Without the views' information the discriminator sees the
 # softmax, as in the paper: shown draws of it, it would let a code tell by how soft it is
 WITHOUT_INFORMATION = {"optim.view_information": 0.0, "model.discriminator_draws": False}
 WITHOUT_VIEWS = {f"model.{field}": 0.0 for field in mnist.VIEWS} | WITHOUT_INFORMATION
@@ -33,7 +33,7 @@ WITHOUT_VIEWS = {f"model.{field}": 0.0 for field in mnist.VIEWS} | WITHOUT_INFOR
 DEEP = {"model.first_kernel": 7, "model.layers": 4}
 # a cluster's own picture is what tells it from another; with biases that do not know where they are, a decoder likes
 # another digit's cluster as well as the own one's (docs/recipe.md)
-LOCATED = DEEP | {"model.conditioning": "location_dependent"}
+DEEP_LOCATED = DEEP | {"model.conditioning": "location_dependent"}
 # and this is what the paper describes, as recalled
 PLAIN = WITHOUT_VIEWS | {"model.logits_batch_norm": 0.0}
 FAITHFUL = PLAIN | {"optim.schedule": "constant"}
@@ -183,7 +183,7 @@ def get_plan() -> dict:
     ours = recipe("best", {}) | aae("aae", {}) | recipe("faithful", FAITHFUL)
     ours |= recipe("faithful_sgd", FAITHFUL_SGD)
     ours |= recipe("without_views", WITHOUT_VIEWS | DEEP) | aae("aae_without_views", WITHOUT_VIEWS)
-    ours["without_views/clusters_30"][1].update(LOCATED)
+    ours["without_views/clusters_30"][1].update(DEEP_LOCATED)
     cells = ours | others("best", {}) | systems(("labels_100", "labels_50", "labels_20"), {})
     cells |= {f"temporal_ensembling/{column}": ("svhn_temporal_ensembling", {"data.labels": count})
               for column, count in (("svhn_500", 500), ("svhn_1000", 1000))}  # fmt: skip

@@ -88,7 +88,7 @@ def get_plan() -> dict:
         cells[name][1]["train.replicates"] = seeds
     without = SCALE | BEST_LONGER | table1.WITHOUT_VIEWS
     cells |= table1.recipe("without_views_cpu", without | table1.DEEP) | table1.aae("aae_without_views_cpu", without)
-    cells["without_views_cpu/clusters_30"][1].update(table1.LOCATED | CLUSTERS)
+    cells["without_views_cpu/clusters_30"][1].update(table1.DEEP_LOCATED | CLUSTERS)
     cells["aae_without_views_cpu/clusters_30"][1].update(CLUSTERS | LONGER)
     cells |= table1.systems(("labels_100",), SCALES, "_cpu")
     cells = dict(sorted(cells.items(), key=lambda item: not item[0].endswith(FIRST)))

@@ -12,7 +12,8 @@ from scipy.ndimage import correlate
 from scipy.special import xlogy
 from sklearn.neural_network import MLPClassifier
 
-SCORED = 1000  # samples that the numbers are computed on, rows of a category together
+SCORED = 1000  # samples that the numbers are computed on
+ROW = 100  # of every category, where they are computed on rows
 LAPLACIAN = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]], np.float64)
 
 

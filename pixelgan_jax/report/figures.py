@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -162,14 +162,13 @@ def _encoded(model: Trained, images: np.ndarray) -> np.ndarray:
 
 def rows(done: dict[str, list[Task]]) -> Drawing:
     """Samples of each cluster, or class, a row each, as the run's own report has them, and of more such samples how
-    alike they are in content and in style (`scores`).
+    alike they are in content and in style, by a classifier of the real training images as the decoder models them.
 
-    The classifier learns the real training images as the decoder models them, of every data set anew; the rows beside
-    the cells are real test images, a row for each class. There are no numbers where too few images have labels, or
-    the method has no likelihood. Raises InputError where a run has no such picture.
+    There are no numbers where the method has no likelihood or the data too few labels, or cannot be read. Raises
+    InputError where a run has no such picture.
     """
-    shown, numbers, references = {}, {}, {}
-    judges: dict[Data, scores.MLPClassifier | None] = {}
+    shown, numbers = {}, {}
+    real: dict[tuple[str, Data], _Real | None] = {}
     for name, tasks in done.items():
         kind = "classes" if tasks[0].config.data.labels else "clusters"
         path = tasks[0].workdir / "samples" / f"{kind}.png"
@@ -178,38 +177,46 @@ def rows(done: dict[str, list[Task]]) -> Drawing:
         shown[name] = np.asarray(Image.open(path).convert("RGB"))
         numbers[name] = []
         for task in tasks:
-            model, data = trained.load(task.workdir), dataclasses.replace(task.config.data, labels=0, seed=0)
-            if data not in judges:
-                judges[data], reference = _judge_of_rows(name, task, model)
-                if reference:
-                    references[f"real test images{f', {name}' if references else ''}"] = reference
-            judge, asked = judges[data], range(model.method.code.categories) if kind == "classes" else ()
-            numbers[name].append(scores.score_rows(judge, _of_categories(model), asked) if judge else {})
-    return plots.gallery(shown), numbers, references
+            model = trained.load(task.workdir)
+            same = model.method.name, dataclasses.replace(task.config.data, labels=0, seed=0)
+            if same not in real:
+                real[same] = _real_rows(name, task, model)
+            asked = range(model.method.code.categories) if kind == "classes" else ()
+            numbers[name].append(_held_against(real[same], model, asked) if real[same] else {})
+    return plots.gallery(shown), numbers, {}
 
 
-def _judge_of_rows(name: str, task: Task, model: Trained) -> tuple[scores.MLPClassifier | None, Numbers]:
-    """A classifier of the real images of a cell's data, and what it says of the test split; (None, {}) where there is
-    none to be had."""
-    parts = _read(task)
+class _Real(NamedTuple):
+    """What rows of samples are held against: a classifier of real images, its error on real test images, and what is
+    said of these, a row for each class."""
+
+    judge: scores.MLPClassifier
+    error: float
+    said: dict[str, float]
+
+
+def _real_rows(name: str, task: Task, model: Trained) -> _Real | None:
+    """Of the cell's data; None, and a line that says why, where there is no classifier to be had."""
     try:
-        parts = _judged(name, model.method, task.config.data, parts)
-    except InputError:
-        return None, {}
+        parts = _judged(name, model.method, task.config.data, _read(task))
+    except InputError as error:
+        print(f"no numbers of its samples: {error}", flush=True)
+        return None
     judge = scores.classifier(_as_modelled(model, parts.train), parts.train.labels)
-    real, labels = _as_modelled(model, parts.test), parts.test.labels
-    classes = np.unique(labels)
-    told = scores.score_rows(judge, [real[labels == label] for label in classes], classes)
-    return judge, told | {"classifier_error": scores.error(judge, real, labels)}
+    images, labels = _as_modelled(model, parts.test), parts.test.labels
+    said = scores.score_rows(judge, [images[labels == label] for label in np.unique(labels)])
+    return _Real(judge, scores.error(judge, images, labels), said)
 
 
-def _of_categories(model: Trained) -> list[np.ndarray]:
-    """Samples of every category, SCORED in all, the rest of the code from the prior: uint8 [M, H, W, C] each."""
-    categories, seed = model.method.code.categories, model.config.sample.seed
-    each = max(1, scores.SCORED // categories)
-    codes = _prior_codes(model, each * categories, seed)
-    codes[:, :categories] = np.repeat(np.eye(categories), each, axis=0)
-    return np.split(trained.draw(model, codes, seed)[0], categories)
+def _held_against(real: _Real, model: Trained, asked: Sequence[int]) -> Numbers:
+    """Of samples of every category, the rest of the code from the prior; asked: the classes that the categories are."""
+    categories, settings = model.method.code.categories, model.config.sample
+    codes = _prior_codes(model, scores.ROW * categories, settings.seed)
+    codes[:, :categories] = np.repeat(np.eye(categories), scores.ROW, axis=0)
+    drawn = trained.draw(model, codes, settings.seed, temperature=settings.temperature)[0]
+    said = scores.score_rows(real.judge, np.split(drawn, categories), asked)
+    ratios = {f"{key}_ratio": said.pop(key) / real.said[key] for key in ("row_variance", "sharpness") if real.said[key]}
+    return said | ratios | {"classifier_error": real.error}
 
 
 DRAWINGS: dict[str, Callable[[dict[str, list[Task]]], Any]] = {"samples": samples, "codes": codes, "rows": rows}

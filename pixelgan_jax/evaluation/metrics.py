@@ -141,6 +141,9 @@ VECTORS = ("code_mean", "code_sd", "class_shares")  # which are several numbers 
 # What a run is told by first, in its last line, its report and a table: the first of these that it has. The clusters'
 # is the paper's rule.
 HEADLINES = ("error", "cluster_error_best_example", "bits_per_dim", "reconstruction_nats")
+# what tells clusters and labels apart
+OF_CLUSTERS = ("cluster_error_best_example", "cluster_error_majority", "cluster_error_hungarian", "clusters_used",
+               "nmi", "ari")  # fmt: skip
 # What the best checkpoint is chosen by, on validation; smaller is better. Clusters by majority: under the paper's rule
 # one image names a whole cluster, so that it moves for other reasons than a better model. Bits per dimension, of a
 # code its bound, since the reconstruction alone says nothing of the prior.

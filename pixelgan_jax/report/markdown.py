@@ -7,7 +7,16 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from pixelgan_jax.evaluation.metrics import BY_KEY, CHOSEN_BY, HEADLINES, METRICS, Metric, first_of, number
+from pixelgan_jax.evaluation.metrics import (
+    BY_KEY,
+    CHOSEN_BY,
+    HEADLINES,
+    METRICS,
+    OF_CLUSTERS,
+    Metric,
+    first_of,
+    number,
+)
 
 
 def _done(cell: dict[str, Any]) -> list[dict[str, Any]]:
@@ -87,10 +96,12 @@ def _headlines(gathered: dict[str, Any]) -> str:
 
 
 def figure(gathered: dict[str, Any]) -> str:
-    """A figure's numbers: a row for each cell, mean ± standard deviation where there are several seeds."""
+    """A figure's numbers: a row for each cell, mean ± standard deviation where there are several seeds. Where labels
+    name the classes of every cell, what tells clusters and labels apart would say the same again."""
     runs = [run.get("numbers", {}) | run["test"] for cell in gathered["cells"] for run in _done(cell)]
     found = {key for row in [*runs, *gathered["reference"].values()] for key, value in row.items() if _is_number(value)}
-    shown = [metric for metric in METRICS if metric.key in found - {"examples"}]
+    left_out = {"examples", *(OF_CLUSTERS if all(cell["labels"] for cell in gathered["cells"]) else ())}
+    shown = [metric for metric in METRICS if metric.key in found - left_out]
     rows = []
     for cell in gathered["cells"]:
         done = _done(cell)

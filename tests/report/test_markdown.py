@@ -94,6 +94,12 @@ def test_a_figure_has_a_column_for_every_number_that_a_run_has():
     ]
 
 
+@pytest.mark.parametrize("labels, shown", [((0, 100), True), ((100, 100), False)])
+def test_a_figure_of_classes_alone_has_no_column_of_clusters(labels, shown):
+    cells = [gathered({"error": 0.02, "nmi": 0.5})["cells"][0] | {"labels": each} for each in labels]
+    assert ("Normalised mutual information" in markdown.figure({"cells": cells, "reference": {}})) == shown
+
+
 CLAIMED = {"source": "The paper", "text": "ours are sharper"}
 SHARPER = {"cell": "ours", "less": "theirs", "metric": "sharpness", "at_least": 0.1, "at_most": 0.6}
 SURE = {"cell": "ours", "metric": "error", "at_most": 0.05}

@@ -63,6 +63,7 @@ MORE = {  # seeds of a cell
     "cpu_longer/labels_20": SEEDS,
     "aae_cpu_longer/labels_20": SEEDS,
     "cpu/clusters_30": 10,
+    "pooled_cpu_longer/labels_100": 10,
 }
 
 

@@ -19,7 +19,7 @@ from pixelgan_jax.training import parallel
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = sorted(path.stem for path in ROOT.glob("experiments/*.py"))
-SHAPES = {"svhn": (32, 32, 3), "norb": (32, 32, 1)}
+SHAPES = {"svhn": (32, 32, 3), "norb": (32, 32, 1), "pictures": (32, 32, 3)}
 NAMED = [
     "ablation",
     "ablation_cpu",
@@ -57,6 +57,7 @@ NAMED = [
     "mnist_pixelcnn",
     "mnist_temporal_ensembling",
     "norb",
+    "pictures",
     "precision",
     "svhn",
     "svhn_reduced",

@@ -21,3 +21,11 @@ def own_experiments(monkeypatch):
     yield
     for name in [name for name in sys.modules if name.split(".")[0] == "experiments"]:
         del sys.modules[name]
+
+
+@pytest.fixture
+def ready(folder, capsys):
+    """The folder, its table's two runs trained."""
+    assert small_plan.command(folder, "table") == 0
+    capsys.readouterr()
+    return folder

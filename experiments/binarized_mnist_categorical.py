@@ -2,7 +2,7 @@
 
 from ml_collections import ConfigDict
 
-from experiments import binarized_mnist, mnist
+from experiments import base, binarized_mnist, mnist
 
 
 def get_config() -> ConfigDict:
@@ -10,4 +10,4 @@ def get_config() -> ConfigDict:
     config.prior.name = "categorical"
     config.prior.categories = 30
     config.model.conditioning = "location_dependent"
-    return mnist.of_content(config)
+    return base.of_content(config, mnist.VIEWS)

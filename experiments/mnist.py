@@ -4,7 +4,7 @@ from ml_collections import ConfigDict
 
 from experiments import base
 
-# how far a view may lie from its image; a digit stays that digit
+# what leaves a digit that digit
 VIEWS = {
     "input_translation": 2.0,
     "input_rotation": 15.0,
@@ -27,16 +27,7 @@ def plain() -> ConfigDict:
     return config
 
 
-def of_content(config: ConfigDict) -> ConfigDict:
-    """What makes a categorical code one of content: docs/recipe.md."""
-    config.model.update(VIEWS)
-    config.model.logits_batch_norm = 3.0
-    config.model.discriminator_draws = True
-    config.optim.view_information = 10.0
-    return config
-
-
 def get_config() -> ConfigDict:
-    config = of_content(plain())
+    config = base.of_content(plain(), VIEWS)
     config.model.conditioning = "location_dependent"  # what is drawn of a class is then a digit, not strokes
     return config

@@ -2,11 +2,11 @@
 
 from ml_collections import ConfigDict
 
-from experiments import mnist
+from experiments import base, mnist
 
 
 def get_config() -> ConfigDict:
-    config = mnist.of_content(mnist.plain())
+    config = base.of_content(mnist.plain(), mnist.VIEWS)
     config.prior.name = "product"
     config.prior.dimensions = 10
     config.model.decoder = "deconv"

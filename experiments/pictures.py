@@ -4,19 +4,17 @@ from ml_collections import ConfigDict
 
 from experiments import base
 
+# what most things bear and still are the same thing
+VIEWS = {"input_translation": 2.0, "input_rotation": 10.0, "input_scaling": 0.15, "input_shear": 0.1}
+
 
 def get_config() -> ConfigDict:
-    config = base.get_config()
+    config = base.of_content(base.get_config(), VIEWS)
     config.data.name = "pictures"  # a folder of the working directory
     config.data.side = 32
     config.data.levels = 256
     config.prior.categories = 20
     config.model.input_standardised = True
-    # how far a view may lie from its picture and show the same thing
-    config.model.update(input_translation=2.0, input_rotation=10.0, input_scaling=0.15, input_shear=0.1)
-    config.model.logits_batch_norm = 3.0
-    config.model.discriminator_draws = True
-    config.optim.view_information = 10.0
     config.model.encoder_channels = (16, 32, 64)
     config.model.encoder_pooling = True
     config.model.conditioning = "location_dependent"

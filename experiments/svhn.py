@@ -4,7 +4,7 @@ from ml_collections import ConfigDict
 
 from experiments import base
 
-# how far a view may lie from its image; a house number stays that number
+# what leaves a house number that number
 VIEWS = {"input_translation": 2.0, "input_rotation": 5.0, "input_scaling": 0.15, "input_shear": 0.1}
 # nor is it another one light on dark: without, codes tell that first (docs/recipe.md)
 VIEWS |= {"input_inversion": 0.5}
@@ -31,11 +31,7 @@ def plain() -> ConfigDict:
 
 
 def get_config() -> ConfigDict:
-    config = plain()
-    config.model.update(VIEWS)
+    config = base.of_content(plain(), VIEWS)
     config.model.input_standardised = True
-    config.model.logits_batch_norm = 3.0
-    config.model.discriminator_draws = True
-    config.optim.view_information = 10.0
     config.optim.reconstruction_rate = 1e-4  # at ten times that the digit was lost, at CPU scale (docs/recipe.md)
     return config

@@ -16,7 +16,7 @@ from pixelgan_jax.evaluation.trained import initial
 from pixelgan_jax.methods import registry
 from pixelgan_jax.methods.method import DataSpec, Examples
 from pixelgan_jax.training import loop
-from pixelgan_jax.training.checkpoint import Meta
+from pixelgan_jax.training.description import Meta
 from pixelgan_jax.training.logs import Log
 
 

@@ -3,7 +3,8 @@
 import jax
 
 from pixelgan_jax.training import loop, parallel, workdir
-from pixelgan_jax.training.checkpoint import Checkpoints, Meta
+from pixelgan_jax.training.checkpoint import Checkpoints
+from pixelgan_jax.training.description import Meta
 from pixelgan_jax.training.logs import Log
 from tests import tiny
 

@@ -21,7 +21,8 @@ from pixelgan_jax.report import explore, page
 from pixelgan_jax.report.pictures import NAMES, write_pictures
 from pixelgan_jax.report.run_pictures import illustrate
 from pixelgan_jax.training import loop, parallel
-from pixelgan_jax.training.checkpoint import Checkpoints, Meta
+from pixelgan_jax.training.checkpoint import Checkpoints
+from pixelgan_jax.training.description import Meta
 from pixelgan_jax.training.logs import Log
 from pixelgan_jax.training.workdir import lock, prepare, write_json
 

@@ -20,7 +20,8 @@ from pixelgan_jax.evaluation import trained
 from pixelgan_jax.methods import registry
 from pixelgan_jax.methods.method import DataSpec, Method, State
 from pixelgan_jax.training import exported, parallel
-from pixelgan_jax.training.checkpoint import Checkpoints, Meta, has_checkpoints, newest, replicate
+from pixelgan_jax.training.checkpoint import Checkpoints, has_checkpoints, newest, replicate
+from pixelgan_jax.training.description import Meta
 
 
 class Run(NamedTuple):

@@ -16,7 +16,8 @@ from pixelgan_jax.data.randomness import Stream, seeded_keys
 from pixelgan_jax.methods import registry
 from pixelgan_jax.methods.method import DataSpec, Method, State, Variables
 from pixelgan_jax.training import exported, parallel
-from pixelgan_jax.training.checkpoint import Meta, newest
+from pixelgan_jax.training.checkpoint import newest
+from pixelgan_jax.training.description import Meta
 
 Array = jax.Array
 

@@ -5,7 +5,6 @@ does not notice a flipped byte. Checkpoints may come from strangers: what one cl
 """
 
 import errno
-import json
 import logging
 import math
 import os
@@ -16,45 +15,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
-from pixelgan_jax.config import Config, to_dict
+from pixelgan_jax.config import to_dict
 from pixelgan_jax.errors import InputError, one_line
-from pixelgan_jax.methods.method import DataSpec, State
-from pixelgan_jax.methods.registry import from_saved
-from pixelgan_jax.training import parallel, retention
+from pixelgan_jax.methods.method import State
+from pixelgan_jax.training import earlier, parallel, retention
+from pixelgan_jax.training.description import Meta, checksum, read
 
 # Arrays that learn hardly compress, so no checkpoint holds this many times the bytes that it has on disk.
 RATIO = 100
 # Errors of a machine that cannot read just now, for which no checkpoint must be given up.
 PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT)
-
-
-class Meta(NamedTuple):
-    """What a checkpoint says of itself: the experiment and its configuration, the data that it was trained on (shape
-    (H, W, C) of an image, names of classes and CRC-32 of the training images; 0 or () where an earlier version did not
-    say them), and the seconds spent training and compiling."""
-
-    experiment: str
-    config: Config
-    shape: tuple[int, int, int]
-    classes: int
-    seconds: float
-    compile_seconds: float
-    images: int = 0
-    labels: int = 0
-    names: tuple[str, ...] = ()
-    images_crc: int = 0
-
-    @property
-    def data(self) -> DataSpec:
-        """What its method was told of the data."""
-        return DataSpec(self.shape, self.classes, self.images, self.labels)
 
 
 def checksums(state: State) -> dict[str, int]:
@@ -64,59 +40,6 @@ def checksums(state: State) -> dict[str, int]:
         jax.tree_util.keystr(path): zlib.crc32(np.ascontiguousarray(jax.device_get(leaf)).tobytes())
         for path, leaf in leaves
     }
-
-
-def _is_tree(node: Any) -> bool:
-    """Whether a part of an optax state has the parameters' structure, where the rest is tuples and counts."""
-    return isinstance(node, dict)
-
-
-def _vectors(opt: dict[str, Any]) -> dict[str, Any]:
-    """The optimizers' states, by phase, as earlier versions kept them: of each such part one vector of its numbers."""
-
-    def vector(node: Any) -> Any:
-        if not _is_tree(node):
-            return node
-        first, *rest = jax.tree.leaves(node)
-        size = sum(math.prod(leaf.shape) for leaf in (first, *rest))
-        return jax.ShapeDtypeStruct((size,), first.dtype, sharding=first.sharding)
-
-    return {phase: jax.tree.map(vector, state, is_leaf=_is_tree) for phase, state in opt.items()}
-
-
-def _trees(opt: dict[str, Any], like: dict[str, Any]) -> dict[str, Any]:
-    """Such states in the structure and placement of `like`."""
-
-    def tree(wanted: Any, vector: jax.Array) -> Any:
-        if not _is_tree(wanted):
-            return vector
-        leaves, structure = jax.tree.flatten(wanted)
-        parts = jnp.split(vector, np.cumsum([leaf.size for leaf in leaves])[:-1])
-        return structure.unflatten([part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)])
-
-    def trees(opt):
-        return {phase: jax.tree.map(tree, like[phase], opt[phase], is_leaf=_is_tree) for phase in like}
-
-    return jax.jit(trees, out_shardings=jax.tree.map(lambda leaf: leaf.sharding, like))(opt)
-
-
-def checksum(described: dict[str, Any]) -> int:
-    """CRC-32 of a description as JSON, which it holds under "checksum" against accidents."""
-    return zlib.crc32(json.dumps(described, sort_keys=True).encode())
-
-
-def _meta(document: dict[str, Any]) -> Meta:
-    """Raises ValueError (or what a missing value raises) where a value is not what a run writes."""
-    told = Meta._field_defaults | {name: document[name] for name in Meta._fields if name in document}
-    spent, shape = (told["seconds"], told["compile_seconds"]), tuple(told["shape"])
-    counts = (told["classes"], told["images"], told["labels"], told["images_crc"])
-    good = type(told["experiment"]) is str and all(type(count) is int and count >= 0 for count in counts)
-    names = told["names"]
-    good = good and type(names) in (list, tuple) and all(type(name) is str for name in names)
-    good = good and all(type(seconds) in (int, float) and 0 <= seconds < math.inf for seconds in spent)
-    if not good or len(shape) != 3 or not all(type(side) is int and 0 < side < 2**16 for side in shape):
-        raise ValueError("its description has a value that no run writes")
-    return Meta(**told | {"config": from_saved(told["config"]), "shape": shape, "names": tuple(names)})
 
 
 class Checkpoints:
@@ -217,7 +140,7 @@ class Checkpoints:
     def meta(self, step: int) -> tuple[Meta, dict[str, int]]:
         """What the checkpoint says of itself, and its arrays' checksums. Raises ValueError where that is damaged."""
         document = self._document(step)
-        return _meta(document), dict(document["checksums"])
+        return read(document), dict(document["checksums"])
 
     def _check_claim(self, step: int, make_target: Callable[[], State]) -> None:
         """Raises ValueError where the state to restore into, or what arrays are stored in, is too large for what is
@@ -235,16 +158,16 @@ class Checkpoints:
         """The state saved at `step`, in the shapes, types and placement of `like`. Raises ValueError where an array
         is not what was saved."""
         target = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
-        earlier = set(sums) != {jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(like)}
-        if earlier:
-            target = target.replace(opt=_vectors(target.opt))
+        paths = {jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(like)}
+        if set(sums) != paths:
+            target = target.replace(opt=earlier.vectors(target.opt))
         state = self.manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore(target))).state
         damaged = [path for path, found in checksums(state).items() if sums.get(path) != found]
         if damaged:
             raise ValueError(f"checksum of {damaged[0]} differs from the one saved")
         if state.step != step:
             raise ValueError(f"holds step {state.step}")
-        return state.replace(opt=_trees(state.opt, like.opt)) if earlier else state
+        return state.replace(opt=earlier.trees(state.opt, like.opt)) if set(sums) != paths else state
 
     def newest_good(self, make_target: Callable[[Meta], State]) -> tuple[State, Meta] | None:
         """The newest checkpoint that restores whole; None where there is no checkpoint at all.

@@ -23,7 +23,7 @@ from pixelgan_jax.data.readers.files import DAMAGED
 from pixelgan_jax.errors import InputError, one_line
 from pixelgan_jax.methods.method import DataSpec
 from pixelgan_jax.methods.registry import from_saved
-from pixelgan_jax.training.checkpoint import checksum
+from pixelgan_jax.training.description import checksum
 from pixelgan_jax.training.workdir import write_json, write_whole
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"

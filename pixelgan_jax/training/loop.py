@@ -16,7 +16,8 @@ from pixelgan_jax.config import Train
 from pixelgan_jax.data.batches import indices
 from pixelgan_jax.methods.method import Batch, Examples, Method, Phase, State
 from pixelgan_jax.nn.platform import platform
-from pixelgan_jax.training.checkpoint import Checkpoints, Meta
+from pixelgan_jax.training.checkpoint import Checkpoints
+from pixelgan_jax.training.description import Meta
 from pixelgan_jax.training.logs import Log
 from pixelgan_jax.training.parallel import Step, agreement, check_memory, compile_step, split_batch
 from pixelgan_jax.training.signals import Interrupted, handled_by

@@ -21,7 +21,7 @@ from pixelgan_jax.config import Data
 from pixelgan_jax.data.sources import load
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods.registry import from_dict
-from pixelgan_jax.training import checkpoint, exported
+from pixelgan_jax.training import description, exported
 from tests.commands.test_predict import SMALL, command, rows
 from tests.data.test_hostile_files import damaged
 from tests.hostile import bounded, check_line
@@ -207,7 +207,7 @@ def rewritten(small, tmp_path, arrays=None, **changes):
         (folder / exported.WEIGHTS).write_bytes(content)
         described["sha256"] = hashlib.sha256(content).hexdigest()
     described |= changes
-    described["checksum"] = checkpoint.checksum(described)
+    described["checksum"] = description.checksum(described)
     (folder / exported.DESCRIPTION).write_text(json.dumps(described))
     return folder
 

@@ -11,13 +11,15 @@ POOLED = {"model.encoder_pooling": True}  # in place of strides
 LONGER = {"train.replicates": 1}  # one seed but of FIRST and MORE, trained for more than four epochs
 BEST_LONGER = LONGER | {"train.steps": 12_000}
 # without views a surer head finds clusters sooner, and they go on moving as long as the decoder learns, which small
-# mini-batches and a high rate hasten, and as long as the adversary does not win, which the smallest put off
+# mini-batches and a high rate hasten, and as long as the adversary does not win, which the smallest put off; a soft
+# code finds them, and a sure one gives each image to its own
 CLUSTERS = {
     **POOLED,
     "train.batch_size": 8,
     "train.steps": 24_000,
     "optim.reconstruction_rate": 3e-3,
-    "model.logits_batch_norm": 5.0,
+    "model.logits_batch_norm": 20.0,
+    "optim.temperature": 4.0,
     "model.encoder_channels": (32, 64, 128),
     "model.encoder_units": 1024,
     "optim.discriminator_rate": 1e-4,  # faster it tells so sure a softmax from one-hot codes, and wins

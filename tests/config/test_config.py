@@ -171,6 +171,7 @@ def test_missing_names_are_refused():
         ("prior.frequencies", (1,) * 10, {"prior.name": "gaussian", "data.labels": 0}),
         ("optim.view_information", 1.0, {"prior.name": "gaussian", "data.labels": 0}),
         ("optim.view_information", 1.0, {"prior.adversarial": False}),
+        ("optim.temperature", 2.0, {"prior.name": "gaussian", "data.labels": 0}),
         ("optim.reconstruction", False, {"prior.adversarial": False}),
         ("optim.reconstruction", False, {"prior.name": "none", "data.labels": 0}),
         ("prior.name", "none", {"model.decoder": "deconv"}),
@@ -215,6 +216,7 @@ SPECIAL = {
     "data.name": "mnist",
     "data.dir": "elsewhere",
     "prior.adversarial": False,
+    "optim.temperature": 4.0,
     "prior.frequencies": tuple(range(1, 11)),
 }
 BESIDES = {  # what some fields need of the others

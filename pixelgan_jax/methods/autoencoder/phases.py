@@ -24,6 +24,8 @@ LOSSES = {
     "generator": "generator_loss",
     "supervised": "supervised_loss",
 }
+# The part of a run after which training's softmax is at temperature 1.
+COOLED = 2 / 3
 # What evaluation needs, and so what is averaged.
 EVALUATED = ("encoder", "decoder")
 
@@ -57,6 +59,15 @@ def learning_rate(config: AutoencoderConfig, phase: str) -> optax.Schedule:
     if not warmup:
         return after
     return optax.join_schedules([optax.linear_schedule(0.0, rate, warmup), after], [warmup])
+
+
+def inverse_temperature(config: AutoencoderConfig) -> optax.Schedule:
+    """What training multiplies a categorical code's logits by: 1 / `optim.temperature` at first, rising linearly to 1.
+
+    Annealed as relaxed categorical codes are (Jang et al. 2017, section 2.2, by another schedule): soft codes learn
+    faster, but tell the decoder more of an image than which category it is of.
+    """
+    return optax.linear_schedule(1 / config.optim.temperature, 1.0, max(1, round(COOLED * config.train.steps)))
 
 
 def optimizers(config: AutoencoderConfig) -> dict[str, optax.GradientTransformation]:

@@ -129,6 +129,12 @@ class Optim:
     view_information: float = real(
         0, 0.0, "weight of the mutual information of two views' codes in the generator's loss", absent=0.0
     )
+    temperature: float = real(
+        1,
+        1.0,
+        "of training's softmax as the run begins; its inverse rises to 1 over the first two thirds of the run",
+        absent=1.0,
+    )
 
 
 @dataclass(frozen=True)
@@ -155,6 +161,8 @@ class AutoencoderConfig(Config):
         if self.optim.view_information and not (prior.adversarial and categorical):
             allowed = "0 without a categorical code or without prior.adversarial"
             raise refused("optim.view_information", self.optim.view_information, allowed)
+        if self.optim.temperature != 1 and not categorical:
+            raise refused("optim.temperature", self.optim.temperature, "1 without a categorical code")
         if not (self.optim.reconstruction or prior.code.width and prior.adversarial):
             raise refused("optim.reconstruction", False, "True without a code or without prior.adversarial")
         if prior.name == "none" and model.decoder == "deconv":

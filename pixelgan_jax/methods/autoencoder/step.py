@@ -20,9 +20,17 @@ from pixelgan_jax.methods.autoencoder.model import (
     log_prob,
     targets,
 )
-from pixelgan_jax.methods.autoencoder.phases import EVALUATED, ROLES, learning_rate, optimizers, phases
+from pixelgan_jax.methods.autoencoder.phases import (
+    EVALUATED,
+    ROLES,
+    inverse_temperature,
+    learning_rate,
+    optimizers,
+    phases,
+)
 from pixelgan_jax.methods.method import AXIS, Batch, Examples, Metrics
 from pixelgan_jax.methods.state import TrainState, average, pick, step_keys
+from pixelgan_jax.nn.encoder import Posterior
 from pixelgan_jax.nn.xla_cpu import microbatches
 
 Array = jax.Array
@@ -78,6 +86,17 @@ def update(model: Autoencoder, state: TrainState, phase: str, gradients: dict) -
     return state.replace(params=params, opt=state.opt | {phase: opt}), metrics
 
 
+def posterior_of(
+    model: Autoencoder, state: TrainState, params: dict, images: Array, keys: Array
+) -> tuple[Posterior, dict]:
+    """`encode_in_training` by the encoder's `params`, its softmax at the step's temperature."""
+    posterior, moved = encode_in_training(model, params, state.stats["encoder"], images, keys)
+    if model.config.optim.temperature == 1:
+        return posterior, moved
+    logits = inverse_temperature(model.config)(state.step) * posterior.log_probabilities  # up to a constant
+    return posterior._replace(log_probabilities=jax.nn.log_softmax(logits)), moved
+
+
 @jax.named_scope("reconstruction")
 def reconstruction_phase(
     model: Autoencoder, state: TrainState, images: Array, keys: Array
@@ -90,7 +109,7 @@ def reconstruction_phase(
         return losses.reconstruction_nats(log_prob(model, params, levels_of, code))
 
     def loss(params):
-        posterior, stats = encode_in_training(model, params["encoder"], state.stats["encoder"], images, keys)
+        posterior, stats = posterior_of(model, state, params["encoder"], images, keys)
         levels_of = targets(model, images, keys)
         code = priors.soft_code(posterior, keys)
         return microbatches.mean_loss(nats, values, params["decoder"], code, levels_of), stats
@@ -124,7 +143,7 @@ def adversarial_phase(
 
     def codes_of(params):
         seen, seen_keys = jnp.concatenate([images] * len(view_keys)), jnp.concatenate(view_keys)
-        posterior, moved = encode_in_training(model, params, state.stats["encoder"], seen, seen_keys)
+        posterior, moved = posterior_of(model, state, params, seen, seen_keys)
         first = jax.tree.map(lambda x: x[:count], posterior)
         return (code_for(first, keys), posterior.log_probabilities), moved
 
@@ -167,7 +186,7 @@ def supervised_phase(
     """The encoder's softmax learns the labels of a labelled mini-batch by cross-entropy."""
 
     def loss(params):
-        posterior, _ = encode_in_training(model, params, state.stats["encoder"], images, keys)
+        posterior, _ = posterior_of(model, state, params, images, keys)
         return losses.supervised_loss(posterior.log_probabilities, labels)
 
     value, gradients = jax.value_and_grad(loss)(state.params["encoder"])

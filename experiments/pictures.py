@@ -10,7 +10,7 @@ VIEWS = {"input_translation": 2.0, "input_rotation": 10.0, "input_scaling": 0.15
 
 def get_config() -> ConfigDict:
     config = base.of_content(base.get_config(), VIEWS)
-    config.data.name = "pictures"  # a folder of the working directory
+    config.data.name = "./pictures"  # a folder of the working directory
     config.data.side = 32
     config.data.levels = 256
     config.prior.categories = 20

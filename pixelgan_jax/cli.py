@@ -144,7 +144,9 @@ def execute(command: Command) -> None:
         return
     if command.mode == "export":
         run.check_owner(command.experiment, command.workdir)
-        export.execute(command.experiment, command.workdir, command.workdir / "export", command.weights)
+        export.execute(
+            command.experiment, command.workdir, command.workdir / "export", command.weights, command.overrides
+        )
         return
     processes.join(command.member, {"--config": command.experiment, "--mode": command.mode, **_fields(command.config)})
     replicates.execute(command.mode, command.experiment, command.config, command.workdir)

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pixelgan_jax.commands import run
 from pixelgan_jax.config import Config
 from pixelgan_jax.data import sources
 from pixelgan_jax.evaluation import trained
@@ -23,10 +24,12 @@ PRECISION = {
 }
 
 
-def execute(experiment: str, workdir: Path, folder: Path, weights: str) -> None:
+def execute(experiment: str, workdir: Path, folder: Path, weights: str, overrides: dict[str, Any]) -> None:
     """Writes the workdir's model, its weights stored as exported.STORED says, config.json and README.md into `folder`.
-    Raises InputError where there is none."""
+    overrides: {group.field: value} of the command line, which must be the model's. Raises InputError where there is
+    none, or another."""
     model, data = trained.load_workdir(workdir)
+    run.check_overrides(model.config, overrides)
     results = _results(workdir, model.step)
     meta = exported.Meta(
         experiment, _placeless(model.config), data, model.step, model.names, model.cluster_classes, results

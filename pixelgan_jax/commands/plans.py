@@ -29,6 +29,8 @@ from pixelgan_jax.training import loop
 from pixelgan_jax.training.workdir import InUse
 
 DONE, NO_DATA, MISSING = "done", "not run: no data", "not run"
+# may change on resume, and decide all the same what a finished run has to show
+SHOWN = ("train.dtype", "train.importance_draws", "sample.count", "sample.seed", "sample.temperature")
 KEPT = ("step", "validation", "test", "train", "device", "versions", "git_commit", "warnings")  # of results.json
 
 Row = dict[str, Any]
@@ -107,7 +109,7 @@ def _is_of(row: Row, config: Config) -> bool:
     """Whether a committed cell's runs are those of `config`, the first seed's."""
     saved = row.get("config")
     try:
-        return isinstance(saved, dict) and first_difference(from_saved(saved), config) is None
+        return isinstance(saved, dict) and first_difference(from_saved(saved), config, SHOWN) is None
     except InputError:  # a field that is gone
         return False
 
@@ -121,17 +123,19 @@ def committed_run(cell: Cell, task: Task) -> Row | None:
 
 
 def finished(task: Task) -> bool:
-    """Whether the workdir holds the results of this very run. Raises InputError where it is of another."""
+    """Whether the workdir holds the results of this very run. Raises InputError where it is of another, or further."""
     path, steps = task.workdir / "results.json", task.config.train.steps
     for found in (task.workdir / "config.json", path):
         values = read_json(found)
         if values is None:
             continue
-        difference = first_difference(from_saved(_config(found, values)), task.config)
+        difference = first_difference(from_saved(_config(found, values)), task.config, SHOWN)
         if difference:
             raise InputError(f"{found}: {difference}; must be the same, or another --workdir")
-    results = read_json(path)
-    return results is not None and results.get("step") == steps
+    results = read_json(path) or {}
+    if isinstance(results.get("step"), int) and results["step"] > steps:
+        raise InputError(f"{path}: config.train.steps: {run.beyond(steps, results['step'])}, or another --workdir")
+    return results.get("step") == steps
 
 
 def _config(path: Path, values: Row) -> Row:
@@ -173,8 +177,8 @@ def train(cells: list[Cell], check: Callable[[Cell, run.Run], None]) -> Iterator
     look()
     for cell in cells:
         left = [task for task in cell.tasks if outcomes[task.workdir] != DONE]
-        if left and cell.own_data and not _has_data(left[0].config):
-            print(f"{cell.name}: {NO_DATA}", flush=True)
+        if left and cell.own_data and (lacking := _lacking_data(left[0].config)):
+            print(f"{cell.name}: {NO_DATA}: {lacking}", flush=True)
             outcomes.update({task.workdir: NO_DATA for task in left})
     _refuse([(cell, task) for cell, task in tasks if outcomes[task.workdir] == MISSING], check)
     yield outcomes
@@ -200,12 +204,13 @@ def _refuse(missing: list[tuple[Cell, Task]], check: Callable[[Cell, run.Run], N
         check(cell, started)
 
 
-def _has_data(config: Config) -> bool:
+def _lacking_data(config: Config) -> str | None:
+    """Why the data cannot be had; None where they can."""
     try:
         sources.load(config.data)
-    except InputError:
-        return False
-    return True
+    except InputError as error:
+        return str(error)
+    return None
 
 
 def _train(name: str, task: Task) -> str:

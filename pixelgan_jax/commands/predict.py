@@ -13,7 +13,8 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from pixelgan_jax.config import Config, Data, first_difference, to_dict
+from pixelgan_jax.commands import run
+from pixelgan_jax.config import Config, Data, to_dict
 from pixelgan_jax.data import sources
 from pixelgan_jax.data.sources import Unsplit
 from pixelgan_jax.errors import InputError
@@ -70,13 +71,8 @@ def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any]) -
 
 def _asked(config: Config, file: str, overrides: dict[str, Any]) -> Data:
     """How the file is read: as the model's own data were, but for overrides of this."""
+    run.check_overrides(config, {name: value for name, value in overrides.items() if name not in OF_THE_FILE})
     asked = to_dict(config)
-    for name, value in overrides.items():
-        group, field = name.split(".")
-        if name not in OF_THE_FILE:
-            asked.setdefault(group, {})[field] = value
-    if difference := first_difference(config, from_dict(asked)):
-        raise InputError(f"{difference}; must be the same")
     own = {name.removeprefix("data."): overrides[name] for name in OF_THE_FILE if name in overrides}
     if file != config.data.name and os.path.exists(os.path.expanduser(file)):
         own["dir"] = ""  # with one a name without separator is a data set's, whatever lies here

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jax.sharding import Mesh
 
-from pixelgan_jax.config import Config, Data, first_difference
+from pixelgan_jax.config import Config, Data, first_difference, to_dict
 from pixelgan_jax.data import sources
 from pixelgan_jax.data.sources import Dataset
 from pixelgan_jax.data.splits import Splits, split
@@ -106,13 +106,38 @@ def new(run: Run) -> tuple[State, Meta]:
 
 def restored(run: Run, checkpoints: Checkpoints) -> tuple[State, Meta] | None:
     """The newest good checkpoint of the run's own workdir; None where there is none. Raises InputError where it is of
-    another run, and as `Checkpoints.newest_good`."""
-    return checkpoints.newest_good(partial(_target, run))
+    another run, or of more steps, and as `Checkpoints.newest_good`."""
+    found = checkpoints.newest_good(partial(_target, run))
+    return _within(run, *found) if found else None
 
 
 def existing(run: Run) -> tuple[State, Meta]:
     """The same of a workdir that is only read. Raises InputError where it holds no checkpoint, too."""
-    return newest(run.workdir, partial(_target, run))
+    return _within(run, *newest(run.workdir, partial(_target, run)))
+
+
+def _within(run: Run, state: State, meta: Meta) -> tuple[State, Meta]:
+    """Raises InputError where the state is of more steps than the run is to have: it would say that it had fewer."""
+    if state.step > run.config.train.steps:
+        told = beyond(run.config.train.steps, int(state.step))
+        raise InputError(f"config.train.steps: {told} in {run.workdir}")
+    return state, meta
+
+
+def beyond(steps: int, there: int) -> str:
+    """What there is to say of a run of so many steps where there are more already."""
+    return f"{steps} is not allowed: must be at least {there}, which are done"
+
+
+def check_overrides(config: Config, overrides: dict[str, Any]) -> None:
+    """Raises InputError where an override of the command line, {group.field: value}, asks for another model than that
+    of `config`."""
+    asked = to_dict(config)
+    for name, value in overrides.items():
+        group, field = name.split(".")
+        asked.setdefault(group, {})[field] = value
+    if difference := first_difference(config, registry.from_dict(asked)):
+        raise InputError(f"{difference}; must be the same")
 
 
 def _initial(run: Run) -> State:

@@ -113,12 +113,14 @@ def describe(kind: type[Config]) -> str:
     )
 
 
-def first_difference(saved: Config, wanted: Config) -> str | None:
-    """Names the first field, with both values, that keeps `wanted` from resuming `saved`; None if nothing does."""
+def first_difference(saved: Config, wanted: Config, besides: tuple[str, ...] = ()) -> str | None:
+    """Names the first field, with both values, that keeps `wanted` from resuming `saved`; None if nothing does.
+    besides: "group.field" of those that may change on resume, and are to be the same here."""
     if type(saved) is not type(wanted):
         return f"config.method.name: {wanted.method.name!r} differs from the checkpoint's {saved.method.name!r}"
     old, new = to_dict(saved), to_dict(wanted)
     for group, name, field in fields_of(type(wanted)):
-        if not field.metadata["on_resume"] and old[group][name] != new[group][name]:
+        fixed = not field.metadata["on_resume"] or f"{group}.{name}" in besides
+        if fixed and old[group][name] != new[group][name]:
             return f"config.{group}.{name}: {new[group][name]!r} differs from the checkpoint's {old[group][name]!r}"
     return None

@@ -226,7 +226,7 @@ def _too_dark(images: np.ndarray, data: Data) -> tuple[str, ...]:
         return ()
     if not largest:
         return ("every pixel is 0: the images are black",)
-    factor = 255 / largest
+    factor = data.scale * 255 / largest
     return (
         f"the largest pixel is {largest} of 255, so the images are nearly black; if {largest} is their white, set"
         f" config.data.scale={factor:.6g}",

@@ -226,7 +226,8 @@ function drawWall() {
 }
 
 Promise.all(["images", "reconstructions", "rows", "plane"].map(load)).then(() => {
-  d3.select("#about").text(`${data.count.toLocaleString("en")} validation images; nothing leaves this page.`);
+  const whole = data.whole > data.count ? ` of ${data.whole.toLocaleString("en")}` : "";
+  d3.select("#about").text(`${data.count.toLocaleString("en")}${whole} validation images; nothing leaves this page.`);
   if (data.codes) drawMap();
   if (data.labels && data.categories) drawConfusion();
   if (data.categories) drawWall();

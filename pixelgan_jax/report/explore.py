@@ -69,6 +69,7 @@ def _content(explored: Explored) -> dict[str, Any]:
     categories, codes = explored.categories, explored.codes
     return {
         "count": len(explored.images),
+        "whole": explored.whole,
         "shape": list(explored.images.shape[1:3]),
         "columns": COLUMNS,
         "images": _sheet(explored.images),

@@ -91,12 +91,12 @@ def _judged(cell: str, method: Method, data: Data, parts: Splits) -> Splits:
     """What has labels. Raises InputError where there is no classifier of samples to be had of it."""
     if method.targets is None:
         told = f"the method {method.name!r} has no likelihood"
-        raise InputError(f"cell {cell}: {told}: the first cell of a figure of samples must have one")
+        raise InputError(f"cell {cell}: {told}: must have one, for a classifier of samples")
     parts = _labelled(cell, data, parts)
     counts = np.bincount(parts.train.labels)
     if counts.min() < 2 or counts.sum() < 10 * len(counts):  # of each some are held out of a tenth
         told = f"{counts.sum()} labelled training images of {len(counts)} classes, {counts.min()} of one"
-        raise InputError(f"cell {cell}: {told}: must be 10 a class, and 2 of each, for a figure of samples")
+        raise InputError(f"cell {cell}: {told}: must be 10 a class, and 2 of each, for a classifier of samples")
     return parts
 
 
@@ -121,7 +121,8 @@ def _prior_codes(model: Trained, count: int, seed: int) -> np.ndarray:
 
 def _from_prior(model: Trained, count: int, seed: int) -> np.ndarray:
     """z ~ p(z), then x ~ p(x | z): uint8 [N, H, W, C]."""
-    return trained.draw(model, _prior_codes(model, count, seed), seed)[0]
+    temperature = model.config.sample.temperature
+    return trained.draw(model, _prior_codes(model, count, seed), seed, temperature=temperature)[0]
 
 
 def codes(done: dict[str, list[Task]]) -> Drawing:

@@ -64,7 +64,7 @@ def _metrics(results: dict[str, Any]) -> dict[str, Any] | None:
     if not names:
         return None
     spread = results.get("test_sd") or {} if names[-1] == "test" else {}
-    columns = [name + ", mean of the seeds" * (name == "test" and "replicates" in results) for name in names]
+    columns = [name + ", mean of the seeds" * ("replicates" in results) for name in names]
     return _table(columns, [results[name] for name in names], spread)
 
 

@@ -33,6 +33,7 @@ class Explored(NamedTuple):
     mistakes."""
 
     images: np.ndarray  # uint8 [N, H, W, C]
+    whole: int  # of so many validation images
     labels: np.ndarray  # [N], -1 of an image without
     names: Sequence[str] = ()  # of the classes
     files: np.ndarray | None = None  # [N]: what each image's own is called
@@ -186,7 +187,7 @@ def _of_mistakes(explored: Explored) -> dict[str, bytes | None]:
     if counts.size and max(counts.shape) <= plots.MOST_CLASSES:
         names = [name[:20] for name in explored.names] or [str(kind) for kind in range(len(counts))]
         told = names if explored.kind == "class" else [str(kind) for kind in range(counts.shape[1])]
-        found["confusion"] = plots.confusion(counts, names, told, explored.kind)
+        found["confusion"] = plots.confusion(counts, names, told, explored.kind, explored.whole)
     if len(wrong):
         titles = [
             f"{explored.names[explored.labels[i]][:20]}, taken for {explored.names[explored.categories[i]][:20]}"

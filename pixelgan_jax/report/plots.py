@@ -154,9 +154,9 @@ def gallery(shown: dict[str, np.ndarray], columns: int | None = None) -> bytes:
     return figure_png(figure)
 
 
-def confusion(counts: np.ndarray, labels: list[str], told: list[str], kind: str) -> bytes:
+def confusion(counts: np.ndarray, labels: list[str], told: list[str], kind: str, whole: int) -> bytes:
     """A PNG of a confusion matrix [labels, classes or clusters], in parts of each row; of classes with each label's
-    error."""
+    error. whole: validation images that there are, which may be more than are counted."""
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     names = list(labels)
     if kind == "class":
@@ -172,7 +172,8 @@ def confusion(counts: np.ndarray, labels: list[str], told: list[str], kind: str)
     rotation = 90 if max(map(len, told)) > 2 else 0
     axes.set_xticks(range(counts.shape[1]), told, rotation=rotation, parse_math=False)  # names may hold a $
     axes.set_yticks(range(counts.shape[0]), names, parse_math=False)
-    axes.set_xlabel("taken for" if kind == "class" else "cluster")
+    part = f" ({counts.sum():,} of {whole:,} validation images)" if counts.sum() < whole else ""
+    axes.set_xlabel(("taken for" if kind == "class" else "cluster") + part)
     axes.set_ylabel("label   its error" if kind == "class" else "label")
     return figure_png(figure)
 

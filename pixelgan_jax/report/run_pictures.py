@@ -30,7 +30,7 @@ def illustrate(trained: Trained, validation: Split) -> Pictures:
     """
     shown = _shown(validation)
     found = measure(trained, shown, decode=False)
-    seen = _seen(trained, shown, found)
+    seen = _seen(trained, shown, len(validation.images), found)
     pictures = Pictures(explored=seen) if trained.method.draw is None else _drawn(trained, seen)
     codes = _code_map(trained, shown, found)
     if "codes" in codes:
@@ -53,10 +53,11 @@ def _spread(whole: int, count: int) -> np.ndarray:
     return np.linspace(0, whole, min(whole, count), endpoint=False).astype(int)
 
 
-def _seen(trained: Trained, shown: Split, found: dict[str, np.ndarray]) -> Explored:
-    """The images with their labels, and classes or clusters where there are any."""
+def _seen(trained: Trained, shown: Split, whole: int, found: dict[str, np.ndarray]) -> Explored:
+    """The images, of so many, with their labels, and classes or clusters where there are any."""
     told, config = found["log_probabilities"], trained.config
-    seen = Explored(shown.images, shown.labels, trained.names, shown.files, cluster_classes=trained.cluster_classes)
+    classes = trained.cluster_classes
+    seen = Explored(shown.images, whole, shown.labels, trained.names, shown.files, cluster_classes=classes)
     if not told.shape[1]:
         return seen
     categories, kind = told.argmax(axis=1), "class" if config.data.labels else "cluster"

@@ -140,6 +140,14 @@ def test_a_kernel_of_8_bits_is_within_half_a_step(tmp_path):
         exported._whole(broken, "a")
 
 
+def test_an_override_that_is_not_the_models_is_refused(run, capsys):
+    experiment, folder, export = run
+    before = {path.name: path.read_bytes() for path in export.iterdir()}
+    assert command(experiment, folder, "--mode=export", "--config.model.channels=64") == 2
+    assert "config.model.channels: 64 differs from the checkpoint's" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in export.iterdir()} == before
+
+
 @pytest.mark.parametrize("seeds", [1, 2])
 @pytest.mark.parametrize("mode", ["train", "evaluate", "sample"])
 def test_an_export_is_no_workdir_to_train_in(run, capsys, mode, seeds):

@@ -17,7 +17,7 @@ from tests.commands.small_plan import PLAN, ROOT
 
 pytestmark = pytest.mark.usefixtures("own_experiments")
 
-PLANS = [f"figure{number}{scale}" for number in (2, 3, 4, 5) for scale in ("", "_cpu")]
+PLANS = [f"figure{number}{scale}" for number in (2, 3, 4, 5, 6) for scale in ("", "_cpu")]
 PLANS += [
     "ablation",
     "ablation_cpu",

@@ -58,10 +58,20 @@ def test_data_that_cannot_be_read_are_refused_before_anything_is_written(folder,
     assert "training" not in out and not place.exists()
 
 
-def test_another_recipe_in_the_same_folder_is_refused_before_anything_is_trained(ready, capsys):
-    assert command(ready, "table", "--config.model.channels=3") == 2
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        ("model.channels=3", "3 differs from the checkpoint's 2"),
+        # what may change on resume: a finished run would be shown as what it is not
+        ("train.dtype=bfloat16", "'bfloat16' differs from the checkpoint's 'auto'"),
+        ("sample.temperature=0.5", "0.5 differs from the checkpoint's 1.0"),
+        ("train.steps=1", "1 is not allowed: must be at least 2, which are done"),
+    ],
+)
+def test_another_recipe_in_the_same_folder_is_refused_before_anything_is_trained(ready, capsys, change, told):
+    assert command(ready, "table", f"--config.{change}") == 2
     out, err = capsys.readouterr()
-    assert "config.model.channels: 3 differs from the checkpoint's 2" in err and "training" not in out
+    assert f"config.{change.partition('=')[0]}: {told}" in err and "training" not in out
 
 
 def test_a_table_is_written_before_it_is_finished(ready, tmp_path, monkeypatch, capsys):
@@ -129,6 +139,13 @@ def committed(folder, tmp_path):
 def trained(capsys):
     """The runs that a command trained, by what it printed."""
     return [line for line in capsys.readouterr().out.splitlines() if line.endswith("training")]
+
+
+@pytest.mark.parametrize("change", ["train.dtype=bfloat16", "sample.count=3"])
+def test_runs_that_are_committed_are_trained_anew_where_they_would_not_show_what_is_asked(committed, capsys, change):
+    capsys.readouterr()
+    assert command(committed, "table", f"--config.{change}") == 0
+    assert len(trained(capsys)) == 2
 
 
 def test_runs_that_are_committed_are_not_trained_anew(committed, capsys):

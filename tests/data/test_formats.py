@@ -361,6 +361,8 @@ def test_dark_images_are_told_of_and_scaled_only_where_asked(tmp_path, white):
     (note,) = dataset.notes
     assert note.startswith(f"the largest pixel is {white} of 255") and dataset.train.images.max() == white
     factor = float(re.search(r"config\.data\.scale=([\d.]+)$", note)[1])
+    (note,) = load(data(tmp_path, scale=factor / 2.5)).notes  # it names the whole factor, not what is missing of it
+    assert float(re.search(r"config\.data\.scale=([\d.]+)$", note)[1]) == pytest.approx(factor, rel=0.3)
     dataset = load(data(tmp_path, scale=factor))
     assert dataset.notes == () and dataset.train.images.max() == 255
     np.testing.assert_array_equal(dataset.test.images[..., 0], np.rint(dark[:8] * factor))

@@ -136,6 +136,24 @@ def test_a_folder_that_makes_no_class_is_told_of(tmp_path):
     assert found.notes == ("no picture is taken from dog: no picture file lies directly there",)
 
 
+@pytest.mark.parametrize(
+    "name, why", [("ant/more/9.png", "it is in no part or class"), ("ant/9.gif", "its kind is not read")]
+)
+def test_images_that_are_not_read_are_told_of(tmp_path, name, why):
+    write_pictures(tmp_path, TRAIN, LABELS, NAMES)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    Image.fromarray(TRAIN[0]).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("not an image")
+    assert load(data(tmp_path)).notes == (f"image files that are not read: 1, as {name}, since {why}",)
+
+
+def test_pictures_beside_the_parts_are_told_of(tmp_path):
+    write_pictures(tmp_path / "train", TRAIN, LABELS, NAMES)
+    write_pictures(tmp_path / "extra", TEST, TEST_LABELS, NAMES)
+    (note,) = load(data(tmp_path)).notes
+    assert note.startswith("image files that are not read: 8, as extra/")
+
+
 @pytest.mark.parametrize("made", ["test", "test/ant"])
 def test_a_part_without_pictures_is_named(tmp_path, made):
     write_pictures(tmp_path / "train", TRAIN, LABELS, NAMES)

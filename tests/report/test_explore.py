@@ -31,6 +31,7 @@ def explored(**changes) -> Explored:
     categories = np.where(np.arange(60) % 9 == 8, (labels + 1) % 3, labels)
     made = Explored(
         images=RANDOM.randint(0, 256, (60, 8, 8, 1), dtype=np.uint8),
+        whole=60,
         labels=labels,
         names=("a", "b", "c"),
         categories=categories,

@@ -47,7 +47,7 @@ def test_every_pixel_of_every_image_is_a_square_at_its_place(side, scale, channe
 
 def test_names_with_a_dollar_are_no_formulas():
     names = ["$5_$6", "\\frac{$", "c"]
-    drawn = plots.confusion(np.eye(3, dtype=int), names, names, "class")
+    drawn = plots.confusion(np.eye(3, dtype=int), names, names, "class", 3)
     assert Image.open(io.BytesIO(drawn)).size[0] > 100
 
 
@@ -103,7 +103,7 @@ def test_rows_have_names_on_their_left(tmp_path):
 def test_a_class_whose_name_the_font_cannot_write_has_its_number(tmp_path):
     """In every picture, where it would be a box that looks like another one."""
     assert _drawable(["Katze", "猫", "→ ΩЖ", "犬"]) == ["Katze", "#1", "→ ΩЖ", "#3"]
-    seen = Explored(_random(8, 8, 8, 1), np.arange(8) % 2, ["猫", "犬"], categories=np.arange(8) // 4,
+    seen = Explored(_random(8, 8, 8, 1), 8, np.arange(8) % 2, ["猫", "犬"], categories=np.arange(8) // 4,
                     probabilities=np.ones(8), kind="class", category_count=2)  # fmt: skip
     rows = {"rows": _random(2, 3, 8, 8, 1), "row_kind": "class", "row_names": ["猫", "犬"]}
     codes = {"codes": np.eye(8, 2), "code_labels": seen.labels}

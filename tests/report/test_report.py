@@ -140,6 +140,7 @@ def test_replicates_have_a_table_with_mean_and_deviation(tmp_path):
     )
     text = _text(_page(tmp_path, RESULTS | {"replicates": runs, "test": mean, "test_sd": spread}))
     assert "3.00 ± 1.41 % classification error on 360 test images, with 100 labels, mean of 2 seeds" in text
+    assert "validation, mean of the seeds test, mean of the seeds" in text
     assert "seed 0 seed 1 mean ± s.d. Images 360 360 360 Classification error 2.00 4.00 3.00 ± 1.41 %" in text
     assert "Clusters used 9 10 10.0 ± 0.7 new – – 3 ± 0.5" in text
 

@@ -78,10 +78,12 @@ def _binary(path: Path, pixels: np.ndarray) -> Part:
 
 
 def read_npz_folder(path: Path, data: Data) -> Parts | None:
-    """train.npz and test.npz, and perhaps validation.npz."""
+    """train.npz and test.npz, and perhaps validation.npz or val.npz."""
     if not any((path / f"{part}.npz").exists() for part in ("train", "test")):
         return None
     parts = {part: path / f"{part}.npz" for part in ("train", "test", "validation")}
+    if not parts["validation"].exists():
+        parts["validation"] = path / "val.npz"
     there = {part: file for part, file in parts.items() if part != "validation" or file.exists()}
     found = {part: _images_and_labels(file) for part, file in there.items()}
     train = there["train"]

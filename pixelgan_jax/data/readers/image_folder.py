@@ -17,6 +17,7 @@ from pixelgan_jax.data.readers.pictures import Picture, pixels, resized_note, sh
 from pixelgan_jax.errors import InputError, one_line
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")  # one of pictures.FORMATS each
+IMAGES = {*ENDINGS, ".gif", ".jfif", ".jp2", ".avif", ".heic", ".heif", ".svg", ".tga", ".ico", ".pcx", ".pbm", ".pnm"}
 PARTS = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test", "testing")}
 DEPTH = 2  # of the folders of a part's classes
 
@@ -72,8 +73,12 @@ def read(folder: Path, side: int) -> Parts:
     shape = shape_of((Picture(str(path), path) for path in paths), side)
     classes = tuple(one_line(name) for name in names) if names != ("",) else None
     parts = {part: _part(folder, by_class, names, shape, side) for part, by_class in files.items()}
-    notes = resized_note(side) + _passed_over(folder, places, files)
+    notes = resized_note(side)
+    if empty := _without_pictures(places, files):
+        named = ", ".join(one_line(str(path.relative_to(folder))) for path in empty)[:200]
+        notes += (f"no picture is taken from {named}: no picture file lies directly there",)
     notes += tuple(f"no picture is taken from {places[part].name}: it has no folders of classes" for part in unlabelled)
+    notes += _unread(folder, set(paths), {*empty, *(places[part] for part in unlabelled)})
     return Parts(parts["train"], parts.get("test"), parts.get("validation"), classes, notes)
 
 
@@ -86,17 +91,29 @@ def _first(folder: Path, names: Iterable[str]) -> Path | None:
     return next((found[name] for name in names if name in found), None)
 
 
-def _passed_over(
-    folder: Path, places: dict[str, Path | None], files: dict[str, dict[str, list[Path]]]
-) -> tuple[str, ...]:
-    """What there is to say of folders beside the classes' in which no picture lies, but something else does."""
-    empty = [
-        one_line(str(path.relative_to(folder)))
+def _without_pictures(places: dict[str, Path | None], files: dict[str, dict[str, list[Path]]]) -> list[Path]:
+    """Folders beside the classes' in which no picture lies, but something else does."""
+    return [
+        path
         for part, by_class in files.items()
         for path in _folders(places[part])
         if "" not in by_class and path.name not in by_class and any(not e.name.startswith(".") for e in path.iterdir())
     ]
-    return (f"no picture is taken from {', '.join(empty)[:200]}: no picture file lies directly there",) if empty else ()
+
+
+def _unread(folder: Path, taken: set[Path], told: set[Path]) -> tuple[str, ...]:
+    """How many files that are images by their names are not among those taken, and an example; but for the folders
+    that were told of."""
+    left = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and Path(place, name) not in told)
+        found = (Path(place, name) for name in sorted(names) if not name.startswith("."))
+        left += [path for path in found if path.suffix.lower() in IMAGES and path not in taken]
+    if not left:
+        return ()
+    example = one_line(str(left[0].relative_to(folder)))[:200]
+    why = "its kind is not read" if not is_picture(left[0]) else "it is in no part or class"
+    return (f"image files that are not read: {len(left):,}, as {example}, since {why}",)
 
 
 def _inside(path: Path, root: str) -> Path:

@@ -104,7 +104,7 @@ def test_a_run_that_was_stopped_before_its_results_logs_them_when_it_goes_on(cap
         ("--config.data.seed=1", "config.data.seed: 1 differs from the checkpoint's 0; must be the same"),
         (
             "--config.train.steps=1",
-            "config.train.steps: 1 is not allowed: must be at least 2, which are done in ../run",
+            "config.train.steps: 1 is not allowed: must be at least 3, which are done in ../run",
         ),
         (
             f"--config={ROOT / 'experiments' / 'mnist_pixelcnn.py'}",

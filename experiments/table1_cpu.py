@@ -24,7 +24,7 @@ CLUSTERS = {
     "model.encoder_channels": (32, 64, 128),
     "model.encoder_units": 1024,
     "optim.discriminator_rate": 1e-4,  # faster it tells so sure a softmax from one-hot codes, and wins
-    "train.replicates": SEEDS,
+    "train.replicates": 5,
 }
 FAITHFUL_LONGER = LONGER | {"train.steps": 40_000}  # half an hour: without views a step is cheap
 ROWS = {

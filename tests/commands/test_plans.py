@@ -56,6 +56,26 @@ def test_every_cell_of_a_plan_is_a_valid_run_that_overrides_reach(name):
         assert {check["cell"], check.get("less", check["cell"])} <= {*planned["cells"], "real test images"}
 
 
+COMMITTED = [name for name in PLANS if (ROOT / "results" / f"{name}.json").exists()]
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_what_is_committed_is_of_the_plan_and_stands_for_no_other(name):
+    path = str(ROOT / "experiments" / f"{name}.py")
+    names = experiment.load(path)
+    planned, own = experiment.call(path, names, "get_plan"), experiment.config_of(path, names).data.name
+
+    def standing(**overrides):
+        cells = plans.plan(path, planned["cells"], own, 1, Path("w"), overrides)
+        return {cell.name for cell in cells if cell.committed}
+
+    rows = plans.read_json(ROOT / "results" / f"{name}.json")["cells"]
+    done = {row["name"] for row in rows if any(run["status"] == plans.DONE for run in row["runs"])}
+    assert done and done <= standing()
+    for shown in ({"sample.temperature": 0.5}, {"train.importance_draws": 7}):
+        assert not standing(**shown)
+
+
 def test_a_cells_overrides_reach_no_other_where_a_file_gives_one_configuration_to_all(tmp_path):
     path = tmp_path / "one.py"
     path.write_text("from experiments import base\n\nONE = base.get_config()\n\n\ndef get_config():\n    return ONE\n")

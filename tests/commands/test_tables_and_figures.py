@@ -141,13 +141,6 @@ def trained(capsys):
     return [line for line in capsys.readouterr().out.splitlines() if line.endswith("training")]
 
 
-@pytest.mark.parametrize("change", ["train.dtype=bfloat16", "sample.count=3"])
-def test_runs_that_are_committed_are_trained_anew_where_they_would_not_show_what_is_asked(committed, capsys, change):
-    capsys.readouterr()
-    assert command(committed, "table", f"--config.{change}") == 0
-    assert len(trained(capsys)) == 2
-
-
 def test_runs_that_are_committed_are_not_trained_anew(committed, capsys):
     before = json.loads((committed / "results/plan.json").read_text())
     capsys.readouterr()

@@ -233,7 +233,7 @@ def test_python_draws_images_of_a_code_and_refuses_likelihoods(run):
 def test_a_figure_of_samples_does_not_begin_with_one(run):
     made, folder = run
     task = figures.Task(made.method.name, registry.from_dict(made), folder)
-    with pytest.raises(InputError, match=rf"^cell x: the method '{made.method.name}' has no likelihood: the first"):
+    with pytest.raises(InputError, match=rf"^cell x: the method '{made.method.name}' has no likelihood: must have one"):
         figures.samples({"x": [task]})
 
 

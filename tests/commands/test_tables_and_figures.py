@@ -170,6 +170,7 @@ def test_a_run_of_another_configuration_is_trained(committed, capsys):
     assert trained(capsys) == ["ours/clusters, seed_0: training"]
 
 
+@pytest.mark.slow
 def test_a_seed_more_is_trained_alone_and_where_the_data_lie_does_not_matter(committed, capsys):
     capsys.readouterr()
     assert command(committed, "table", "--config.train.replicates=3", "--config.data.dir=elsewhere") == 0

@@ -144,6 +144,7 @@ def test_processes_of_these_modes_never_join(tmp_path, monkeypatch, mode):
 
 
 @linux
+@pytest.mark.slow
 def test_processes_that_slurm_started_find_each_other_and_compare_what_they_were_told(tmp_path):
     folder = tmp_path / "run"
     results = faults.ended(faults.start(folder, 2, each={1: ["--config.train.seed=5"]}, slurm=True))
@@ -210,6 +211,7 @@ def test_a_process_that_waits_for_the_reports_hears_a_signal(tmp_path):
 
 
 @linux
+@pytest.mark.slow
 def test_two_processes_make_the_steps_of_one_end_together_and_go_on_as_one(tmp_path, capsys):
     """The one is this process, which has eight devices."""
     brief = [*kill.BRIEF, "--config.optim.schedule=constant", "--config.train.evaluate_every=100"]

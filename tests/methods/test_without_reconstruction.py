@@ -37,7 +37,7 @@ def test_it_reports_the_code_and_no_likelihood(workdir):
 
 
 def test_it_classifies_and_draws_nothing_exported_or_not(workdir):
-    export.execute("digits", workdir, workdir / "export", "float32")
+    export.execute("digits", workdir, workdir / "export", "float32", {})
     images = load(config(4).data).test.images[:8]
     whole, exported = pg.load(workdir), pg.load(workdir / "export")
     np.testing.assert_array_equal(whole.classify(images), exported.classify(images))

@@ -351,6 +351,13 @@ def test_small_norb(tmp_path):
     refused(tmp_path, r"training-dat\.mat: holds \d+ bytes, which is not uint8 \[4, 2, 96, 96\]")
 
 
+@pytest.mark.parametrize("name", ["validation", "val"])
+def test_arrays_may_have_a_validation_part(tmp_path, name):
+    for part, images, labels in (("train", TRAIN, LABELS), ("test", TEST, TEST_LABELS), (name, TEST, TEST_LABELS)):
+        np.savez(tmp_path / f"{part}.npz", images=images, labels=labels)
+    assert len(load(data(tmp_path)).validation.images) == len(TEST)
+
+
 @pytest.mark.parametrize("white", [1, 16])
 def test_dark_images_are_told_of_and_scaled_only_where_asked(tmp_path, white):
     dark = (TRAIN.astype(int) * white // 255).astype(np.uint8)

@@ -172,7 +172,7 @@ def confusion(counts: np.ndarray, labels: list[str], told: list[str], kind: str,
     rotation = 90 if max(map(len, told)) > 2 else 0
     axes.set_xticks(range(counts.shape[1]), told, rotation=rotation, parse_math=False)  # names may hold a $
     axes.set_yticks(range(counts.shape[0]), names, parse_math=False)
-    part = f" ({counts.sum():,} of {whole:,} validation images)" if counts.sum() < whole else ""
+    part = f",\n{counts.sum():,} of {whole:,}\nvalidation images" if counts.sum() < whole else ""
     axes.set_xlabel(("taken for" if kind == "class" else "cluster") + part)
     axes.set_ylabel("label   its error" if kind == "class" else "label")
     return figure_png(figure)

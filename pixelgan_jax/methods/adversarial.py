@@ -20,6 +20,7 @@ from pixelgan_jax.data.randomness import Stream, fold, uniform
 from pixelgan_jax.methods.method import AXIS, Metrics
 from pixelgan_jax.methods.state import TrainState, average, training_dtype
 from pixelgan_jax.nn.gan import Generator
+from pixelgan_jax.nn.initial import first_variables
 
 Array = jax.Array
 Tree = dict[str, Any]
@@ -62,10 +63,13 @@ def optimizer(settings: Adversarial, steps: int, phase: str) -> optax.GradientTr
     return optax.adam(learning_rate(settings, steps, phase), b1=settings.momentum)
 
 
-def create(settings: Adversarial, steps: int, seed: Array, generated: Callable, discriminated: Callable) -> TrainState:
-    """The state before the first step. generated, discriminated: from a key to the network's first variables."""
+def create(settings: Adversarial, steps: int, seed: Array, generator: tuple, discriminator: tuple) -> TrainState:
+    """The state before the first step. generator, discriminator: the network, then inputs of the shapes it takes."""
     key = fold(jax.random.key(seed), Stream.INITIALISATION)
-    made = {"generator": generated(fold(key, 0)), "discriminator": discriminated(fold(key, 1))}
+    made = {
+        "generator": first_variables(fold(key, 0), *generator),
+        "discriminator": first_variables(fold(key, 1), *discriminator),
+    }
     params = {role: variables["params"] for role, variables in made.items()}
     stats = {role: variables["batch_stats"] for role, variables in made.items()}
     opt = {phase: optimizer(settings, steps, phase).init(params[phase]) for phase in PHASES}

@@ -121,13 +121,13 @@ def init(
     config: CatGANConfig, generator: Generator, discriminator: Classifier, shape: tuple, seed: Array, images: Array
 ):
     """The state before the first step."""
-    z, x, one = jnp.zeros((1, config.catgan.noise_dimensions)), jnp.zeros((1, *shape)), jnp.arange(1)
+    unused = example_keys(jax.random.key(0), jnp.arange(1))  # of dropout and noise
     return adversarial.create(
         config.catgan,
         config.train.steps,
         seed,
-        lambda key: generator.init(key, z, train=False),
-        lambda key: discriminator.init(key, x, example_keys(key, one), train=False),
+        (generator, jnp.zeros((1, config.catgan.noise_dimensions))),
+        (discriminator, jnp.zeros((1, *shape)), unused),
     )
 
 

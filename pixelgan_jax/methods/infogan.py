@@ -114,8 +114,8 @@ def init(
         settings,
         config.train.steps,
         seed,
-        lambda key: generator.init(key, z, train=False),
-        lambda key: discriminator.init(key, jnp.zeros((1, *shape)), train=False),
+        (generator, z),
+        (discriminator, jnp.zeros((1, *shape))),
     )
 
 

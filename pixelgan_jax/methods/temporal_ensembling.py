@@ -29,6 +29,7 @@ from pixelgan_jax.methods.losses import supervised_loss
 from pixelgan_jax.methods.method import AXIS, Batch, Code, DataSpec, Examples, Method, Metrics, Phase
 from pixelgan_jax.methods.state import TrainState, average, step_keys, training_dtype
 from pixelgan_jax.nn.classifier import Classifier
+from pixelgan_jax.nn.initial import first_variables
 
 Array = jax.Array
 
@@ -126,7 +127,8 @@ def init(config: EnsemblingConfig, model: Classifier, shape: tuple, remembered: 
     """The state before the first step. stats: the classifier's running ones, and for Temporal Ensembling of every
     training image the weighted sum of its predictions [M, K] and how often it was seen [M]."""
     key = fold(jax.random.key(seed), Stream.INITIALISATION)
-    variables = model.init(key, jnp.zeros((1, *shape)), example_keys(key, jnp.arange(1)), train=False)
+    unused = example_keys(key, jnp.arange(1))  # of dropout and noise
+    variables = first_variables(key, model, jnp.zeros((1, *shape)), unused)
     params, stats = {"classifier": variables["params"]}, {"classifier": variables["batch_stats"]}
     ema, ema_stats = jax.tree.map(jnp.copy, (params, stats))
     opt = {"classification": optimizer(config).init(params)}

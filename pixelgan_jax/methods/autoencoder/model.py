@@ -21,7 +21,7 @@ from pixelgan_jax.nn.decoders.gated import GatedPixelCNN
 from pixelgan_jax.nn.decoders.pixelcnn import PixelCNN
 from pixelgan_jax.nn.discriminator import Discriminator
 from pixelgan_jax.nn.encoder import Encoder, Posterior
-from pixelgan_jax.nn.xla_cpu import run_once_options
+from pixelgan_jax.nn.initial import run_once
 
 Array = jax.Array
 Params = dict[str, Any]
@@ -103,10 +103,7 @@ def _decoder(config: AutoencoderConfig, shape: tuple[int, int, int], num_paramet
 
 def initialise(model: Autoencoder, seed: int | Array) -> tuple[dict[str, Params], dict[str, Params]]:
     """(params by role, batch statistics by role) of a seed. A model without code has no encoder parameters."""
-    # nothing is compiled, and no option taken, where jax.eval_shape asks for the shapes alone
-    asked = isinstance(jnp.zeros(()), jax.core.Tracer)
-    options = None if asked else run_once_options()
-    return jax.jit(_initialise, static_argnames="model", compiler_options=options)(model, seed)
+    return run_once(_initialise, "model")(model, seed)
 
 
 def _initialise(model: Autoencoder, seed: Array) -> tuple[dict[str, Params], dict[str, Params]]:

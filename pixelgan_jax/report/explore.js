@@ -57,7 +57,8 @@ function detail(i, sample) {
     made.append("figcaption").text(text);
   };
   figure(picture("images", i, described(i)), "image");
-  if (i < data.reconstructed) figure(picture("reconstructions", i, `reconstruction of image ${i}`), "drawn from its code");
+  const drawn = data.reconstructed.indexOf(i);
+  if (drawn >= 0) figure(picture("reconstructions", drawn, `reconstruction of image ${i}`), "drawn from its code");
   if (sample !== undefined) figure(picture("plane", sample, "sample at the pointer"), "drawn at the pointer");
   const list = panel.append("dl");
   const row = (name, text) => { list.append("dt").text(name); list.append("dd").text(text); };

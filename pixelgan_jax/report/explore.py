@@ -82,7 +82,7 @@ def _content(explored: Explored) -> dict[str, Any]:
         "category_count": explored.category_count,
         "cluster_classes": list(explored.cluster_classes),
         "reconstructions": _sheet(explored.reconstructions),
-        "reconstructed": 0 if explored.reconstructions is None else len(explored.reconstructions),
+        "reconstructed": [] if explored.reconstructed is None else explored.reconstructed.tolist(),
         "codes": None if codes is None else np.round(codes.astype(float), 4).tolist(),
         "axes": list(explored.code_axes),
         "rows": _sheet(explored.rows),

@@ -42,7 +42,8 @@ class Explored(NamedTuple):
     kind: str = "cluster"  # or "class"
     category_count: int = 0  # K
     cluster_classes: Sequence[str] = ()  # K names of the classes that clusters are named after
-    reconstructions: np.ndarray | None = None  # [R, H, W, C], of the first R
+    reconstructions: np.ndarray | None = None  # [R, H, W, C], of some of the images, every mistake that is shown too
+    reconstructed: np.ndarray | None = None  # [R]: these images' numbers, rising
     codes: np.ndarray | None = None  # [N, 2]
     code_axes: tuple[str, str] = ("first coordinate of the code", "second coordinate of the code")
     rows: np.ndarray | None = None  # [K, S, H, W, C]: samples of every class or cluster
@@ -50,7 +51,8 @@ class Explored(NamedTuple):
     plane_at: np.ndarray | None = None  # [G]
 
     def wrong(self) -> np.ndarray:
-        """The numbers of the images whose class is not their label, the surest first; of clusters none."""
+        """The numbers of the images whose class is not their label, the surest first; of clusters none. The report
+        shows the first MISTAKES."""
         if self.kind != "class" or self.categories is None:
             return np.zeros(0, int)
         wrong = np.flatnonzero((self.labels >= 0) & (self.categories != self.labels))
@@ -195,8 +197,9 @@ def _of_mistakes(explored: Explored) -> dict[str, bytes | None]:
             for i in wrong
         ]
         shown = explored.images[wrong][:, None]
-        if explored.reconstructions is not None and wrong.max() < len(explored.reconstructions):
-            shown = np.concatenate([shown, explored.reconstructions[wrong][:, None]], axis=1)
+        if explored.reconstructions is not None:
+            drawn = explored.reconstructions[np.searchsorted(explored.reconstructed, wrong)]
+            shown = np.concatenate([shown, drawn[:, None]], axis=1)
         found["mistakes"] = _png(_with_names(shown, titles))
     return found
 

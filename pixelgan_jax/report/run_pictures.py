@@ -10,13 +10,13 @@ from pixelgan_jax.data.randomness import Stream, seeded_keys
 from pixelgan_jax.data.sources import Split
 from pixelgan_jax.evaluation.measures import measure
 from pixelgan_jax.evaluation.trained import Trained, draw, rows
-from pixelgan_jax.report.pictures import GROUND, Explored, Pictures
+from pixelgan_jax.report.pictures import GROUND, MISTAKES, Explored, Pictures
 
 SHOWN = 40  # reconstructions
 ROW = 10  # samples of a cluster or class
 COMPLETED, ENDINGS = 8, 6  # images that are completed from their upper half, each that often
 MAPPED = 2000  # codes in the map
-EXPLORED = 500  # images whose reconstruction can be looked at
+EXPLORED = 500  # images whose reconstruction can be looked at, beside the mistakes that are shown
 MOST_BYTES = 2 << 20  # of all the images in explore.html
 PLANE = 21  # samples a side of a 2-D Gaussian code, over 3 standard deviations to either side
 PLANE_AT = np.linspace(-3, 3, PLANE)
@@ -71,10 +71,12 @@ def _drawn(trained: Trained, seen: Explored) -> Pictures:
     categories = method.code.categories
     # the slow samplers, which somebody asks for to look at them, draw fewer
     slow = config.sample.method in ("fixed_point", "oracle")
-    shown = seen.images[: SHOWN if slow else EXPLORED]
+    first = min(SHOWN if slow else EXPLORED, len(seen.images))
+    reconstructed = np.union1d(np.arange(first), seen.wrong()[:MISTAKES])
+    shown = seen.images[reconstructed]
     from_prior, own = _codes(trained, shown)
     plane = _plane(trained)
-    at = _spread(len(shown), COMPLETED if method.completes else 0)
+    at = _spread(first, COMPLETED if method.completes else 0)
     completed = shown[at]
     begun = np.repeat(completed, ENDINGS, axis=0)
     of_begun = own[at] if method.code.width else np.zeros((len(completed), 0), np.float32)
@@ -97,9 +99,9 @@ def _drawn(trained: Trained, seen: Explored) -> Pictures:
         pictures = pictures._replace(rows=by_category, row_kind=kind, row_names=[name[:20] for name in names])
         seen = seen._replace(rows=by_category)
     if len(own):
-        at = _spread(len(shown), SHOWN)
+        at = _spread(first, SHOWN)
         pictures = pictures._replace(originals=shown[at], reconstructions=reconstructions[at])
-        seen = seen._replace(reconstructions=reconstructions)
+        seen = seen._replace(reconstructions=reconstructions, reconstructed=reconstructed)
     return pictures._replace(explored=seen)
 
 

@@ -99,6 +99,18 @@ def test_rows_have_names_on_their_left(tmp_path):
     assert inked[0] > inked[1] > 3
 
 
+def test_a_mistake_stands_beside_its_own_reconstruction(tmp_path):
+    images, drawn = _random(30, 8, 8, 1), _random(3, 8, 8, 1, seed=1)
+    categories = np.zeros(30, int)
+    categories[[4, 29]] = 1
+    told = {"categories": categories, "probabilities": np.arange(30) / 30, "kind": "class", "category_count": 2}
+    reconstructed = {"reconstructions": drawn, "reconstructed": np.array([3, 4, 29])}
+    seen = Explored(images, 30, np.zeros(30, int), ["a", "b"], **told, **reconstructed)
+    write_pictures(tmp_path, Pictures(explored=seen))
+    pairs = np.stack([[images[29], drawn[2]], [images[4], drawn[1]]])  # the surest first
+    np.testing.assert_array_equal(_open(tmp_path, "mistakes.png")[:, -(2 * 58 + LINE) :], grid(pairs)[..., 0])
+
+
 @pytest.mark.filterwarnings("error")
 def test_a_class_whose_name_the_font_cannot_write_has_its_number(tmp_path):
     """In every picture, where it would be a box that looks like another one."""

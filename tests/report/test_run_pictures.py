@@ -46,6 +46,27 @@ def test_each_picture_is_of_the_codes_and_beginnings_that_it_says(monkeypatch):
     assert np.ravel(numbers(pictures.completions[:, 2:])).tolist() == list(range(144, 192))
 
 
+def test_every_mistake_that_is_shown_is_reconstructed_wherever_it_lies(monkeypatch):
+    made = tiny.build()
+    model = trained.of_state(made.config, made.method, tiny.initial(made, mesh := brief.one_device()), mesh)
+    images = np.random.RandomState(0).randint(0, 256, (tiny.EXAMPLES, *tiny.SHAPE)).astype(np.uint8)
+    codes = []
+
+    def draw(of_model, asked, seed, method, temperature, given, known):
+        codes.append(asked[model.config.sample.count + 100 :])  # after those of the prior and of ten classes
+        return given, known
+
+    monkeypatch.setattr(run_pictures, "draw", draw)
+    monkeypatch.setattr(run_pictures, "EXPLORED", 5)
+    seen = run_pictures.illustrate(model, Split(images, np.zeros(tiny.EXAMPLES, np.int32))).explored
+    wrong = seen.wrong()[: run_pictures.MISTAKES].tolist()
+    assert max(wrong) >= 5
+    assert seen.reconstructed.tolist() == sorted({0, 1, 2, 3, 4, *wrong})
+    assert len(seen.reconstructions) == len(seen.reconstructed)
+    own = trained.rows(model, made.method.encode, (images, trained.evaluation_keys(0, tiny.EXAMPLES)))
+    np.testing.assert_allclose(codes[0][: len(seen.reconstructed)], own[seen.reconstructed], rtol=1e-5)
+
+
 def test_codes_are_embedded_by_one_thread_that_waits_for_no_other(monkeypatch):
     """However many cores there are: beside another process several take ten times as long."""
     made = tiny.build()

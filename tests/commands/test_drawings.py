@@ -11,9 +11,21 @@ from benchmarks import results
 from pixelgan_jax import cli
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.report import figures
-from tests.commands.small_plan import command
+from tests.commands import small_plan
 
 pytestmark = pytest.mark.usefixtures("own_experiments")
+
+
+def command(folder, mode, *more):
+    return small_plan.command(folder, mode, "--config.train.replicates=1", *more)
+
+
+@pytest.fixture
+def ready(folder, capsys):
+    """The folder, one run of its table trained."""
+    assert command(folder, "table") == 0
+    capsys.readouterr()
+    return folder
 
 
 def test_a_figure_draws_and_scores_the_same_runs(ready, capsys, tmp_path, monkeypatch):

@@ -24,13 +24,6 @@ from pixelgan_jax.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 
-PREPARE = """
-import sys, tensorflow_datasets as tfds
-config = tfds.download.DownloadConfig(manual_dir=sys.argv[2])
-builder = tfds.builder("fashion_mnist", data_dir=sys.argv[1], file_format="array_record")
-builder.download_and_prepare(download_config=config)
-"""
-
 READ = """
 import sys
 import numpy as np
@@ -119,23 +112,6 @@ def test_reading_imports_no_tensorflow(tmp_path):
     np.testing.assert_array_equal(read_elsewhere("own_images", tmp_path, tmp_path / "read.npz")["images"], images)
 
 
-# Not importorskip: preparing and reading are other processes', and TensorFlow need not be in this one.
-@pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="preparing with TFDS needs tensorflow")
-@pytest.mark.slow
-def test_fashion_mnist_as_tfds_prepares_it(shared_data, tmp_path):
-    raw = shared_data / "fashion_mnist"
-    subprocess.run([sys.executable, "-c", PREPARE, str(tmp_path), str(raw)], check=True, capture_output=True)
-    read = read_elsewhere("fashion_mnist", tmp_path, tmp_path / "read.npz")
-    expected = load(data("fashion_mnist", raw))
-    for part, prefix in (("train", ""), ("test", "test_")):
-        images, labels, _ = getattr(expected, part)
-        got = read[f"{prefix}images"], read[f"{prefix}labels"]
-        assert got[0].shape == images.shape and got[0].dtype == np.uint8
-        # TFDS shuffles what it prepares
-        rows = (np.column_stack([y.astype(np.uint8), x.reshape(len(x), -1)]) for x, y in ((images, labels), got))
-        assert len({tuple(sorted(map(bytes, row))) for row in rows}) == 1
-
-
 DOWNLOAD = """
 import sys
 from pixelgan_jax.config import Data
@@ -145,11 +121,13 @@ assert len(dataset.train.images) == 60000 and len(dataset.test.images) == 10000 
 """
 
 
+# Not importorskip: preparing and reading are other processes', and TensorFlow need not be in this one.
 @pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="preparing with TFDS needs tensorflow")
 @pytest.mark.slow
 def test_download_prepares_what_is_not_there_and_reads_what_is(shared_data, tmp_path):
     """The files lie where TFDS looks before it asks the network. The first process is killed while it prepares."""
-    shutil.copytree(shared_data / "fashion_mnist", tmp_path / "downloads" / "manual")
+    raw = shared_data / "fashion_mnist"
+    shutil.copytree(raw, tmp_path / "downloads" / "manual")
     killed = subprocess.Popen([sys.executable, "-c", DOWNLOAD, str(tmp_path)], stderr=subprocess.DEVNULL, cwd=ROOT)
     while killed.poll() is None and not list(tmp_path.glob("fashion_mnist/*incomplete*/*")):
         time.sleep(0.05)
@@ -160,6 +138,16 @@ def test_download_prepares_what_is_not_there_and_reads_what_is(shared_data, tmp_
         shutil.rmtree(tmp_path / "downloads", ignore_errors=True)
     [info] = tmp_path.glob("fashion_mnist/*/dataset_info.json")
     assert json.loads(info.read_text())["fileFormat"] == "array_record"
+
+    read = read_elsewhere("fashion_mnist", tmp_path, tmp_path / "read.npz")
+    expected = load(data("fashion_mnist", raw))
+    for part, prefix in (("train", ""), ("test", "test_")):
+        images, labels, _ = getattr(expected, part)
+        got = read[f"{prefix}images"], read[f"{prefix}labels"]
+        assert got[0].shape == images.shape and got[0].dtype == np.uint8
+        # TFDS shuffles what it prepares
+        rows = (np.column_stack([y.astype(np.uint8), x.reshape(len(x), -1)]) for x, y in ((images, labels), got))
+        assert len({tuple(sorted(map(bytes, row))) for row in rows}) == 1
 
 
 def test_download_without_tensorflow_is_refused(tmp_path, monkeypatch):

@@ -158,7 +158,7 @@ def test_real_and_generated_images_are_normalised_apart(method):
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-@pytest.fixture(scope="module", params=METHODS)
+@pytest.fixture(scope="module", params=[pytest.param("catgan", marks=pytest.mark.slow), "infogan"])
 def run(request, tmp_path_factory):
     """Four steps on the digits, evaluated and reported."""
     made = fields(request.param, categories=10)

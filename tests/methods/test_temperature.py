@@ -35,18 +35,17 @@ def moved():
 
         return after
 
-    return {made: compiled(*made) for made in ((4.0, 8.0), (1.0, 2.0), (1.0, 8.0))}
+    return {made: compiled(*made) for made in ((4.0, 8.0), (1.0, 2.0))}
 
 
-# a softmax of temperature t is that of logits over t
-@pytest.mark.parametrize("number, scale", [(0, 2.0), (4, 8.0), (5, 8.0)])
-def test_a_step_is_that_of_as_soft_a_softmax(moved, number, scale):
-    chex.assert_trees_all_close(moved[4.0, 8.0](number), moved[1.0, scale](number), rtol=1e-4, atol=1e-6)
+def test_a_step_is_that_of_as_soft_a_softmax(moved):
+    """A softmax of temperature t is that of logits over t."""
+    chex.assert_trees_all_close(moved[4.0, 8.0](0), moved[1.0, 2.0](0), rtol=1e-4, atol=1e-6)
 
 
-def test_a_temperature_matters(moved):
-    warm, cold = (moved[temperature, 8.0](0)[1]["supervised_loss"][0] for temperature in (4.0, 1.0))
-    assert warm < 0.9 * cold  # a guess is less sure
+def test_later_steps_are_surer(moved):
+    first, later, cold = (moved[4.0, 8.0](number)[1]["supervised_loss"][0] for number in (0, 2, 4))
+    assert first < 0.9 * later < 0.8 * cold  # a guess costs more
 
 
 def test_the_inverse_rises_to_one_over_two_thirds_of_the_run():

@@ -3,7 +3,6 @@
 import signal
 import sys
 import time
-from functools import partial
 
 import jax
 import numpy as np
@@ -17,7 +16,6 @@ from tests.faults import kill
 from tests.faults import processes as faults
 
 FLAGS = {"coordinator_address": "there:1234", "num_processes": "4", "process_id": "3"}
-slow = partial(pytest.param, marks=pytest.mark.slow)
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="collectives of processes on one CPU")
 
 
@@ -180,12 +178,13 @@ sys.exit(cli.run_command(sys.argv[1:]))
 
 
 @linux
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ends", "statement", "status", "message"),
     [
         (1, "raise OSError(28, 'No space left on device', 'here')", 1, "error: here: No space left on device"),
-        slow(1, "sys.stderr = open('/dev/full', 'w'); raise KeyError('a bug that nobody hears of')", 1, ""),
-        slow(0, "raise jax.errors.JaxRuntimeError('RESOURCE_EXHAUSTED: memory')", 1, "RESOURCE_EXHAUSTED: memory"),
+        (1, "sys.stderr = open('/dev/full', 'w'); raise KeyError('a bug that nobody hears of')", 1, ""),
+        (0, "raise jax.errors.JaxRuntimeError('RESOURCE_EXHAUSTED: memory')", 1, "RESOURCE_EXHAUSTED: memory"),
     ],
 )
 def test_what_ends_one_process_is_said_by_it_and_ends_the_others(tmp_path, ends, statement, status, message):

@@ -101,6 +101,7 @@ def test_the_logs_are_the_same_but_for_the_speed(runs):
     assert rows[0] == rows[1]
 
 
+@pytest.mark.slow
 def test_a_daemon_needs_neither_output(tmp_path):
     closed = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *command(tmp_path / "run", 2)]
     environment = quick.environment(tmp_path / "programs") | {"XLA_FLAGS": quick.XLA_FLAGS}

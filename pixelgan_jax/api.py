@@ -173,7 +173,7 @@ class TrainedModel:
         if not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 1:
             raise ValueError(f"count: {count!r} is not allowed: must be an integer from 1")
         keys = seeded_keys(self._seed(seed), (Stream.SAMPLING, Stream.PRIOR), count)
-        return self.sample(np.asarray(self._method.prior(keys)), seed, method, temperature)
+        return self.sample(np.asarray(self._method.prior(keys))[:count], seed, method, temperature)
 
     def _require(self, function: str, asked: str | None = None) -> None:
         if getattr(self._method, function) is None:

@@ -11,6 +11,7 @@ import pytest
 import pixelgan_jax as pg
 from pixelgan_jax.commands import replicates
 from pixelgan_jax.errors import InputError
+from pixelgan_jax.evaluation import trained
 from pixelgan_jax.methods.registry import from_dict
 from pixelgan_jax.training import parallel
 from pixelgan_jax.training.checkpoint import Checkpoints
@@ -67,6 +68,31 @@ def test_a_number_of_images_that_is_new_is_seldom_compiled_anew(model, monkeypat
     for count in range(1, 41):
         assert len(model.encode(images[:count])) == count
     assert sizes == {8, 16, 32, 64}
+
+
+def test_large_images_are_asked_of_a_few_at_a_time(model, monkeypatch):
+    place, sizes = parallel.place, set()
+    monkeypatch.setattr(parallel, "place", lambda rows, *more: (sizes.add(len(rows[0])), place(rows, *more))[1])
+    monkeypatch.setattr(trained, "MAPPED_PIXELS", 16 * 4 * 4)
+    images = np.random.RandomState(1).randint(0, 256, (40, 4, 4, 1), np.uint8)
+    few = model.encode(images)
+    assert sizes == {16}
+    monkeypatch.undo()
+    np.testing.assert_allclose(few, model.encode(images), rtol=1e-5)
+
+
+def test_nothing_is_compiled_for_as_many_images_as_a_call_of_that_size_takes(model, caplog):
+    images, code = np.zeros((15, 4, 4, 1), np.uint8), np.eye(10)[np.arange(15) % 10]
+
+    def asked_for(count):
+        model.encode(images[:count]), model.classify(images[:count]), model.predict(images[:count])
+        model.log_prob(images[:count], code[:count]), model.sample(code[:count])
+        assert len(model.generate(count)) == count
+
+    asked_for(15)
+    with jax.log_compiles():
+        asked_for(9), asked_for(14)
+    assert "Compiling" not in caplog.text
 
 
 def test_classes_are_called_what_the_data_call_them(model, images):

@@ -51,9 +51,17 @@ def example_keys(key: Array, index: Array) -> Array:
     return jax.vmap(lambda i: jax.random.fold_in(key, i))(index)
 
 
-@partial(jax.jit, static_argnames=("streams", "count"))  # one call for a dozen, of which each would take its time
 def seeded_keys(seed: int, streams: tuple[Stream, ...], count: int, start: int = 0) -> Array:
-    """The keys [N] of a seed for N = `count` examples from number `start` on, for what the streams say."""
+    """The keys [M] of a seed for examples from number `start` on, for what the streams say.
+
+    M is `count`, or the next power of two: so a count that is new is seldom compiled anew. An example's key is its
+    own, whatever M is.
+    """
+    return _seeded_keys(seed, streams, 1 << max(0, count - 1).bit_length(), start)
+
+
+@partial(jax.jit, static_argnames=("streams", "count"))  # one call for a dozen, of which each would take its time
+def _seeded_keys(seed: int, streams: tuple[Stream, ...], count: int, start: int) -> Array:
     return example_keys(fold(jax.random.key(seed), *streams), start + jnp.arange(count))
 
 

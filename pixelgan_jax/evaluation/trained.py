@@ -22,6 +22,7 @@ from pixelgan_jax.training.description import Meta
 Array = jax.Array
 
 MAPPED = 500  # images of one compiled call
+MAPPED_PIXELS = 2 << 20  # of all of them
 DRAWN = 256  # images drawn in one compiled call
 
 
@@ -93,12 +94,15 @@ def initial(method: Method, config: Config, mesh: Mesh, images: np.ndarray | Non
 
 
 def evaluation_keys(seed: int, count: int, start: int = 0) -> Array:
-    """A key for each of N examples, [N], of a split or of a request; of those from number `start` on."""
+    """A key for each of N examples, [N or a few more], of a split or a request; of those from number `start` on."""
     return seeded_keys(seed, (Stream.EVALUATION,), count, start)
 
 
 def rows(trained: Trained, function, arrays: tuple, batch: int = MAPPED) -> Any:
-    """function(variables, *arrays) of the method, for all rows of the arrays, as NumPy arrays."""
+    """function(variables, *arrays) of the method, for all rows of the arrays, as NumPy arrays: at most `batch` in one
+    call, fewer where images are large."""
+    height, width, _ = trained.method.shape
+    batch = max(1, min(batch, MAPPED_PIXELS // (height * width)))
     return parallel.map_examples(function, (trained.variables,), arrays, trained.mesh, batch)
 
 

@@ -111,12 +111,12 @@ def _labelled(cell: str, data: Data, parts: Splits) -> Splits:
 def _as_modelled(model: Trained, part: Split) -> np.ndarray:
     """The images, uint8, at the levels that the decoder models."""
     keys = trained.evaluation_keys(model.config.train.seed, len(part.images))
-    return np.asarray(to_uint8(model.method.targets(part.images, keys), model.method.levels))
+    return np.asarray(to_uint8(model.method.targets(part.images, keys[: len(part.images)]), model.method.levels))
 
 
 def _prior_codes(model: Trained, count: int, seed: int) -> np.ndarray:
     """z ~ p(z), [N, D]."""
-    return np.array(model.method.prior(seeded_keys(seed, (Stream.SAMPLING, Stream.PRIOR), count)))
+    return np.array(model.method.prior(seeded_keys(seed, (Stream.SAMPLING, Stream.PRIOR), count)))[:count]
 
 
 def _from_prior(model: Trained, count: int, seed: int) -> np.ndarray:

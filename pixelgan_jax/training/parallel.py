@@ -163,8 +163,8 @@ def map_examples(
     new is seldom compiled anew.
 
     function: arrays with a row an example, in and out, each row depending on its own example alone. rows: arrays of N
-    rows, N at least 1. batch: rows of a call at most, over all devices. unit: what a row is called in a progress bar,
-    which more than one call shows on a terminal.
+    rows, N at least 1; of those after the first also longer ones, of which the first N count. batch: rows of a call at
+    most, over all devices. unit: what a row is called in a progress bar, which more than one call shows on a terminal.
     """
     count, devices = len(rows[0]), mesh.devices.size
     size = -(-min(batch, 1 << (count - 1).bit_length()) // devices) * devices
@@ -172,7 +172,8 @@ def map_examples(
     with tqdm(total=count, unit=unit, disable=None if unit and count > size else True) as bar:
         for start in range(0, count, size):
             index = np.minimum(np.arange(start, start + size), count - 1)  # filled up with the last example
-            given = place(rows if size == count else tuple(array[index] for array in rows), mesh, P(AXIS))
+            given = tuple(array if len(array) == size == count else array[index] for array in rows)
+            given = place(given, mesh, P(AXIS))
             result = mapped(function, mesh, len(rows))(*shared, *given)
             results.append(jax.tree.map(lambda x, start=start: np.asarray(x)[: count - start], result))
             bar.update(min(size, count - start))

@@ -138,7 +138,8 @@ def _validate(run: Run, state: State) -> tuple[dict[str, float], float | None]:
     found = measures.measure(model, validation, decode=not (code.categories and labelled))
     metrics = measures.summarise(model, found, validation.labels, found, validation.labels)
     chosen_by = first_of(CHOSEN_BY, metrics)
-    scalars = {name: value for name, value in metrics.items() if name != "examples" and np.isscalar(value)}
+    counts = ("examples", "labelled_examples")
+    scalars = {name: value for name, value in metrics.items() if name not in counts and np.isscalar(value)}
     if "code_mean" in metrics:
         mean, sd = measures.prior_moments(code)
         scalars["code_mean_deviation"] = float(np.max(np.abs(np.array(metrics["code_mean"]) - mean)))

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from scipy.special import logsumexp
 from sklearn.metrics import adjusted_rand_score, confusion_matrix, normalized_mutual_info_score
 
 
@@ -57,7 +58,20 @@ def majority_classes(fitted: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _best(fitted: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    return labels[fitted.argmax(axis=0)]
+    """The label of the example that maximises each column of log q [M, K]."""
+    return labels[_logits(fitted.astype(np.float64)).argmax(axis=0)]
+
+
+def _logits(log_q: np.ndarray) -> np.ndarray:
+    """log q - log(1 - q), which orders q [M, K] also where it is 1 within rounding, by what is left to the others."""
+    rows, top = np.arange(len(log_q)), log_q.argmax(axis=1)
+    others = log_q.copy()
+    others[rows, top] = -np.inf
+    surely = log_q[rows, top] - logsumexp(others, axis=1)
+    others[rows, top] = np.log(0.5)  # and of the others none has more than a half
+    logits = others - np.log1p(-np.exp(others))
+    logits[rows, top] = surely
+    return logits
 
 
 def _counts(fitted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:

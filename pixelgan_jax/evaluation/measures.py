@@ -64,7 +64,7 @@ def measure(
         order = np.random.RandomState([seed, Stream.PERMUTATION]).permutation(count)
         found["shuffled_nats"] = rows(trained, nats_function(method), (split.images, keys, code[order]), batch)
     if importance_draws and method.proposals:
-        weighed = _importance_weighted_nats(trained, split.images, keys, found, importance_draws, batch)
+        weighed = _importance_weighted_nats(trained, split.images, keys[:count], found, importance_draws, batch)
         found["importance_weighted_nats"] = weighed
     return found
 
@@ -91,6 +91,8 @@ def summarise(trained: Trained, found: Rows, labels: np.ndarray, fitted: Rows, f
     told = found["log_probabilities"]
     if told.shape[1]:
         seen = labels >= 0
+        if 0 < seen.sum() < len(labels):
+            metrics["labelled_examples"] = int(seen.sum())
         if with_labels and seen.any():
             metrics["error"] = float(np.mean(np.argmax(told[seen], axis=1) != labels[seen]))
         if method.code.categories or not with_labels:

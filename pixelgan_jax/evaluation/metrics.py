@@ -38,6 +38,8 @@ _DEVIATION = "Validation: code, largest deviation from the prior"
 # of a split, in results.json
 SPLIT = (
     Metric("examples", "Images", "images", "", "in the split"),
+    Metric("labelled_examples", "Images with labels", "images", "",
+           "where only some have one: errors, NMI and ARI are of these"),
     Metric("error", "Classification error", "%", "smaller",
            "images whose most probable class is not their label", _ERRORS, "classification"),
     Metric("cluster_error_best_example", "Cluster error, best example", "%", "smaller",

@@ -100,7 +100,11 @@ def figure(gathered: dict[str, Any]) -> str:
     name the classes of every cell, what tells clusters and labels apart would say the same again."""
     runs = [run.get("numbers", {}) | run["test"] for cell in gathered["cells"] for run in _done(cell)]
     found = {key for row in [*runs, *gathered["reference"].values()] for key, value in row.items() if _is_number(value)}
-    left_out = {"examples", *(OF_CLUSTERS if all(cell["labels"] for cell in gathered["cells"]) else ())}
+    left_out = {
+        "examples",
+        "labelled_examples",
+        *(OF_CLUSTERS if all(cell["labels"] for cell in gathered["cells"]) else ()),
+    }
     shown = [metric for metric in METRICS if metric.key in found - left_out]
     rows = []
     for cell in gathered["cells"]:

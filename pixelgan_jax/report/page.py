@@ -91,7 +91,8 @@ def _headline(results: dict[str, Any]) -> dict[str, str] | None:
 
 def _clause(results: dict[str, Any], split: str, key: str) -> str:
     values = results[split]
-    examples = values.get("examples")
+    by_label = key == "error" or key.startswith("cluster_error")
+    examples = values.get("labelled_examples" if by_label and "labelled_examples" in values else "examples")
     clause = f"on the {split} images" if examples is None else f"on {_text(examples, 'images')} {split} images"
     labels = ((results.get("config") or {}).get("data") or {}).get("labels")
     if key == "error" and labels:

@@ -161,7 +161,10 @@ def confusion(counts: np.ndarray, labels: list[str], told: list[str], kind: str,
     names = list(labels)
     if kind == "class":
         names = [f"{name}   {100 * (1 - share[row, row]):.1f} %" for row, name in enumerate(labels)]
-    figure = Figure(figsize=(1.6 + 0.36 * counts.shape[1], 1.2 + 0.36 * counts.shape[0]), layout="constrained")
+    rotation = 90 if max(map(len, told)) > 2 else 0
+    beside, below = 0.08 * max(map(len, names)), 0.08 * max(map(len, told)) if rotation else 0.2  # inches of the names
+    size = (max(1.6, 0.36 * counts.shape[1]) + beside + 0.6, max(1.8, 0.36 * counts.shape[0]) + below + 0.8)
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     for row, column in zip(*np.nonzero(counts), strict=True):
@@ -169,7 +172,6 @@ def confusion(counts: np.ndarray, labels: list[str], told: list[str], kind: str,
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=7, color=ink)
     bare(axes)
     axes.grid(visible=False)
-    rotation = 90 if max(map(len, told)) > 2 else 0
     axes.set_xticks(range(counts.shape[1]), told, rotation=rotation, parse_math=False)  # names may hold a $
     axes.set_yticks(range(counts.shape[0]), names, parse_math=False)
     part = f",\n{counts.sum():,} of {whole:,}\nvalidation images" if counts.sum() < whole else ""

@@ -52,6 +52,17 @@ def test_best_example_and_majority_differ_where_the_surest_example_is_an_outlier
     assert found["nmi"] == pytest.approx(1.0) and found["ari"] == pytest.approx(1.0)
 
 
+def test_the_best_example_is_the_surest_one_also_where_q_is_one_within_rounding():
+    """By what is left to the other clusters; in any order of the images."""
+    logits = np.array([[20.0, 0, 0], [40.0, 0, 0], [30.0, 0, 0], [0, 2.0, 1.0], [0, 1.0, 3.0]])
+    fitted = np.float32(logits) - np.float32(np.log(np.exp(logits).sum(axis=1, keepdims=True)))
+    assert (fitted[:3, 0] == 0).all()
+    labels, tested = np.array([1, 0, 1, 2, 3]), log_one_hot([0, 1, 2], 3, np.full(3, 0.9))
+    for order in ([0, 1, 2, 3, 4], [4, 2, 0, 3, 1], [1, 3, 0, 4, 2]):
+        found = cluster_metrics(tested, np.array([0, 2, 3]), fitted[order], labels[order])
+        assert found["cluster_error_best_example"] == 0.0
+
+
 def test_the_negative_elbo_is_reconstruction_and_both_terms_of_the_code():
     method = SimpleNamespace(
         information=lambda found: {"marginal_kl_nats": 0.5, "mutual_information_nats": 2.0},
@@ -158,7 +169,7 @@ def test_a_categorical_codes_likelihood_is_the_sum_over_its_categories():
     made = tiny.build(prior={"categories": 3, "frequencies": (5, 3, 2)}, data={"labels": 0})
     model, images = trained(made), tiny.examples().images(np.arange(7))
     found = measures.measure(model, Split(images, np.full(7, -1)), importance_draws=1)
-    levels, variables = made.method.targets(images, evaluation_keys(made.config.train.seed, 7)), model.variables
+    levels, variables = made.method.targets(images, evaluation_keys(made.config.train.seed, 7)[:7]), model.variables
     each = [made.method.log_prob(variables, levels, np.tile(row, (7, 1))) for row in np.eye(3, dtype=np.float32)]
     exact = -logsumexp(np.log([0.5, 0.3, 0.2])[:, None] + np.sum(each, axis=(2, 3)), axis=0)
     np.testing.assert_allclose(found["importance_weighted_nats"], exact, rtol=1e-5)
@@ -251,6 +262,7 @@ def test_images_without_labels_count_in_no_error_but_are_examples():
     found = {"log_probabilities": told, "code": np.eye(10)[[0, 1, 2, 3]]}
     labels = np.array([0, 5, -1, -1])
     metrics = measures.summarise(trained, found, labels, found, labels)
-    assert metrics["examples"] == 4 and metrics["error"] == 0.5 and metrics["cluster_error_majority"] == 0.0
+    assert (metrics["examples"], metrics["labelled_examples"]) == (4, 2)
+    assert metrics["error"] == 0.5 and metrics["cluster_error_majority"] == 0.0
     nobody = measures.summarise(trained, found, np.full(4, -1), found, np.full(4, -1))
     assert nobody["clusters_used"] == 4 and not any("error" in key or key in ("nmi", "ari") for key in nobody)

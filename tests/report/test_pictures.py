@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from pixelgan_jax.report import plots
@@ -49,6 +50,22 @@ def test_names_with_a_dollar_are_no_formulas():
     names = ["$5_$6", "\\frac{$", "c"]
     drawn = plots.confusion(np.eye(3, dtype=int), names, names, "class", 3)
     assert Image.open(io.BytesIO(drawn)).size[0] > 100
+
+
+@pytest.mark.parametrize("names", [["no", "yes"], ["adenocarcinoma, left", "squamous cell"], ["a", "x" * 20, "b"]])
+def test_a_confusion_matrix_has_room_for_its_names(names, monkeypatch):
+    """Whatever is written lies on the picture, and the matrix is no thumbnail."""
+    drawn = []
+    monkeypatch.setattr(plots, "figure_png", drawn.append)
+    plots.confusion(np.full((len(names), len(names)), 12), names, names, "class", 2000)
+    (figure,) = drawn
+    FigureCanvasAgg(figure).draw()
+    (axes,) = figure.axes
+    whole, renderer = figure.bbox, figure.canvas.get_renderer()
+    written = [*axes.get_xticklabels(), *axes.get_yticklabels(), axes.xaxis.label, axes.yaxis.label]
+    for box in (text.get_window_extent(renderer) for text in written):
+        assert box.x0 >= -1 and box.y0 >= -1 and box.x1 <= whole.x1 + 1 and box.y1 <= whole.y1 + 1
+    assert axes.get_window_extent(renderer).width / len(names) > 0.3 * figure.dpi
 
 
 def test_images_need_not_be_square():

@@ -96,6 +96,7 @@ def test_the_run_is_described(tmp_path):
             "0.5000 bits per dimension on the test images, 22.18 nats",
         ),
         ({"examples": 10000, "reconstruction_nats": 81.3}, "81.30 nats reconstruction of an image on 10,000 test"),
+        (SPLIT | {"labelled_examples": 36}, "2.22 % classification error on 36 test images, with 100 labels"),
         ({}, "1.50 % classification error on 360 validation images"),
         ({"error": 0.0, "examples": 1}, "0.00 % classification error"),
     ],

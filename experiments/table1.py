@@ -169,8 +169,9 @@ def system_rows(seen: dict[str, str], suffix: str = "") -> dict[str, str]:
 
 
 def notes(suffix: str = "") -> dict[str, str]:
-    """What stands beside the cells of other numbers of clusters than 30."""
-    return {f"{row}{suffix}/{column}": note for row, own in UNLABELLED.items() for column, (_, _, note) in own.items()}
+    """What stands beside the cells of other numbers of clusters than 30, and NORB's."""
+    told = {f"{row}{suffix}/{column}": note for row, own in UNLABELLED.items() for column, (_, _, note) in own.items()}
+    return told | {f"{suffix[1:] or 'best'}/norb_1000": "no views, plain logits"}
 
 
 def others(row: str, changes: dict) -> dict:

@@ -1,5 +1,6 @@
 """One experiment on its data and devices, and what its workdir may hold: checked before anything is written."""
 
+import dataclasses
 import json
 import zlib
 from collections.abc import Callable
@@ -147,7 +148,11 @@ def _initial(run: Run) -> State:
 
 def _target(run: Run, meta: Meta) -> State:
     """The state to restore a checkpoint into. Raises InputError where it is of another run."""
-    difference = first_difference(meta.config, run.config) or _other_data(run, meta)
+    saved = meta.config
+    moved = saved.data.name != run.config.data.name and all(map(sources.is_path, (saved.data, run.config.data)))
+    if moved and meta.images_crc == images_crc(run):  # the same images, called otherwise or elsewhere by now
+        saved = dataclasses.replace(saved, data=dataclasses.replace(saved.data, name=run.config.data.name))
+    difference = first_difference(saved, run.config) or _other_data(run, meta)
     if difference:
         raise InputError(f"{difference}; must be the same to go on in {run.workdir}")
     return _initial(run)

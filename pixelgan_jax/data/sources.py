@@ -62,6 +62,13 @@ def load(data: Data) -> Dataset:
     """
     parts = _parts(data)
     dataset = _checked(_with_test(parts, data), data)
+    notes = [
+        f"no image is taken from {part}, which has no labels; --mode predict takes them" for part in parts.unlabelled
+    ]
+    if dataset.validation is not None and data.validation:
+        own = f"the data's own {len(dataset.validation.images):,} validation images are training images too"
+        notes.append(f"{own}; config.data.validation=0 keeps them for validation")
+    dataset = dataset._replace(notes=(*dataset.notes, *notes))
     height, width = dataset.train.images.shape[1:3]
     if data.side not in (0, height) or data.side not in (0, width):
         told = f"the images stay {height}×{width}: config.data.side resizes picture files alone"
@@ -95,14 +102,16 @@ def unsplit(data: Data) -> tuple[list[Unsplit], tuple[str, ...]]:
     """Every image of a data set, part by part, none drawn or left out, and what there is to say of what its reader took
     (`Parts.notes`). Raises InputError as `load`."""
     parts, found = _parts(data), []
-    for name, part in (("train", parts.train), ("validation", parts.validation), ("test", parts.test)):
+    others = {name: read() for name, read in parts.unlabelled.items()}
+    for name in ("train", "validation", "test"):
+        part = others.get(name, getattr(parts, name))
         if part is not None:
             values = _values(part, f"{data.name}: {name}")
             if parts.names and values.max() >= len(parts.names):
                 raise InputError(f"{data.name}: {name} label {values.max()} has no name; there are {len(parts.names)}")
             labels = [("" if value == UNLABELLED else _called(value, parts)) for value in values.tolist()]
             names = list(map(str, range(len(part.images)) if part.files is None else part.files))
-            alone = parts.test is None and parts.validation is None
+            alone = parts.test is None and parts.validation is None and not others
             found.append(Unsplit("" if alone else name, _scaled(part.images, data), names, labels))
     return found, parts.notes
 

@@ -234,11 +234,17 @@ def test_pictures_without_labels_go_from_the_folder_to_the_report(capsys, tmp_pa
     assert "clusters_used" in test and "negative_elbo_nats" in test and not any("error" in key for key in test)
     assert "importance_weighted_nats" not in test
     assert (tmp_path / "run/report.html").exists() and (tmp_path / "run/samples/clusters.png").exists()
-    told += [f"--workdir={tmp_path / 'run'}", "--mode=evaluate", "--config.train.importance_draws=1"]
+    (tmp_path / "mine").rename(tmp_path / "moved")  # the same pictures, elsewhere by now
+    told += [f"--config.data.name={tmp_path / 'moved'}", f"--workdir={tmp_path / 'run'}"]
+    told += ["--mode=evaluate", "--config.train.importance_draws=1"]
     assert run(capsys, *told)[0] == 0  # what the run was trained without
     weighed = json.loads((tmp_path / "run/results.json").read_text())["test"]
     assert weighed.pop("importance_weighted_nats") > 0 and weighed == test
     assert "importance-weighted" in (tmp_path / "run/report.html").read_text()
+    for picture in (tmp_path / "moved").iterdir():
+        picture.write_bytes((tmp_path / "moved" / "000.png").read_bytes())
+    status, _, err = run(capsys, *told)
+    assert status == 2 and "moved' differs from the checkpoint's '" in err
 
 
 def test_names_and_warnings_go_from_the_data_to_the_report_and_to_python(capsys, tmp_path):

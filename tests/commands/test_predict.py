@@ -198,14 +198,16 @@ def test_an_output_that_is_a_file_is_refused(run, tmp_path, capsys):
     assert "file/below: Not a directory; must be a folder that may be written into, or a place for one" in told
 
 
-def test_what_the_reader_leaves_out_is_told_of(run, tmp_path, capsys):
+def test_pictures_without_labels_are_asked_of_and_what_the_reader_leaves_out_is_told_of(run, tmp_path, capsys):
     experiment, folder = run
     for place in ("train/a", "train/b", "test"):
         (tmp_path / "in" / place).mkdir(parents=True)
         Image.fromarray(DIGITS.test.images[0, ..., 0]).save(tmp_path / "in" / place / "x.png")
+    (tmp_path / "in" / "test" / "y.gif").write_bytes(b"")
     assert command(experiment, folder, "--mode=predict", f"--input={tmp_path}/in", f"--output={tmp_path}") == 0
-    assert f"{tmp_path}/in: no picture is taken from test: it has no folders of classes\n" in capsys.readouterr().out
-    assert len(rows(tmp_path)) == 2
+    told = f"{tmp_path}/in: image files that are not read: 1, as test/y.gif, since its kind is not read\n"
+    assert told in capsys.readouterr().out
+    assert [(row["part"], row["label"]) for row in rows(tmp_path)] == [("train", "a"), ("train", "b"), ("test", "")]
 
 
 def test_grey_pictures_are_grey_however_they_are_stored():

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from pixelgan_jax.config import Data
-from pixelgan_jax.data.sources import load
+from pixelgan_jax.data.sources import load, unsplit
 from pixelgan_jax.data.splits import split
 from pixelgan_jax.errors import InputError
 
@@ -48,6 +48,23 @@ def refused(name, message, **fields) -> None:
 def test_keras_npz(tmp_path):
     np.savez(tmp_path / "mnist.npz", x_train=TRAIN, y_train=LABELS, x_test=TEST, y_test=TEST_LABELS)
     expect(load(data(tmp_path / "mnist.npz")))
+
+
+def test_keras_npz_with_validation_images(tmp_path):
+    there = {"x_val": TEST, "y_val": TEST_LABELS, "extra": LABELS}
+    np.savez(tmp_path / "all.npz", x_train=TRAIN, y_train=LABELS, x_test=TEST, y_test=TEST_LABELS, **there)
+    dataset = load(data(tmp_path / "all.npz", validation=0))
+    np.testing.assert_array_equal(dataset.validation.images[..., 0], TEST)
+    assert dataset.notes == ("all.npz: extra not read",)
+
+
+def test_own_validation_images_that_are_trained_on_are_told_of(tmp_path):
+    np.savez(tmp_path / "train.npz", images=TRAIN, labels=LABELS)
+    for part in ("test", "val"):
+        np.savez(tmp_path / f"{part}.npz", images=TEST, labels=TEST_LABELS)
+    told = "the data's own 8 validation images are training images too; config.data.validation=0 keeps them for"
+    assert load(data(tmp_path)).notes == (f"{told} validation",)
+    assert load(data(tmp_path, validation=0)).notes == ()
 
 
 def test_medmnist_npz_and_its_own_validation_images(tmp_path):
@@ -265,6 +282,12 @@ def test_kaggles_csv(tmp_path):
         dataset = load(data(name))
         assert dataset.classes == 4 and len(dataset.train.images) == 16 and len(dataset.test.images) == 4
         assert {image.tobytes() for image in dataset.train.images} < {image.tobytes() for image in TRAIN}
+    assert load(data(tmp_path)).notes == (
+        "no image is taken from test, which has no labels; --mode predict takes them",
+    )
+    (train, test), notes = unsplit(data(tmp_path))
+    assert (train.part, test.part, notes) == ("train", "test", ()) and set(test.labels) == {""}
+    np.testing.assert_array_equal(test.images[..., 0], TEST)
 
 
 @pytest.mark.parametrize("beginning", ["", "fashion-mnist_"])

@@ -99,7 +99,7 @@ def test_test_pictures_without_classes_are_passed_over(tmp_path):
     write_pictures(tmp_path / "test", TEST, TEST_LABELS, [""] * 4)
     dataset = load(data(tmp_path))
     assert (len(dataset.train.images), len(dataset.test.images)) == (16, 4)
-    assert dataset.notes == ("no picture is taken from test: it has no folders of classes",)
+    assert dataset.notes == ("no image is taken from test, which has no labels; --mode predict takes them",)
 
 
 def test_pictures_that_lie_too_deep_are_told_of(tmp_path):

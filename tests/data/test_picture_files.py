@@ -97,6 +97,25 @@ def test_pictures_of_several_sizes_are_resized_where_asked(tmp_path):
     assert dataset.notes == ("the pictures are cropped to squares and resized to 4×4",)
 
 
+def test_a_large_jpeg_is_decoded_small_and_looks_the_same(tmp_path, monkeypatch):
+    across = np.linspace(0, 255, 640)
+    scene = np.uint8(np.stack([np.add.outer(across[:480] / 2, across / 2), np.add.outer(across[:480], 0 * across),
+                               np.broadcast_to(across, (480, 640))], axis=2))  # fmt: skip
+    Image.fromarray(scene).save(tmp_path / "a.jpg", quality=95)
+    picture, sizes, fit = pictures.Picture("a", tmp_path / "a.jpg"), [], ImageOps.fit
+
+    def fitted(drawn, *more):
+        sizes.append(drawn.size)
+        return fit(drawn, *more)
+
+    monkeypatch.setattr(ImageOps, "fit", fitted)
+    (small,) = pictures.pixels([picture], (16, 16, 3), 16)
+    monkeypatch.setattr(pictures, "OVERSAMPLED", 1000)
+    (whole,) = pictures.pixels([picture], (16, 16, 3), 16)
+    assert sizes == [(107, 80), (640, 480)] or sizes == [(160, 120), (640, 480)]
+    assert np.abs(small.astype(int) - whole).max() <= 3
+
+
 def test_a_cameras_picture_stands_upright(tmp_path):
     """By its EXIF orientation, 6: its rows are the scene's columns, from the right. With one that cannot be read, as it
     lies."""
@@ -136,6 +155,18 @@ def test_what_is_transparent_is_white(tmp_path, mode):
     images = load(data(tmp_path)).train.images
     assert images.shape[3] == (1 if mode == "LA" else 3)
     np.testing.assert_array_equal(images[0, ..., 0], 255 - ink)
+
+
+def test_all_damaged_pictures_are_named_at_once(tmp_path):
+    write_pictures(tmp_path, TRAIN, LABELS, NAMES)
+    places = sorted(tmp_path.glob("*/*.png"))
+    for place in places[:3]:
+        place.write_bytes(place.read_bytes()[:60])  # its header is whole
+    names = [place.name for place in places[:3]]
+    refused(tmp_path, rf"{names[0]}: damaged or .*; nor can be read, of 3 in all: .*{names[1]}, .*{names[2]}$")
+    for place in places[:2]:
+        place.write_bytes(b"")
+    refused(tmp_path, rf"{names[0]}: damaged, or no .*: is empty; nor can be read, of 2 in all: .*{names[1]}$")
 
 
 def test_an_empty_picture_is_named(tmp_path):

@@ -24,6 +24,7 @@ Reader = Callable[[Path, Data], Parts | None]
 # Names of arrays (images, labels) in one .npz, by part: our own, Keras's, MedMNIST's
 NPZ = (
     {"train": ("images", "labels")},
+    {"train": ("x_train", "y_train"), "validation": ("x_val", "y_val"), "test": ("x_test", "y_test")},
     {"train": ("x_train", "y_train"), "test": ("x_test", "y_test")},
     {
         "train": ("train_images", "train_labels"),
@@ -50,13 +51,14 @@ def read_one_npz(path: Path, data: Data) -> Parts | None:
         return _packed(path)
     layout = next((each for each in NPZ if {name for pair in each.values() for name in pair if name} <= held), NPZ[0])
     parts = Parts(**{part: files.read_npz(path, *names) for part, names in layout.items()})
-    return parts._replace(notes=_unread(path, held) if parts.train.labels is None else ())
+    read = {name for names in layout.values() for name in names}
+    return parts._replace(notes=_unread(path, held - read, parts.train))
 
 
-def _unread(path: Path, held: set[str]) -> tuple[str, ...]:
-    """What there is to say of arrays beside the images of an .npz that has no labels by a name that is known."""
-    others = ", ".join(sorted(held - {"images", "arr_0"}))
-    return (f"{path.name}: {one_line(others)[:200]} not read: labels must be called labels",) if others else ()
+def _unread(path: Path, others: set[str], train: Part) -> tuple[str, ...]:
+    """What there is to say of arrays beside those that were read."""
+    why = "" if train.labels is not None else ": labels must be called labels"
+    return (f"{path.name}: {one_line(', '.join(sorted(others)))[:200]} not read{why}",) if others else ()
 
 
 def _packed(path: Path) -> Parts:
@@ -86,8 +88,9 @@ def read_npz_folder(path: Path, data: Data) -> Parts | None:
         parts["validation"] = path / "val.npz"
     there = {part: file for part, file in parts.items() if part != "validation" or file.exists()}
     found = {part: _images_and_labels(file) for part, file in there.items()}
-    train = there["train"]
-    return Parts(**found, notes=_unread(train, set(files.npz_names(train))) if found["train"].labels is None else ())
+    read = {"images"} if found["train"].labels is None else {"images", "labels"}
+    others = set(files.npz_names(there["train"])) - read
+    return Parts(**found, notes=_unread(there["train"], others, found["train"]))
 
 
 def _images_and_labels(path: Path) -> Part:
@@ -227,8 +230,7 @@ def read_binarised(path: Path, data: Data) -> Parts | None:
 
 
 def read_csv(path: Path, data: Data) -> Parts | None:
-    """One CSV file of pixels, or train.csv and perhaps test.csv, with any beginning, as mnist_train.csv; a test file
-    without labels is left alone, as Kaggle's is for its judges."""
+    """One CSV file of pixels, or train.csv and perhaps test.csv, with any beginning, as mnist_train.csv."""
     if path.is_file() and path.suffix == ".csv":
         return Parts(text.read_csv(path))
     found = sorted(path.glob("*train.csv")) if path.is_dir() else []
@@ -240,9 +242,11 @@ def read_csv(path: Path, data: Data) -> Parts | None:
         return None  # what it lists are pictures' names
     train, test = found[0], found[0].with_name(f"{found[0].name.removesuffix('train.csv')}test.csv")
     known, asked = text.read_csv(train), text.read_csv(test) if test.is_file() else None
-    if asked is None or (asked.labels is None) != (known.labels is None):
+    if asked is None or (asked.labels is None) == (known.labels is None):
+        return Parts(known, asked)
+    if asked.labels is not None:
         return Parts(known)
-    return Parts(known, asked)
+    return Parts(known, unlabelled={"test": lambda: asked})
 
 
 def read_parquet(path: Path, data: Data) -> Parts | None:

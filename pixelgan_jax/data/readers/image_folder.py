@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -63,8 +64,7 @@ def read(folder: Path, side: int) -> Parts:
             raise InputError(f"{places[part]}: holds {held}; must hold {allowed}")
     names = tuple(files["train"])
     unlabelled = [part for part, by_class in files.items() if list(by_class) == [""] != list(names)]
-    for part in unlabelled:  # as Kaggle's test pictures, which are for its judges
-        del files[part]
+    others = {part: files.pop(part)[""] for part in unlabelled}  # as Kaggle's test pictures, which are for its judges
     for part, by_class in files.items():
         if set(by_class) - set(names):
             other = sorted(set(by_class) - set(names))[0]
@@ -77,9 +77,9 @@ def read(folder: Path, side: int) -> Parts:
     if empty := _without_pictures(places, files):
         named = ", ".join(one_line(str(path.relative_to(folder))) for path in empty)[:200]
         notes += (f"no picture is taken from {named}: no picture file lies directly there",)
-    notes += tuple(f"no picture is taken from {places[part].name}: it has no folders of classes" for part in unlabelled)
-    notes += _unread(folder, set(paths), {*empty, *(places[part] for part in unlabelled)})
-    return Parts(parts["train"], parts.get("test"), parts.get("validation"), classes, notes)
+    notes += _unread(folder, set(paths).union(*others.values()), set(empty))
+    asked = {part: partial(_without_labels, folder, paths, shape[2], side) for part, paths in others.items()}
+    return Parts(parts["train"], parts.get("test"), parts.get("validation"), classes, notes, asked)
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -119,7 +119,7 @@ def _unread(folder: Path, taken: set[Path], told: set[Path]) -> tuple[str, ...]:
 def _inside(path: Path, root: str) -> Path:
     real = os.path.realpath(path)
     if not real.startswith(root + os.sep):
-        raise InputError(f"{path}: leads out of {root}; must be a file of that folder")
+        raise InputError(f"{path}: leads out of {root}; must be a file of that folder, which `cp -rL` makes of a link")
     return path
 
 
@@ -147,6 +147,12 @@ def _part(
     labels = np.repeat(np.arange(len(names)), [len(by_class.get(name, [])) for name in names])
     files = np.array([str(path.relative_to(folder)) for path in paths])
     return Part(images, None if names == ("",) else labels, files)
+
+
+def _without_labels(folder: Path, paths: list[Path], channels: int, side: int) -> Part:
+    """Pictures that are not among those whose headers were looked at; of at least so many channels."""
+    height, width, own = shape_of((Picture(str(path), path) for path in paths), side)
+    return _part(folder, {"": paths}, ("",), (height, width, max(own, channels)), side)
 
 
 def read_one(path: Path, side: int) -> Parts:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -22,10 +24,12 @@ class Part(NamedTuple):
 
 class Parts(NamedTuple):
     """test: None where the files do not say which images are test. names: of the classes, where labels count them from
-    0. notes: what was done to the images, in a line each."""
+    0. notes: what was done to the images, in a line each. unlabelled: by their names, what reads the parts without
+    labels, as Kaggle's test images are, of data whose training images have some: prediction alone takes them."""
 
     train: Part
     test: Part | None = None
     validation: Part | None = None
     names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    unlabelled: Mapping[str, Callable[[], Part]] = MappingProxyType({})

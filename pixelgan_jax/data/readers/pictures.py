@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
+from tqdm import tqdm
 
 from pixelgan_jax.errors import InputError, one_line
 
@@ -20,6 +21,7 @@ GREY = ("1", "L", "LA")
 YCBCR = 6  # a TIFF's photometric interpretation
 MOST_SIDE = 1024  # of a picture that is not resized
 MOST_PIXELS = 64 << 20  # of one that is
+OVERSAMPLED = 4  # how many times larger than it will be a picture is decoded at least, where it can be
 # what Pillow raises on a file that ends too soon, or whose parts do not belong together
 UNREADABLE = (
     *(OSError, ValueError, SyntaxError, TypeError, LookupError, AttributeError, AssertionError, struct.error),
@@ -83,11 +85,15 @@ def shape_of(pictures: Iterable[Picture], side: int) -> tuple[int, int, int]:
     """(H, W, C) of all the pictures, from their headers: C is 1 where all are grey, else 3. side: what they will be
     resized to; 0: all must have one size. Raises InputError naming the picture that is damaged or of another size, or
     not read."""
-    first, grey = None, True
+    first, grey, damaged = None, True, []
     for picture in pictures:
-        with _open(picture) as opened:
-            size, mode = opened.size[:: -1 if _turn(opened) in SIDEWAYS else 1], opened.mode
-            refused = _refused(opened)
+        try:
+            with _open(picture) as opened:
+                size, mode = opened.size[:: -1 if _turn(opened) in SIDEWAYS else 1], opened.mode
+                refused = _refused(opened)
+        except InputError as error:
+            damaged.append((picture.name, error))
+            continue
         name, grey = picture.name, grey and mode in GREY
         if mode.startswith(("I", "F")):
             raise InputError(f"{name}: has more than 8 bits a pixel (mode {mode}); must have 8")
@@ -103,6 +109,7 @@ def shape_of(pictures: Iterable[Picture], side: int) -> tuple[int, int, int]:
             raise InputError(f"{name}: {told}; must all have one size, or set config.data.side, which resizes them")
         if max(size) > MOST_SIDE:
             raise InputError(f"{name}: {size[1]}×{size[0]} pixels; at most {MOST_SIDE} a side, or set config.data.side")
+    _refuse(damaged)
     width, height = (side, side) if side else first
     return height, width, 1 if grey else 3
 
@@ -115,9 +122,23 @@ def pixels(pictures: list[Picture], shape: tuple[int, int, int], side: int) -> n
         size = len(pictures) * np.prod(shape, dtype=float) / 1e9
         told = f"{len(pictures):,} pictures of {shape[0]}×{shape[1]}×{shape[2]} take {size:.3g} GB, more than there is"
         raise InputError(f"config.data.side: {side}: {told}; must be smaller, or they fewer") from error
-    for row, picture in enumerate(pictures):
-        images[row] = _decoded(picture, shape, side)
+    damaged: list[tuple[str, InputError]] = []
+    shown = tqdm(pictures, "reading pictures", leave=False, delay=2, unit="picture", disable=None)
+    for row, picture in enumerate(shown):
+        try:
+            images[row] = _decoded(picture, shape, side)
+        except InputError as error:
+            damaged.append((picture.name, error))
+    _refuse(damaged)
     return images
+
+
+def _refuse(damaged: list[tuple[str, InputError]]) -> None:
+    """Raises InputError where there are pictures that cannot be read: the first one's, and the names of others."""
+    if damaged:
+        names = ", ".join(name for name, _ in damaged[1:])
+        others = f"; nor can be read, of {len(damaged):,} in all: {one_line(names)[:500]}" if names else ""
+        raise InputError(f"{damaged[0][1]}{others}") from damaged[0][1]
 
 
 def _decoded(picture: Picture, shape: tuple[int, int, int], side: int) -> np.ndarray:
@@ -125,6 +146,8 @@ def _decoded(picture: Picture, shape: tuple[int, int, int], side: int) -> np.nda
         try:
             turn = _turn(opened)
             with warnings.catch_warnings(action="ignore"):  # of what was written beside the picture
+                if side:  # a JPEG far larger than that is decoded at a half, a quarter or an eighth of its size
+                    opened.draft(None, (OVERSAMPLED * side, OVERSAMPLED * side))
                 opened.load()
             if opened.has_transparency_data:  # what shows through is white paper
                 drawn = opened.convert("RGBA")

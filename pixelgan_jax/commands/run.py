@@ -154,7 +154,7 @@ def _target(run: Run, meta: Meta) -> State:
         saved = dataclasses.replace(saved, data=dataclasses.replace(saved.data, name=run.config.data.name))
     difference = first_difference(saved, run.config) or _other_data(run, meta)
     if difference:
-        raise InputError(f"{difference}; must be the same to go on in {run.workdir}")
+        raise InputError(f"{difference}; must be the same to go on in {run.workdir}; another --workdir begins anew")
     return _initial(run)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import pixelgan_jax as pg
 from pixelgan_jax.commands import replicates
+from pixelgan_jax.data import sources
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.evaluation import trained
 from pixelgan_jax.methods.registry import from_dict
@@ -260,8 +261,8 @@ def test_continuous_codes_are_drawn_by_seed_and_have_no_classes(tmp_path, images
 
 
 def test_replicates_are_gathered(tmp_path, monkeypatch):
-    """Two seeds, each a run of its own, the second with the first's programs; the numbers are their means and standard
-    deviations."""
+    """Two seeds, each a run of its own, the second with the first's programs and files; the numbers are their means and
+    standard deviations."""
     compiled, compile_program = [], jax.stages.Lowered.compile
 
     def counted(*given, **options):
@@ -269,6 +270,8 @@ def test_replicates_are_gathered(tmp_path, monkeypatch):
         return compile_program(*given, **options)
 
     monkeypatch.setattr(jax.stages.Lowered, "compile", counted)
+    reads, read = [], sources.read
+    monkeypatch.setattr(sources, "read", lambda data: (reads.append(data), read(data))[1])
     train = {"steps": 1, "replicates": 2, "seed": 5}
     alone = {"data": {"labels": 0, "validation": 20}, "prior": {"name": "none"}, "model": {"layers": 0}}
     folder = tmp_path / "run"
@@ -279,7 +282,7 @@ def test_replicates_are_gathered(tmp_path, monkeypatch):
     assert [r["config"]["data"]["seed"] for r in seeds] == [0, 1]
     losses = [json.loads((folder / f"seed_{s}" / "metrics.jsonl").read_text().splitlines()[0]) for s in (5, 6)]
     assert losses[0]["reconstruction_nats"] != losses[1]["reconstruction_nats"]
-    assert len(compiled) == 1  # the step, for both
+    assert len(compiled) == len(reads) == 1  # the step, for both
     nats = [r["test"]["reconstruction_nats"] for r in seeds]
     assert results["test"]["reconstruction_nats"] == pytest.approx(np.mean(nats))
     assert results["test_sd"]["reconstruction_nats"] == pytest.approx(np.std(nats, ddof=1))

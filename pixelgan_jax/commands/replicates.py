@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from pixelgan_jax.commands import modes, run
-from pixelgan_jax.config import Config, to_dict
+from pixelgan_jax.config import Config, Data, to_dict
+from pixelgan_jax.data import sources
 from pixelgan_jax.report import page
 from pixelgan_jax.training import parallel
 from pixelgan_jax.training.workdir import write_json
@@ -29,23 +30,26 @@ def execute(mode: str, experiment: str, config: Config, workdir: Path) -> None:
         modes.execute(mode, run.start(experiment, config, workdir))
         return
     run.check_workdir(experiment, workdir, config.train.replicates)
+    load = partial(sources.load, parts=sources.read(config.data))  # pictures take long to read
     # what cannot be read is refused before anything is written
-    run.start(experiment, seeded(config, 0), workdir / f"seed_{config.train.seed}")
+    run.start(experiment, seeded(config, 0), workdir / f"seed_{config.train.seed}", load)
     with modes.locked(mode, workdir):
-        results = _each(mode, experiment, config, workdir)
+        results = _each(mode, experiment, config, workdir, load)
         if mode != "sample" and parallel.is_first():
             write_json(workdir / "config.json", {"experiment": experiment, **to_dict(config)})
             write_json(workdir / "results.json", gather(config, results))
             page.write_html(workdir)
 
 
-def _each(mode: str, experiment: str, config: Config, workdir: Path) -> list[dict[str, Any] | None]:
+def _each(
+    mode: str, experiment: str, config: Config, workdir: Path, load: Callable[[Data], sources.Dataset]
+) -> list[dict[str, Any] | None]:
     results = []
     for number in range(config.train.replicates):
         one = seeded(config, number)
         if parallel.is_first():
             print(f"replicate {number + 1} of {config.train.replicates}: seed {one.train.seed}", flush=True)
-        results.append(modes.execute(mode, run.start(experiment, one, workdir / f"seed_{one.train.seed}")))
+        results.append(modes.execute(mode, run.start(experiment, one, workdir / f"seed_{one.train.seed}", load)))
     return results
 
 

@@ -52,15 +52,16 @@ class Dataset(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def load(data: Data) -> Dataset:
-    """Reads the data set that `data.name` and `data.dir` name; nothing is written, but with `data.download`.
+def load(data: Data, parts: Parts | None = None) -> Dataset:
+    """Reads the data set that `data.name` and `data.dir` name, if its `parts` were not `read` before, under whatever
+    seed; nothing is written, but with `data.download`.
 
     The name is "digits", a path (it exists, begins with "." "~" or "/", ends as a file of images does, or has a
     separator and is not TFDS's), or a TFDS name. Another name with no separator is TFDS's wherever `data.dir` is set,
     whatever folder has it too.
     Raises InputError naming the field or the file, and what is allowed.
     """
-    parts = _parts(data)
+    parts = read(data) if parts is None else parts
     dataset = _checked(_with_test(parts, data), data)
     notes = [
         f"no image is taken from {part}, which has no labels; --mode predict takes them" for part in parts.unlabelled
@@ -76,7 +77,8 @@ def load(data: Data) -> Dataset:
     return _first_classes(dataset, data.classes) if data.classes else dataset
 
 
-def _parts(data: Data) -> Parts:
+def read(data: Data) -> Parts:
+    """The data set as its files hold it. Raises InputError as `load`."""
     if data.name == "digits":
         return _digits()
     if is_path(data):
@@ -101,7 +103,7 @@ class Unsplit(NamedTuple):
 def unsplit(data: Data) -> tuple[list[Unsplit], tuple[str, ...]]:
     """Every image of a data set, part by part, none drawn or left out, and what there is to say of what its reader took
     (`Parts.notes`). Raises InputError as `load`."""
-    parts, found = _parts(data), []
+    parts, found = read(data), []
     others = {name: read() for name, read in parts.unlabelled.items()}
     for name in ("train", "validation", "test"):
         part = others.get(name, getattr(parts, name))

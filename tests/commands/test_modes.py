@@ -138,7 +138,10 @@ def test_other_data_than_the_checkpoints_are_refused(capsys, copied, monkeypatch
     before, read = contents(folder), sources.load
     monkeypatch.setattr(sources, "load", lambda asked: change(read(asked)))
     said = refused(capsys, *arguments, f"--mode={mode}")
-    assert said == f"error: config.data.name: {message}; must be the same to go on in {folder}; another --workdir begins anew"
+    assert (
+        said
+        == f"error: config.data.name: {message}; must be the same to go on in {folder}; another --workdir begins anew"
+    )
     assert contents(folder) == before
 
 

@@ -7,6 +7,7 @@ import io
 import struct
 import warnings
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +38,8 @@ TURNS = {  # by EXIF's orientation
     8: Image.Transpose.ROTATE_90,
 }
 SIDEWAYS = [turn for orientation, turn in TURNS.items() if orientation >= 5]
+# on a terminal, where it takes longer than two seconds
+_under_a_bar = partial(tqdm, leave=False, delay=2, unit="picture", disable=None)
 
 
 class Picture(NamedTuple):
@@ -86,7 +89,7 @@ def shape_of(pictures: Iterable[Picture], side: int) -> tuple[int, int, int]:
     resized to; 0: all must have one size. Raises InputError naming the picture that is damaged or of another size, or
     not read."""
     first, grey, damaged = None, True, []
-    for picture in pictures:
+    for picture in _under_a_bar(pictures, "looking at pictures"):
         try:
             with _open(picture) as opened:
                 size, mode = opened.size[:: -1 if _turn(opened) in SIDEWAYS else 1], opened.mode
@@ -123,8 +126,7 @@ def pixels(pictures: list[Picture], shape: tuple[int, int, int], side: int) -> n
         told = f"{len(pictures):,} pictures of {shape[0]}×{shape[1]}×{shape[2]} take {size:.3g} GB, more than there is"
         raise InputError(f"config.data.side: {side}: {told}; must be smaller, or they fewer") from error
     damaged: list[tuple[str, InputError]] = []
-    shown = tqdm(pictures, "reading pictures", leave=False, delay=2, unit="picture", disable=None)
-    for row, picture in enumerate(shown):
+    for row, picture in enumerate(_under_a_bar(pictures, "reading pictures")):
         try:
             images[row] = _decoded(picture, shape, side)
         except InputError as error:

@@ -1,5 +1,5 @@
-"""Table 1 at CPU scale, `--mode table`: MNIST, 3 minutes to half an hour a run on one core; SVHN and NORB in `best`
-alone, where the data lie."""
+"""Table 1 at CPU scale, `--mode table`: MNIST, 3 minutes to three quarters of an hour a run on one core, few longer;
+SVHN and NORB in `best` alone, where the data lie."""
 
 from ml_collections import ConfigDict
 

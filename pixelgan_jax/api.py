@@ -16,7 +16,6 @@ from pixelgan_jax.commands import modes, run
 from pixelgan_jax.config import SAMPLERS, Config, to_dict
 from pixelgan_jax.config.fields import refused
 from pixelgan_jax.data.levels import quantise
-from pixelgan_jax.data.randomness import Stream, seeded_keys
 from pixelgan_jax.data.sources import scale_pixels
 from pixelgan_jax.evaluation import predictions, trained
 from pixelgan_jax.evaluation.trained import Trained
@@ -25,14 +24,15 @@ from pixelgan_jax.methods.registry import from_dict
 from pixelgan_jax.training.workdir import own_path
 
 
-def load(workdir: str | Path) -> "TrainedModel":
+def load(workdir: str | Path, step: int | str | None = None) -> "TrainedModel":
     """The newest good checkpoint of a workdir, with its averaged parameters, or a model that `--mode export` wrote: the
     folder, or a .zip of it.
 
+    step: that of another checkpoint of the workdir (the newest three and the best on validation are kept), or "best".
     Raises InputError (a ValueError) where there is none, or it is damaged, and OSError where files or memory cannot be
     had just now.
     """
-    return TrainedModel(trained.load(own_path("workdir", workdir)))
+    return TrainedModel(trained.load(own_path("workdir", workdir), step))
 
 
 def train(config: Config | ConfigDict, workdir: str | Path, experiment: str = "python") -> "TrainedModel":
@@ -97,8 +97,8 @@ class TrainedModel:
         if not len(images):
             return np.zeros(0, np.int32)
         keys = trained.evaluation_keys(0, len(images))
-        told = trained.rows(self._trained, self._method.infer, (images, keys))["log_probabilities"]
-        return self._class_values(told.shape[1])[told.argmax(axis=1)]
+        log_q = trained.rows(self._trained, self._method.infer, (images, keys))["log_probabilities"]
+        return self._class_values(log_q.shape[1])[log_q.argmax(axis=1)]
 
     def _class_values(self, count: int) -> np.ndarray:
         """What each class is called, [K]."""
@@ -108,9 +108,9 @@ class TrainedModel:
         """What `--mode predict` writes of images, as far as the method can say it.
 
         "class" [N], as of `classify`, or "cluster" int32 [N] and "cluster_class" [N], the class that it is named after,
-        where the data had labels; its "probability" [N]; "code" [N, D], as of `encode`; "log_prob_nats" and
-        "bits_per_dim" [N], log p(x | z) of a draw z of q(z | x). Raises ValueError for other than uint8 [N, H, W, C],
-        N at least 1.
+        where the data had labels; its "probability" [N]; "code" [N, D], as of `encode`; "log_prob_nats" [N],
+        log p(x | z) of a draw z of q(z | x); "negative_elbo_nats" and "bits_per_dim" [N], whose means are what
+        results.json has of a split. Raises ValueError for other than uint8 [N, H, W, C], N at least 1.
         """
         images = self._images(images)
         if not len(images):
@@ -127,7 +127,9 @@ class TrainedModel:
     def log_prob(self, images: np.ndarray, code: np.ndarray) -> np.ndarray:
         """log p(pixel | earlier pixels, z), nats, float32 [N, H, W]; its sum over H, W is log p(x | z).
 
-        Images are quantised to the model's levels, x -> round(x / 255 · (L - 1)). Raises ValueError for wrong shapes.
+        Images are quantised to the model's levels, x -> round(x / 255 · (L - 1)); `predict` and results.json take
+        draws of black and white pixels where it was trained on these (data.binarisation), and of the code. Raises
+        ValueError for wrong shapes.
         """
         self._require("log_prob")
         images, code = self._images(images), self._code(code)
@@ -147,7 +149,7 @@ class TrainedModel:
     ) -> np.ndarray:
         """x ~ p(x | z): uint8 [N, H, W, C] for codes [N, D].
 
-        method: "cached", "fixed_point" and "oracle" draw the same images, the last slowly; "auto" takes the fastest.
+        method: "cached", "fixed_point" and "oracle" draw the same images, the last slowly; "auto" takes "cached".
         temperature: below 1 likelier pixels become likelier still; where all pixels are drawn at once (deconvolutional
         decoders, CatGAN, InfoGAN) it does nothing. prefix: the images' beginnings, which are kept and completed: uint8,
         their first rows [N, R, W, C] or their first pixels in raster order [N, P, C]. Where data.scale is not 1, images
@@ -172,8 +174,7 @@ class TrainedModel:
         self._require("prior", "generate")
         if not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 1:
             raise ValueError(f"count: {count!r} is not allowed: must be an integer from 1")
-        keys = seeded_keys(self._seed(seed), (Stream.SAMPLING, Stream.PRIOR), count)
-        return self.sample(np.asarray(self._method.prior(keys))[:count], seed, method, temperature)
+        return self.sample(trained.prior_codes(self._trained, self._seed(seed), count), seed, method, temperature)
 
     def _require(self, function: str, asked: str | None = None) -> None:
         if getattr(self._method, function) is None:

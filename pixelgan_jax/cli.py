@@ -19,16 +19,19 @@ from pixelgan_jax.errors import InputError, one_line
 from pixelgan_jax.methods.registry import CONFIGS
 from pixelgan_jax.nn.xla_cpu import memory
 from pixelgan_jax.training import exported, loop, processes
+from pixelgan_jax.training.checkpoint import BEST
+from pixelgan_jax.training.retention import STEP_NAME
 from pixelgan_jax.training.signals import Interrupted, handled_by
 from pixelgan_jax.training.workdir import own_path
 
 MODES = (*modes.MODES, "predict", "export", *tables_and_figures.MODES)
-FLAGS = ("config", "mode", "workdir", "input", "output", "weights", *processes.FLAGS)
+FLAGS = ("config", "mode", "workdir", "input", "output", "weights", "step", *processes.FLAGS)
+OWN_FLAGS = {"input": ("predict",), "output": ("predict",), "weights": ("export",), "step": ("predict", "export")}
 HELP = ("--help", "--helpfull", "-h")
 USAGE = f"""\
 usage: python -m pixelgan_jax.main --config experiments/NAME.py [--mode {"|".join(MODES)}] [--workdir DIR]
                                    [--config.group.field=value ...] [--input FILE [--output DIR]]
-                                   [--weights {"|".join(exported.STORED)}]
+                                   [--weights {"|".join(exported.STORED)}] [--step N|best]
                                    [--coordinator_address HOST:PORT --num_processes N --process_id I]
 
   --config    the experiment: a Python file whose get_config() returns a ConfigDict
@@ -41,6 +44,7 @@ usage: python -m pixelgan_jax.main --config experiments/NAME.py [--mode {"|".joi
   --input     with predict: images in any format that training reads (docs/data.md)
   --output    with predict: the folder that its files are written into; the workdir unless given
   --weights   with export: float32, which gives what the workdir gives, or int8, large kernels in a quarter of the bytes
+  --step      with predict and export: the step of another checkpoint than the newest; best: the best on validation
   --coordinator_address, --num_processes, --process_id   one run over N processes: the same command for each, with I
               from 0 to N - 1, and process 0's host and a port of it that nobody uses; not needed where SLURM or a like
               launcher started all, nor on Cloud TPU, whom JAX asks; --num_processes=1 alone keeps it from asking
@@ -63,6 +67,7 @@ class Command(NamedTuple):
     input: str
     output: Path
     weights: str
+    step: int | str | None
 
 
 def parse(arguments: list[str]) -> Command:
@@ -80,9 +85,12 @@ def parse(arguments: list[str]) -> Command:
     config = experiment.typed(file, values, overrides)
     name = Path(file).stem
     workdir = own_path("--workdir", flags.get("workdir", os.path.join("runs", name)))
-    for flag, own in (("input", "predict"), ("output", "predict"), ("weights", "export")):
-        if flag in flags and mode != own:
-            raise InputError(f"--{flag}: must be given with --mode {own} alone")
+    for flag, own in OWN_FLAGS.items():
+        if flag in flags and mode not in own:
+            raise InputError(f"--{flag}: must be given with --mode {' or '.join(own)} alone")
+    step = flags.get("step")
+    if step not in (None, BEST) and not STEP_NAME.fullmatch(step):
+        raise InputError(f"--step {step}: must be the step of a checkpoint, or {BEST}")
     weights = flags.get("weights", exported.STORED[0])
     if weights not in exported.STORED:
         raise InputError(f"--weights {weights}: must be one of {', '.join(exported.STORED)}")
@@ -91,7 +99,8 @@ def parse(arguments: list[str]) -> Command:
     output = own_path("--output", flags["output"]) if "output" in flags else workdir
     member = processes.member(flags)
     asked = flags.get("input", "")
-    return Command(name, config, mode, workdir, file, names, overrides, member, asked, output, weights)
+    step = int(step) if step not in (None, BEST) else step
+    return Command(name, config, mode, workdir, file, names, overrides, member, asked, output, weights, step)
 
 
 def _split(arguments: list[str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -140,13 +149,12 @@ def execute(command: Command) -> None:
         return
     if command.mode == "predict":
         run.check_owner(command.experiment, command.workdir)
-        predict.execute(command.workdir, command.input, command.output, command.overrides)
+        predict.execute(command.workdir, command.input, command.output, command.overrides, command.step)
         return
     if command.mode == "export":
         run.check_owner(command.experiment, command.workdir)
-        export.execute(
-            command.experiment, command.workdir, command.workdir / "export", command.weights, command.overrides
-        )
+        folder = command.workdir / "export"
+        export.execute(command.experiment, command.workdir, folder, command.weights, command.overrides, command.step)
         return
     processes.join(command.member, {"--config": command.experiment, "--mode": command.mode, **_fields(command.config)})
     replicates.execute(command.mode, command.experiment, command.config, command.workdir)

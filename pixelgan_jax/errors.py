@@ -4,7 +4,8 @@
 class InputError(ValueError):
     """Bad input from outside: its message is one line naming the field or file and what is allowed.
 
-    The command line prints the message and exits with status 2; anything else is a bug and keeps its traceback.
+    The command line prints the message and exits with status 2. What stops a run that was rightly asked for, a full
+    disk or a loss that is not finite, is one line and status 1; anything else is a bug and keeps its traceback.
     """
 
 

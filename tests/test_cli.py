@@ -100,7 +100,7 @@ def test_an_experiment_may_import_what_lies_beside_it(capsys):
         ("--nosuch=1", "--nosuch=1: no such flag; must be --config, --mode, --workdir, --input, --output, "),
         (
             "stray",
-            "stray: no such flag; must be --config, --mode, --workdir, --input, --output, --weights, --coordinator_",
+            "stray: no such flag; must be --config, --mode, --workdir, --input, --output, --weights, --step, --c",
         ),
         ("--mode=draw", "--mode draw: must be one of train, evaluate, sample, predict, export, table, figure"),
         ("--mode", "--mode: has no value; must be --mode=value"),

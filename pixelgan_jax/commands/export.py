@@ -1,7 +1,6 @@
 """--mode export: the newest good checkpoint as a folder of weights alone, with a model card."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from pixelgan_jax.evaluation.metrics import BY_KEY, number
 from pixelgan_jax.evaluation.trained import Trained
 from pixelgan_jax.methods.method import DataSpec
 from pixelgan_jax.training import exported
-from pixelgan_jax.training.workdir import write_whole
+from pixelgan_jax.training.workdir import results_of, write_whole
 
 KEPT = ("validation", "test", "device", "versions", "git_commit", "warnings")  # of results.json
 UNITS = ("%", "nats")  # that a title does not tell by itself
@@ -24,11 +23,13 @@ PRECISION = {
 }
 
 
-def execute(experiment: str, workdir: Path, folder: Path, weights: str, overrides: dict[str, Any]) -> None:
+def execute(
+    experiment: str, workdir: Path, folder: Path, weights: str, overrides: dict[str, Any], step: int | str | None = None
+) -> None:
     """Writes the workdir's model, its weights stored as exported.STORED says, config.json and README.md into `folder`.
-    overrides: {group.field: value} of the command line, which must be the model's. Raises InputError where there is
-    none, or another."""
-    model, data = trained.load_workdir(workdir)
+    overrides: {group.field: value} of the command line, which must be the model's. step: of another checkpoint than the
+    newest. Raises InputError where there is none, or another."""
+    model, data = trained.load_workdir(workdir, step)
     run.check_overrides(model.config, overrides)
     results = _results(workdir, model.step)
     meta = exported.Meta(
@@ -50,11 +51,8 @@ def _placeless(config: Config) -> Config:
 
 def _results(workdir: Path, step: int) -> dict[str, Any]:
     """What results.json says of this step; {} where it says nothing."""
-    try:
-        results = json.loads((workdir / "results.json").read_bytes())
-        return {name: results[name] for name in KEPT if name in results} if results["step"] == step else {}
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return {}
+    results = results_of(workdir)
+    return {name: results[name] for name in KEPT if name in results} if results.get("step") == step else {}
 
 
 def card(experiment: str, model: Trained, data: DataSpec, results: dict[str, Any], weights: str) -> str:

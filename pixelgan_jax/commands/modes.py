@@ -1,7 +1,6 @@
 """What each mode of the command line does with a run: train, evaluate, sample."""
 
-import json
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from pixelgan_jax.training import loop, parallel
 from pixelgan_jax.training.checkpoint import Checkpoints
 from pixelgan_jax.training.description import Meta
 from pixelgan_jax.training.logs import Log
-from pixelgan_jax.training.workdir import lock, prepare, write_json
+from pixelgan_jax.training.workdir import lock, prepare, results_of, write_json
 
 MODES = ("train", "evaluate", "sample")
 
@@ -96,8 +95,11 @@ def sample(run: Run) -> None:
         return
     prepare(run.workdir)
     _draw(run, state, trained.cluster_classes(run.workdir, int(state.step)))
+    written = [run.workdir / "samples", run.workdir / "explore.html"]
     if (run.workdir / "results.json").exists():
         page.write_html(run.workdir)
+        written.append(run.workdir / "report.html")
+    print(f"step {int(state.step)}: {', '.join(map(str, written))}", flush=True)
 
 
 def _open(run: Run) -> Checkpoints:
@@ -108,10 +110,8 @@ def _open(run: Run) -> Checkpoints:
 
 def _is_reported(run: Run) -> bool:
     """Whether the workdir has the results of a run of so many steps."""
-    try:
-        return json.loads((run.workdir / "results.json").read_text())["step"] >= run.config.train.steps
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return False
+    step = results_of(run.workdir).get("step")
+    return isinstance(step, int) and step >= run.config.train.steps
 
 
 def _say_what_jumps(before: int, now: int) -> None:
@@ -180,6 +180,7 @@ def _finish(run: Run, state: State, meta: Meta) -> dict[str, Any] | None:
     }
     if names := _cluster_classes(run, fitted):
         results["cluster_classes"] = names
+    _keep_weighed_nats(run.workdir, results)
     write_json(run.workdir / "results.json", results)
     _draw(run, state, names)
     page.write_html(run.workdir)
@@ -187,6 +188,19 @@ def _finish(run: Run, state: State, meta: Meta) -> dict[str, Any] | None:
     headline = f"test {name} {results['test'][name]:.4f}; " if name else ""
     print(f"{headline}report: {run.workdir / 'report.html'}", flush=True)
     return results
+
+
+def _keep_weighed_nats(workdir: Path, results: dict[str, Any]) -> None:
+    """The importance-weighted nats that results.json has of the same step stay, and the number of draws beside them,
+    where these results measured none: they take long, and a command that does not ask for them should not lose them."""
+    old, name = results_of(workdir), "importance_weighted_nats"
+    if results["config"]["train"]["importance_draws"] or old.get("step") != results["step"]:
+        return
+    with suppress(LookupError, TypeError):  # there are none
+        kept = {part: old[part][name] for part in ("validation", "test")}
+        results["config"]["train"]["importance_draws"] = old["config"]["train"]["importance_draws"]
+        for part, nats in kept.items():
+            results[part][name] = nats
 
 
 def _cluster_classes(run: Run, fitted: measures.Rows) -> tuple[str, ...]:

@@ -25,18 +25,20 @@ from pixelgan_jax.methods.registry import from_dict
 from pixelgan_jax.training.workdir import write_whole
 
 CHUNK = 10 * trained.MAPPED  # images that are asked of at once
+LIKELIHOOD = {"log_prob_nats": ".4f", "negative_elbo_nats": ".4f", "bits_per_dim": ".6f"}
 OF_THE_FILE = ("data.dir", "data.side", "data.scale")  # overrides that may differ from what the model was trained with
 
 
-def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any]) -> None:
-    """Writes predictions.csv, a row an image, and codes.npz into the folder `output`.
+def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any], step: int | str | None = None) -> None:
+    """Writes predictions.csv, a row an image, and codes.npz into the folder `output`, by the newest checkpoint or that
+    of `step`.
 
     overrides: {group.field: value} of the command line, which must be the model's but for those that say how the file
     is read. Raises InputError naming the file or the field.
     """
     if output.exists() and not output.is_dir():
         raise InputError(f"--output {output}: is a file; must be a folder")
-    model = trained.load(workdir)
+    model = trained.load(workdir, step)
     asked = _asked(model.config, file, overrides)
     try:
         parts, notes = sources.unsplit(asked)
@@ -52,12 +54,13 @@ def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any]) -
     for note in notes:
         print(f"{file}: {note}", flush=True)
     begun, codes, text = time.monotonic(), [], io.StringIO()  # as text: a hundredth of what rows of objects take
-    writer = None
+    writer, right = None, []
     for row in _rows(model, parts, codes):
         if writer is None:
             writer = csv.DictWriter(text, list(row), lineterminator="\n")
             writer.writeheader()
         writer.writerow(row)
+        right.append(row.get("right", ""))
     spent, count = time.monotonic() - begun, sum(len(part.images) for part in parts)
     write_whole(output / "predictions.csv", text.getvalue())
     written = ["predictions.csv"]
@@ -66,7 +69,10 @@ def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any]) -
         np.savez(buffer, codes=np.concatenate(codes))
         write_whole(output / "codes.npz", buffer.getvalue())
         written.append("codes.npz")
-    print(f"{count:,} images, {count / max(spent, 1e-9):,.0f} images/s; {output}: {', '.join(written)}", flush=True)
+    told = [f"{count:,} images, {count / max(spent, 1e-9):,.0f} images/s"]
+    if known := [each for each in right if each != ""]:
+        told.append(f"error {1 - sum(known) / len(known):.4f} of the {len(known):,} with labels")
+    print(f"{'; '.join(told)}; {output}: {', '.join(written)}", flush=True)
 
 
 def _asked(config: Config, file: str, overrides: dict[str, Any]) -> Data:
@@ -126,8 +132,9 @@ def _said(model: Trained, found: dict[str, Any]) -> dict[str, Any]:
             if model.cluster_classes:
                 row["cluster_class"] = model.cluster_classes[category]
         row["probability"] = f"{found['probability']:.6f}"
-    if "log_prob_nats" in found:
-        row |= {"log_prob_nats": f"{found['log_prob_nats']:.4f}", "bits_per_dim": f"{found['bits_per_dim']:.6f}"}
+    for name, form in LIKELIHOOD.items():
+        if name in found:
+            row[name] = f"{found[name]:{form}}"
     return row
 
 

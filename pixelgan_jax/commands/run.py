@@ -36,7 +36,7 @@ class Run(NamedTuple):
     method: Method
     mesh: Mesh
     names: tuple[str, ...]  # of the data's classes
-    notes: tuple[str, ...]  # what there is to say of the data
+    notes: tuple[str, ...]  # what there is to say of the data, and of fields that do nothing
 
 
 def start(experiment: str, config: Config, workdir: Path, load: Callable[[Data], Dataset] | None = None) -> Run:
@@ -54,7 +54,18 @@ def start(experiment: str, config: Config, workdir: Path, load: Callable[[Data],
     shape = dataset.train.images.shape[1:]
     data = DataSpec(shape, dataset.classes, len(splits.train.images), len(splits.labelled))
     method = registry.make(config, data)
-    return Run(experiment, config, workdir, splits, data, method, mesh, dataset.names, dataset.notes)
+    notes = (*dataset.notes, *_without_effect(config, method))
+    return Run(experiment, config, workdir, splits, data, method, mesh, dataset.names, notes)
+
+
+def _without_effect(config: Config, method: Method) -> list[str]:
+    """A line for each field that is set and does nothing, which a user would wait for in vain."""
+    told = []
+    if config.train.importance_draws and method.proposals is None:
+        told.append("config.train.importance_draws does nothing: it needs a likelihood, and a q(z|x) with a density")
+    if config.sample.temperature != 1 and method.draw and not method.completes:
+        told.append("config.sample.temperature does nothing: all pixels are drawn at once")
+    return [*told, *(f"config.{name} does nothing without a categorical code" for name in config.idle())]
 
 
 def check_workdir(experiment: str, workdir: Path, replicates: int = 1) -> None:

@@ -1,4 +1,5 @@
-"""From nested dicts and ConfigDicts to typed configurations and back; every field is checked here and nowhere else.
+"""From nested dicts and ConfigDicts to typed configurations and back. Every field is checked here by itself, what
+fields say together by the configuration's own `check`, and what does not fit the data where a method is made.
 
 `kinds` is the configuration's class of every method, by its name. A configuration that names no method is of DEFAULT.
 """

@@ -106,6 +106,10 @@ class Config:
                 most = 2**31 - self.train.replicates
                 raise refused(name, seed, f"at most {most} with {self.train.replicates} replicates")
 
+    def idle(self) -> list[str]:
+        """The fields that are set and do nothing without a categorical code, where there is none."""
+        return []
+
 
 def groups(kind: type[Config]) -> dict[str, type]:
     """The groups of fields of a method's configuration, by name: its own between those that every method has."""

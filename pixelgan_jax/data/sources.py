@@ -61,6 +61,9 @@ def load(data: Data, parts: Parts | None = None) -> Dataset:
     whatever folder has it too.
     Raises InputError naming the field or the file, and what is allowed.
     """
+    if data.name == "digits" and data.dir:
+        told = "must not be set with data.name digits, which reads no folder; config.data.name may name one"
+        raise InputError(f"config.data.dir: {data.dir!r} is not allowed: {told}")
     parts = read(data) if parts is None else parts
     dataset = _checked(_with_test(parts, data), data)
     notes = [
@@ -131,7 +134,10 @@ def _first_classes(dataset: Dataset, count: int) -> Dataset:
     for name, split in (("training", train), ("test", test), ("validation", validation)):
         if split is not None and not len(split.images):
             raise InputError(f"config.data.classes: {count} is not allowed: leaves no {name} image of its classes")
-    return dataset._replace(train=train, test=test, validation=validation, classes=count, names=dataset.names[:count])
+    notes = dataset.notes
+    if unlabelled := int(np.sum(dataset.train.labels == UNLABELLED)):
+        notes += (f"{unlabelled:,} training images without labels are left out, since config.data.classes is set",)
+    return Dataset(train, test, count, validation, dataset.names[:count], notes)
 
 
 def _with_test(parts: Parts, data: Data) -> Parts:

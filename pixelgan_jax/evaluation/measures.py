@@ -88,15 +88,15 @@ def summarise(trained: Trained, found: Rows, labels: np.ndarray, fitted: Rows, f
     fitted_labels), the validation split. Images whose label is -1 have none, and no part in what compares labels."""
     method, with_labels = trained.method, trained.config.data.labels
     metrics: dict[str, Any] = {"examples": len(labels)}
-    told = found["log_probabilities"]
-    if told.shape[1]:
+    log_q = found["log_probabilities"]
+    if log_q.shape[1]:
         seen = labels >= 0
         if 0 < seen.sum() < len(labels):
             metrics["labelled_examples"] = int(seen.sum())
         if with_labels and seen.any():
-            metrics["error"] = float(np.mean(np.argmax(told[seen], axis=1) != labels[seen]))
+            metrics["error"] = float(np.mean(np.argmax(log_q[seen], axis=1) != labels[seen]))
         if method.code.categories or not with_labels:
-            metrics |= cluster_metrics(told, labels, fitted["log_probabilities"], fitted_labels)
+            metrics |= cluster_metrics(log_q, labels, fitted["log_probabilities"], fitted_labels)
     if method.code.width:
         metrics |= moments(found["code"])
     return metrics | _likelihood(method, found)

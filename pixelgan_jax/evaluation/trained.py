@@ -3,7 +3,6 @@
 Shapes: N images, H rows, W columns, C channels, D code width.
 """
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,11 +12,13 @@ from jax.sharding import Mesh
 
 from pixelgan_jax.config import Config
 from pixelgan_jax.data.randomness import Stream, seeded_keys
+from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods import registry
 from pixelgan_jax.methods.method import DataSpec, Method, State, Variables
 from pixelgan_jax.training import exported, parallel
 from pixelgan_jax.training.checkpoint import newest
 from pixelgan_jax.training.description import Meta
+from pixelgan_jax.training.workdir import results_of
 
 Array = jax.Array
 
@@ -45,26 +46,29 @@ def of_state(config: Config, method: Method, state: State, mesh: Mesh, names: tu
     return Trained(config, method, method.averaged(state), mesh, int(state.step), names)
 
 
-def load(folder: Path) -> Trained:
-    """The newest good checkpoint of a workdir, or an exported model, a folder or a .zip of one. Raises InputError where
-    it is neither, or damaged, and OSError where files or memory cannot be had just now."""
+def load(folder: Path, step: int | str | None = None) -> Trained:
+    """A checkpoint of a workdir, as `load_workdir`, or an exported model, of one step: a folder, or a .zip of one.
+    Raises InputError where it is neither, or damaged, and OSError where files or memory cannot be had just now."""
     if exported.is_one(folder):
         mesh = parallel.make_mesh()
         variables, meta = exported.read(folder, lambda meta: _variables(meta, mesh))
         method = registry.make(meta.config, meta.data)
+        if step not in (None, meta.step):
+            raise InputError(f"step {step}: {folder} is an exported model, of step {meta.step} alone")
         return Trained(meta.config, method, variables, mesh, meta.step, meta.names, meta.cluster_classes)
-    return load_workdir(folder)[0]
+    return load_workdir(folder, step)[0]
 
 
-def load_workdir(workdir: Path) -> tuple[Trained, DataSpec]:
-    """The newest good checkpoint of a workdir, and what its method was told of the data. Raises InputError where the
-    folder holds none."""
+def load_workdir(workdir: Path, step: int | str | None = None) -> tuple[Trained, DataSpec]:
+    """A checkpoint of a workdir, and what its method was told of the data: the newest good one, or that of `step`,
+    which may be BEST, for the best on validation of those that are kept. Raises InputError where the folder holds none
+    such."""
     mesh = parallel.make_mesh()
 
     def method_of(meta: Meta) -> Method:
         return registry.make(meta.config, meta.data)
 
-    state, meta = newest(workdir, lambda meta: initial(method_of(meta), meta.config, mesh))
+    state, meta = newest(workdir, lambda meta: initial(method_of(meta), meta.config, mesh), step)
     model = of_state(meta.config, method_of(meta), state, mesh, meta.names)
     return model._replace(cluster_classes=cluster_classes(workdir, model.step)), meta.data
 
@@ -77,11 +81,8 @@ def _variables(meta: exported.Meta, mesh: Mesh) -> Any:
 
 def cluster_classes(workdir: Path, step: int) -> tuple[str, ...]:
     """The classes that clusters are named after, of the workdir's results, where these are of this step."""
-    try:
-        results = json.loads((workdir / "results.json").read_bytes())
-        names = results["cluster_classes"]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return ()
+    results = results_of(workdir)
+    names = results.get("cluster_classes")
     told = isinstance(names, list) and all(isinstance(name, str) for name in names)
     return tuple(names) if told and results.get("step") == step else ()
 
@@ -104,6 +105,11 @@ def rows(trained: Trained, function, arrays: tuple, batch: int = MAPPED) -> Any:
     height, width, _ = trained.method.shape
     batch = max(1, min(batch, MAPPED_PIXELS // (height * width)))
     return parallel.map_examples(function, (trained.variables,), arrays, trained.mesh, batch)
+
+
+def prior_codes(trained: Trained, seed: int, count: int) -> np.ndarray:
+    """z ~ p(z), float32 [N, D]: code i depends on the seed and i alone."""
+    return np.array(trained.method.prior(seeded_keys(seed, (Stream.SAMPLING, Stream.PRIOR), count)))[:count]
 
 
 def draw(

@@ -82,8 +82,8 @@ def in_training(network: nn.Module, state: TrainState, role: str) -> Callable[..
 
     def applied(params: Tree, *inputs: Array) -> tuple[Any, Tree]:
         variables = {"params": params, "batch_stats": state.stats[role]}
-        told, moved = network.apply(variables, *inputs, train=True, mutable=["batch_stats"])
-        return told, moved["batch_stats"]
+        output, moved = network.apply(variables, *inputs, train=True, mutable=["batch_stats"])
+        return output, moved["batch_stats"]
 
     return applied
 
@@ -110,10 +110,10 @@ def step(
     """
     fakes, pull_back, generator_stats = jax.vjp(generate, state.params["generator"], has_aux=True)
     learn = jax.value_and_grad(discriminator_loss, has_aux=True)
-    (_, (told, discriminator_stats)), gradients = learn(state.params["discriminator"], fakes)
-    state, metrics = _update(settings, steps, state, "discriminator", gradients)
+    (_, (d_terms, discriminator_stats)), gradients = learn(state.params["discriminator"], fakes)
+    state, d_metrics = _update(settings, steps, state, "discriminator", gradients)
     fool = jax.grad(generator_loss, argnums=1, has_aux=True)
-    slope, more = fool(state.params["discriminator"], fakes)
+    slope, g_terms = fool(state.params["discriminator"], fakes)
     (gradients,) = pull_back(slope)
     state, g_metrics = _update(settings, steps, state, "generator", gradients)
     stats = {"generator": generator_stats, "discriminator": discriminator_stats}
@@ -123,7 +123,7 @@ def step(
         ema=average(settings.ema, state.step, state.ema, state.params),
         ema_stats=average(settings.ema, state.step, state.ema_stats, stats),
     )
-    return state, jax.lax.pmean(told | more | metrics | g_metrics, AXIS)
+    return state, jax.lax.pmean(d_terms | g_terms | d_metrics | g_metrics, AXIS)
 
 
 def _update(settings: Adversarial, steps: int, state: TrainState, phase: str, gradients: Tree):

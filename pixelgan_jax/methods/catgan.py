@@ -78,7 +78,7 @@ def make(config: CatGANConfig, data: DataSpec) -> Method:
         axis_name=AXIS,
         dtype=training_dtype(config.train.dtype),
     )
-    told = (
+    measured = (
         "conditional_entropy",
         "marginal_entropy",
         "generated_entropy",
@@ -95,7 +95,7 @@ def make(config: CatGANConfig, data: DataSpec) -> Method:
         levels=256,
         code=code,
         phases=(
-            Phase("discriminator", (*told, *supervised), rates[:1]),
+            Phase("discriminator", (*measured, *supervised), rates[:1]),
             Phase(
                 "generator",
                 (
@@ -144,37 +144,37 @@ def train_step(
     keys = step_keys(state, examples.seed, count, Stream.ADVERSARIAL_PHASE)
     z = adversarial.noise(settings, keys)
     generate = adversarial.in_training(generator, state, "generator")
-    told_by = adversarial.in_training(discriminator, state, "discriminator")
+    network = adversarial.in_training(discriminator, state, "discriminator")
 
     def discriminate(params, x, number):
         """(log p(y | x) [N, K], moved statistics); `number` tells the passes' draws apart."""
-        return told_by(params, x, fold_each(keys, number))
+        return network(params, x, fold_each(keys, number))
 
     def seen(index, number):
         return random_view(settings, scale(examples.images(index), 256), fold_each(keys, number))
 
     def discriminate_both(params, fakes):
-        told, stats = discriminate(params, seen(batch.index, 0), 0)
+        log_p, stats = discriminate(params, seen(batch.index, 0), 0)
         generated, _ = discriminate(params, fakes, 1)
-        loss, metrics = discriminator_loss(settings, told, generated)
+        loss, metrics = discriminator_loss(settings, log_p, generated)
         if config.data.labels:
-            told, _ = discriminate(params, seen(examples.labelled[batch.labelled_index], 2), 2)
-            metrics["supervised_loss"] = supervised_loss(told, examples.labels[batch.labelled_index])
+            log_p, _ = discriminate(params, seen(examples.labelled[batch.labelled_index], 2), 2)
+            metrics["supervised_loss"] = supervised_loss(log_p, examples.labels[batch.labelled_index])
             loss = loss + settings.supervision * metrics["supervised_loss"]
         return loss, (metrics, stats)
 
     def fool(params, fakes):
-        told, _ = discriminate(params, fakes, 3)
-        return generator_loss(told)
+        log_p, _ = discriminate(params, fakes, 3)
+        return generator_loss(log_p)
 
     return adversarial.step(
         settings, config.train.steps, state, lambda params: generate(params, z), discriminate_both, fool
     )
 
 
-def discriminator_loss(settings: CatGAN, told: Array, generated: Array) -> tuple[Array, Metrics]:
+def discriminator_loss(settings: CatGAN, log_p: Array, generated: Array) -> tuple[Array, Metrics]:
     """(the discriminator's loss without labels, its terms), nats: log p(y | x) [N, K] and log p(y | G(z)) [N, K]."""
-    marginal, conditional, unsure = marginal_entropy(told), conditional_entropy(told), conditional_entropy(generated)
+    marginal, conditional, unsure = marginal_entropy(log_p), conditional_entropy(log_p), conditional_entropy(generated)
     metrics = {"conditional_entropy": conditional, "marginal_entropy": marginal, "generated_entropy": unsure}
     return settings.certainty * conditional - settings.balance * marginal - unsure, metrics
 
@@ -186,22 +186,22 @@ def generator_loss(generated: Array) -> tuple[Array, Metrics]:
     return conditional - marginal, metrics
 
 
-def conditional_entropy(told: Array) -> Array:
+def conditional_entropy(log_p: Array) -> Array:
     """E H[p(y | x)], nats []: log p(y | x) [N, K]."""
-    return -jnp.mean(jnp.sum(jnp.exp(told) * told, axis=1))
+    return -jnp.mean(jnp.sum(jnp.exp(log_p) * log_p, axis=1))
 
 
-def marginal_entropy(told: Array) -> Array:
+def marginal_entropy(log_p: Array) -> Array:
     """H[E p(y | x)], nats [], the mean being that over all devices' images: log p(y | x) [N, K]."""
-    mean = jax.lax.pmean(jnp.mean(jnp.exp(told), axis=0), AXIS)
+    mean = jax.lax.pmean(jnp.mean(jnp.exp(log_p), axis=0), AXIS)
     return -jnp.sum(mean * jnp.log(mean + jnp.finfo(mean.dtype).tiny))
 
 
 def infer(discriminator: Classifier, variables: tuple, images: Array, keys: Array) -> dict[str, Array]:
     """log p(y | x) [N, K] by the averaged parameters, and a draw of it, [N, K]."""
-    told = adversarial.averaged(discriminator, variables, "discriminator", scale(images, 256), keys)
+    log_p = adversarial.averaged(discriminator, variables, "discriminator", scale(images, 256), keys)
     nothing = jnp.zeros((images.shape[0], 0))
-    return {"log_probabilities": told, "code": priors.hard_code(Posterior(told, nothing, nothing), keys)}
+    return {"log_probabilities": log_p, "code": priors.hard_code(Posterior(log_p, nothing, nothing), keys)}
 
 
 def draw(
@@ -222,10 +222,10 @@ def draw(
         images, score = best
         z = adversarial.noise(settings, fold_each(keys, number))
         x = adversarial.averaged(generator, variables, "generator", z)
-        told = adversarial.averaged(discriminator, variables, "discriminator", x, keys)
-        likely = jnp.exp(jnp.take_along_axis(told, wanted[:, None], axis=1)[:, 0])
+        log_p = adversarial.averaged(discriminator, variables, "discriminator", x, keys)
+        likely = jnp.exp(jnp.take_along_axis(log_p, wanted[:, None], axis=1)[:, 0])
         # an image of the category counts more than any that is not, and none more than the first
-        found = jnp.where(jnp.argmax(told, axis=1) == wanted, 2.0, likely)
+        found = jnp.where(jnp.argmax(log_p, axis=1) == wanted, 2.0, likely)
         taken = found > score
         return jnp.where(taken[:, None, None, None], x, images), jnp.where(taken, found, score)
 

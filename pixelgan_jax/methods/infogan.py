@@ -140,15 +140,15 @@ def train_step(
 
     def discriminator_loss(params, fakes):
         (real_logits, _, _), stats = discriminate(params, images)
-        (fake_logits, *told), _ = discriminate(params, fakes)
+        (fake_logits, *code_posterior), _ = discriminate(params, fakes)
         metrics = {"discriminator_loss": losses.discriminator_loss(real_logits, fake_logits)}
-        metrics["code_loss"] = code_loss(*told, code)
+        metrics["code_loss"] = code_loss(*code_posterior, code)
         return metrics["discriminator_loss"] + settings.information * metrics["code_loss"], (metrics, stats)
 
     def generator_loss(params, fakes):
-        (logits, *told), _ = discriminate(params, fakes)
+        (logits, *code_posterior), _ = discriminate(params, fakes)
         loss = losses.generator_loss(logits)
-        return loss + settings.information * code_loss(*told, code), {"generator_loss": loss}
+        return loss + settings.information * code_loss(*code_posterior, code), {"generator_loss": loss}
 
     return adversarial.step(
         settings, config.train.steps, state, lambda params: generate(params, z), discriminator_loss, generator_loss
@@ -169,8 +169,8 @@ def _posterior(discriminator: InfoDiscriminator, variables: tuple, images: Array
 
 def infer(discriminator: InfoDiscriminator, variables: tuple, images: Array, keys: Array) -> dict[str, Array]:
     """log Q(k | x) [N, K] by the averaged parameters, and a code [N, D]: a draw of k, the continuous entries' means."""
-    told = _posterior(discriminator, variables, images)
-    return {"log_probabilities": told.log_probabilities, "code": priors.hard_code(told, keys)}
+    posterior = _posterior(discriminator, variables, images)
+    return {"log_probabilities": posterior.log_probabilities, "code": priors.hard_code(posterior, keys)}
 
 
 def encode(discriminator: InfoDiscriminator, variables: tuple, images: Array, keys: Array) -> Array:

@@ -105,6 +105,8 @@ class Method(NamedTuple):
     # (variables, images, keys) -> rows: "log_probabilities", log q(class or cluster | x) in nats, of width 0 without
     # either; "code" [N, D], a draw of q(z | x); whatever `information` reads besides
     infer: Callable[[Variables, Array, Array], dict[str, Array]]
+    # those rows -> KL(q(z | x) ‖ p(z)) of each, nats [N]
+    kl_to_prior: Callable[[dict[str, Any]], np.ndarray] | None = None
     # those rows -> further metrics of results.json, in nats (evaluation/metrics.py)
     information: Callable[[dict[str, Any]], dict[str, float]] | None = None
     # (those rows, keys, draws) -> how many pairs of codes z [N, D] and nats w [N] there are, and these: -log of the

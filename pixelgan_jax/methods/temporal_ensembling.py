@@ -80,8 +80,8 @@ def make(config: EnsemblingConfig, data: DataSpec) -> Method:
         axis_name=AXIS,
         dtype=training_dtype(config.train.dtype),
     )
-    told = "classification_loss", "consistency_loss", "consistency_weight", "classification_gradient_norm"
-    metrics = (*told, "classification_rate")
+    losses = "classification_loss", "consistency_loss", "consistency_weight", "classification_gradient_norm"
+    metrics = (*losses, "classification_rate")
     remembered = data.images if settings.target == "ensemble" else 0
     return Method(
         name=config.method.name,
@@ -147,22 +147,22 @@ def train_step(config: EnsemblingConfig, model: Classifier, state: TrainState, e
     predict = partial(_predict, settings, model)
 
     def loss(params):
-        told, stats = predict(params, state.stats["classifier"], labelled, fold_each(keys, 0))
-        cross_entropy = supervised_loss(told, labels)
-        told, stats = predict(params, stats, images, fold_each(keys, 1))
+        log_p, stats = predict(params, state.stats["classifier"], labelled, fold_each(keys, 0))
+        cross_entropy = supervised_loss(log_p, labels)
+        log_p, stats = predict(params, stats, images, fold_each(keys, 1))
         if settings.target == "ensemble":
             target, known = _remembered(settings, state.stats, batch.index)
         else:
             (target, stats), known = predict(params, stats, images, fold_each(keys, 2)), jnp.ones(count)
             target = jnp.exp(target)
-        distance = squared_distance(jnp.exp(told), target, known)
-        return cross_entropy + weight * distance, (cross_entropy, distance, stats, jnp.exp(told))
+        distance = squared_distance(jnp.exp(log_p), target, known)
+        return cross_entropy + weight * distance, (cross_entropy, distance, stats, jnp.exp(log_p))
 
-    (_, (cross_entropy, distance, stats, told)), gradients = jax.value_and_grad(loss, has_aux=True)(state.params)
+    (_, (cross_entropy, distance, stats, predicted)), gradients = jax.value_and_grad(loss, has_aux=True)(state.params)
     gradients = jax.lax.pmean(gradients, AXIS)
     updates, opt = optimizer(config).update(gradients, state.opt["classification"], state.params)
     params = optax.apply_updates(state.params, updates)
-    moved = state.stats | {"classifier": stats} | _remember(settings, state.stats, batch.index, told)
+    moved = state.stats | {"classifier": stats} | _remember(settings, state.stats, batch.index, predicted)
     metrics: Metrics = {
         "classification_loss": cross_entropy,
         "consistency_loss": distance,
@@ -181,10 +181,10 @@ def train_step(config: EnsemblingConfig, model: Classifier, state: TrainState, e
     return state, jax.lax.pmean(metrics, AXIS)
 
 
-def squared_distance(told: Array, target: Array, known: Array) -> Array:
+def squared_distance(predicted: Array, target: Array, known: Array) -> Array:
     """The mean over images and classes of the squared difference of two predictions [N, K], of the images that are
     `known` [N], 0 or 1: []."""
-    return jnp.mean(jnp.square(told - target) * known[:, None])
+    return jnp.mean(jnp.square(predicted - target) * known[:, None])
 
 
 def _predict(settings: Ensembling, model: Classifier, params: dict, stats: dict, images: Array, keys: Array):
@@ -193,8 +193,8 @@ def _predict(settings: Ensembling, model: Classifier, params: dict, stats: dict,
     if settings.noise:
         x = x + settings.noise * normal(keys, Stream.INPUT_NOISE, x.shape[1:])
     variables = {"params": params["classifier"], "batch_stats": stats}
-    told, moved = model.apply(variables, x, keys, train=True, mutable=["batch_stats"])
-    return told, moved["batch_stats"]
+    log_p, moved = model.apply(variables, x, keys, train=True, mutable=["batch_stats"])
+    return log_p, moved["batch_stats"]
 
 
 def _remembered(settings: Ensembling, stats: dict, index: Array) -> tuple[Array, Array]:
@@ -204,12 +204,12 @@ def _remembered(settings: Ensembling, stats: dict, index: Array) -> tuple[Array,
     return stats["memory"][index] / jnp.maximum(total, 1e-9)[:, None], (seen > 0).astype(total.dtype)
 
 
-def _remember(settings: Ensembling, stats: dict, index: Array, told: Array) -> dict[str, Array]:
+def _remember(settings: Ensembling, stats: dict, index: Array, log_p: Array) -> dict[str, Array]:
     """The memory with the mini-batch's predictions, those of all devices on each."""
     if settings.target != "ensemble":
         return {}
-    index, told = (jax.lax.all_gather(x, AXIS, tiled=True) for x in (index, told))
-    kept = settings.momentum * stats["memory"][index] + (1.0 - settings.momentum) * told
+    index, log_p = (jax.lax.all_gather(x, AXIS, tiled=True) for x in (index, log_p))
+    kept = settings.momentum * stats["memory"][index] + (1.0 - settings.momentum) * log_p
     seen = stats["seen"][index] + 1.0  # set, not added: an image that ends one epoch and begins the next counts once
     return {"memory": stats["memory"].at[index].set(kept), "seen": stats["seen"].at[index].set(seen)}
 
@@ -218,5 +218,5 @@ def infer(settings: Ensembling, model: Classifier, variables: tuple, images: Arr
     """log p(class | x) [N, K] by the averaged parameters."""
     params, stats = variables
     given = {"params": params["classifier"], "batch_stats": stats["classifier"]}
-    told = model.apply(given, network_input(images, settings.standardised), keys, train=False)
-    return {"log_probabilities": told, "code": jnp.zeros((images.shape[0], 0))}
+    log_p = model.apply(given, network_input(images, settings.standardised), keys, train=False)
+    return {"log_probabilities": log_p, "code": jnp.zeros((images.shape[0], 0))}

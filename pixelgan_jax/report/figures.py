@@ -19,7 +19,6 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from pixelgan_jax.config import Config, Data
 from pixelgan_jax.data.levels import to_uint8
-from pixelgan_jax.data.randomness import Stream, seeded_keys
 from pixelgan_jax.data.sources import Split, load
 from pixelgan_jax.data.splits import Splits, split
 from pixelgan_jax.errors import InputError
@@ -114,15 +113,10 @@ def _as_modelled(model: Trained, part: Split) -> np.ndarray:
     return np.asarray(to_uint8(model.method.targets(part.images, keys[: len(part.images)]), model.method.levels))
 
 
-def _prior_codes(model: Trained, count: int, seed: int) -> np.ndarray:
-    """z ~ p(z), [N, D]."""
-    return np.array(model.method.prior(seeded_keys(seed, (Stream.SAMPLING, Stream.PRIOR), count)))[:count]
-
-
 def _from_prior(model: Trained, count: int, seed: int) -> np.ndarray:
     """z ~ p(z), then x ~ p(x | z): uint8 [N, H, W, C]."""
     temperature = model.config.sample.temperature
-    return trained.draw(model, _prior_codes(model, count, seed), seed, temperature=temperature)[0]
+    return trained.draw(model, trained.prior_codes(model, seed, count), seed, temperature=temperature)[0]
 
 
 def codes(done: dict[str, list[Task]]) -> Drawing:
@@ -212,7 +206,7 @@ def _real_rows(name: str, task: Task, model: Trained) -> _Real | None:
 def _held_against(real: _Real, model: Trained, asked: Sequence[int]) -> Numbers:
     """Of samples of every category, the rest of the code from the prior; asked: the classes that the categories are."""
     categories, settings = model.method.code.categories, model.config.sample
-    codes = _prior_codes(model, scores.ROW * categories, settings.seed)
+    codes = trained.prior_codes(model, settings.seed, scores.ROW * categories)
     codes[:, :categories] = np.repeat(np.eye(categories), scores.ROW, axis=0)
     drawn = trained.draw(model, codes, settings.seed, temperature=settings.temperature)[0]
     said = scores.score_rows(real.judge, np.split(drawn, categories), asked)

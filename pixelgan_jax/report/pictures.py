@@ -188,8 +188,8 @@ def _of_mistakes(explored: Explored) -> dict[str, bytes | None]:
     found: dict[str, bytes | None] = {}
     if counts.size and max(counts.shape) <= plots.MOST_CLASSES:
         names = [name[:20] for name in explored.names] or [str(kind) for kind in range(len(counts))]
-        told = names if explored.kind == "class" else [str(kind) for kind in range(counts.shape[1])]
-        found["confusion"] = plots.confusion(counts, names, told, explored.kind, explored.whole)
+        predicted = names if explored.kind == "class" else [str(kind) for kind in range(counts.shape[1])]
+        found["confusion"] = plots.confusion(counts, names, predicted, explored.kind, explored.whole)
     if len(wrong):
         titles = [
             f"{explored.names[explored.labels[i]][:20]}, taken for {explored.names[explored.categories[i]][:20]}"

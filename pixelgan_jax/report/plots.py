@@ -154,15 +154,18 @@ def gallery(shown: dict[str, np.ndarray], columns: int | None = None) -> bytes:
     return figure_png(figure)
 
 
-def confusion(counts: np.ndarray, labels: list[str], told: list[str], kind: str, whole: int) -> bytes:
+def confusion(counts: np.ndarray, labels: list[str], predicted: list[str], kind: str, whole: int) -> bytes:
     """A PNG of a confusion matrix [labels, classes or clusters], in parts of each row; of classes with each label's
     error. whole: validation images that there are, which may be more than are counted."""
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     names = list(labels)
     if kind == "class":
         names = [f"{name}   {100 * (1 - share[row, row]):.1f} %" for row, name in enumerate(labels)]
-    rotation = 90 if max(map(len, told)) > 2 else 0
-    beside, below = 0.08 * max(map(len, names)), 0.08 * max(map(len, told)) if rotation else 0.2  # inches of the names
+    rotation = 90 if max(map(len, predicted)) > 2 else 0
+    beside, below = (
+        0.08 * max(map(len, names)),
+        0.08 * max(map(len, predicted)) if rotation else 0.2,
+    )  # inches of the names
     size = (max(1.6, 0.36 * counts.shape[1]) + beside + 0.6, max(1.8, 0.36 * counts.shape[0]) + below + 0.8)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()
@@ -172,7 +175,7 @@ def confusion(counts: np.ndarray, labels: list[str], told: list[str], kind: str,
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=7, color=ink)
     bare(axes)
     axes.grid(visible=False)
-    axes.set_xticks(range(counts.shape[1]), told, rotation=rotation, parse_math=False)  # names may hold a $
+    axes.set_xticks(range(counts.shape[1]), predicted, rotation=rotation, parse_math=False)  # names may hold a $
     axes.set_yticks(range(counts.shape[0]), names, parse_math=False)
     part = f",\n{counts.sum():,} of {whole:,}\nvalidation images" if counts.sum() < whole else ""
     axes.set_xlabel(("taken for" if kind == "class" else "cluster") + part)

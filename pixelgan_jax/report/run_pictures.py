@@ -6,10 +6,9 @@ import numpy as np
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from pixelgan_jax.data.randomness import Stream, seeded_keys
 from pixelgan_jax.data.sources import Split
 from pixelgan_jax.evaluation.measures import measure
-from pixelgan_jax.evaluation.trained import Trained, draw, rows
+from pixelgan_jax.evaluation.trained import Trained, draw, evaluation_keys, prior_codes, rows
 from pixelgan_jax.report.pictures import GROUND, MISTAKES, Explored, Pictures
 
 SHOWN = 40  # reconstructions
@@ -55,14 +54,14 @@ def _spread(whole: int, count: int) -> np.ndarray:
 
 def _seen(trained: Trained, shown: Split, whole: int, found: dict[str, np.ndarray]) -> Explored:
     """The images, of so many, with their labels, and classes or clusters where there are any."""
-    told, config = found["log_probabilities"], trained.config
+    log_q, config = found["log_probabilities"], trained.config
     classes = trained.cluster_classes
     seen = Explored(shown.images, whole, shown.labels, trained.names, shown.files, cluster_classes=classes)
-    if not told.shape[1]:
+    if not log_q.shape[1]:
         return seen
-    categories, kind = told.argmax(axis=1), "class" if config.data.labels else "cluster"
+    categories, kind = log_q.argmax(axis=1), "class" if config.data.labels else "cluster"
     return seen._replace(
-        categories=categories, probabilities=np.exp(told.max(axis=1)), kind=kind, category_count=told.shape[1]
+        categories=categories, probabilities=np.exp(log_q.max(axis=1)), kind=kind, category_count=log_q.shape[1]
     )
 
 
@@ -117,12 +116,11 @@ def _codes(trained: Trained, images: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """Codes of the prior, `sample.count` and then ROW of every category, and the images' own, [*, D] each."""
     settings, method = trained.config.sample, trained.method
     count, drawn = settings.count, method.code.categories * ROW
-    keys = seeded_keys(settings.seed, (Stream.SAMPLING, Stream.PRIOR), count + drawn + len(images))
-    codes = np.array(method.prior(keys[: count + drawn]))
+    codes = prior_codes(trained, settings.seed, count + drawn)
     codes[count:, : method.code.categories] = np.repeat(np.eye(method.code.categories), ROW, axis=0)
     if method.encode is None or not method.code.width:
         return codes, codes[:0]
-    return codes, rows(trained, method.encode, (images, keys[count + drawn :]))
+    return codes, rows(trained, method.encode, (images, evaluation_keys(trained.config.train.seed, len(images))))
 
 
 def _completions(completed: np.ndarray, endings: np.ndarray) -> np.ndarray | None:

@@ -30,6 +30,7 @@ from pixelgan_jax.training.description import Meta, checksum, read
 # Arrays that learn hardly compress, so no checkpoint holds this many times the bytes that it has on disk.
 RATIO = 100
 # Errors of a machine that cannot read just now, for which no checkpoint must be given up.
+BEST = "best"  # in place of a step: that with the smallest error on validation
 PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT)
 
 
@@ -169,14 +170,27 @@ class Checkpoints:
             raise ValueError(f"holds step {state.step}")
         return state.replace(opt=earlier.trees(state.opt, like.opt)) if set(sums) != paths else state
 
-    def newest_good(self, make_target: Callable[[Meta], State]) -> tuple[State, Meta] | None:
-        """The newest checkpoint that restores whole; None where there is no checkpoint at all.
+    def _asked(self, step: int | str, known: list[int]) -> list[int]:
+        """That step alone, of those there are. Raises InputError where it is none of them."""
+        asked = self._policy.best(known) if step == BEST else step
+        if known and asked not in known:
+            told = "is known to none" if asked is None else f"are kept of steps {', '.join(map(str, known))}"
+            what = "the validation error of checkpoints" if asked is None else "checkpoints"
+            raise InputError(f"step {step}: {what} of {self.folder} {told}")
+        return [asked]
+
+    def newest_good(
+        self, make_target: Callable[[Meta], State], step: int | str | None = None
+    ) -> tuple[State, Meta] | None:
+        """The newest checkpoint that restores whole, or that of `step`; None where there is no checkpoint at all.
 
         `make_target(meta)` gives the state to restore into; an InputError it raises is passed on. A checkpoint that
         does not restore is passed over with a line saying why. Raises InputError where none restores, OSError where
         files or memory cannot be had just now.
         """
         known = sorted({*self.steps(), *self._readable.refused})
+        if step is not None and known:
+            known = self._asked(step, known)
         for step in reversed(known):
             try:
                 if step in self._readable.refused:
@@ -213,13 +227,13 @@ class Checkpoints:
         self._skipped.append(step)
 
 
-def newest(workdir: Path, make_target: Callable[[Meta], State]) -> tuple[State, Meta]:
-    """`newest_good` of a workdir that is only read. Raises InputError where it holds no checkpoint at
-    all, and as that does."""
+def newest(workdir: Path, make_target: Callable[[Meta], State], step: int | str | None = None) -> tuple[State, Meta]:
+    """`newest_good` of a workdir that is only read; of `step` alone, or of the BEST, where that is asked for. Raises
+    InputError where it holds no checkpoint at all, or not that one, and as `newest_good` does."""
     found = None
     if (workdir / "checkpoints").is_dir():
         with Checkpoints(workdir, read_only=True) as checkpoints:
-            found = checkpoints.newest_good(make_target)
+            found = checkpoints.newest_good(make_target, step)
     if found is None:
         if within := replicate(workdir):
             raise InputError(f"{workdir}: holds replicates; must be one of them, as {within}")

@@ -39,13 +39,13 @@ def checksum(described: dict[str, Any]) -> int:
 
 def read(document: dict[str, Any]) -> Meta:
     """Raises ValueError (or what a missing value raises) where a value is not what a run writes."""
-    told = Meta._field_defaults | {name: document[name] for name in Meta._fields if name in document}
-    spent, shape = (told["seconds"], told["compile_seconds"]), tuple(told["shape"])
-    counts = (told["classes"], told["images"], told["labels"], told["images_crc"])
-    good = type(told["experiment"]) is str and all(type(count) is int and count >= 0 for count in counts)
-    names = told["names"]
+    given = Meta._field_defaults | {name: document[name] for name in Meta._fields if name in document}
+    spent, shape = (given["seconds"], given["compile_seconds"]), tuple(given["shape"])
+    counts = (given["classes"], given["images"], given["labels"], given["images_crc"])
+    good = type(given["experiment"]) is str and all(type(count) is int and count >= 0 for count in counts)
+    names = given["names"]
     good = good and type(names) in (list, tuple) and all(type(name) is str for name in names)
     good = good and all(type(seconds) in (int, float) and 0 <= seconds < math.inf for seconds in spent)
     if not good or len(shape) != 3 or not all(type(side) is int and 0 < side < 2**16 for side in shape):
         raise ValueError("its description has a value that no run writes")
-    return Meta(**told | {"config": from_saved(told["config"]), "shape": shape, "names": tuple(names)})
+    return Meta(**given | {"config": from_saved(given["config"]), "shape": shape, "names": tuple(names)})

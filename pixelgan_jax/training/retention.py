@@ -59,9 +59,13 @@ class NewestAndBest(PreservationPolicy):
         self.folder = folder
         self.errors: dict[int, float | None] = {}
 
+    def best(self, steps: Sequence[int]) -> int | None:
+        """That with the smallest error; None where no error is known."""
+        known = [step for step in steps if self.errors.get(step) is not None]
+        return min(known, key=self.errors.get, default=None)
+
     def should_preserve(self, checkpoints: Sequence, *, context: PreservationContext) -> Sequence[bool]:
         steps = [checkpoint.step for checkpoint in checkpoints]
-        known = [step for step in steps if self.errors.get(step) is not None]
-        best = min(known, key=self.errors.get, default=None)
+        best = self.best(steps)
         newest = sorted(steps)[-KEPT:]
         return [step == best or step in newest or (self.folder / str(step)).is_symlink() for step in steps]

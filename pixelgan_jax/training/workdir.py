@@ -83,6 +83,15 @@ def write_json(path: Path, value: Any) -> None:
     write_whole(path, json.dumps(value, indent=2, allow_nan=False, default=_plain) + "\n")
 
 
+def results_of(workdir: Path) -> dict[str, Any]:
+    """What the workdir's results.json holds; {} where there is none, or it is damaged."""
+    try:
+        results = json.loads((workdir / "results.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return results if isinstance(results, dict) else {}
+
+
 def _running(pid: int) -> bool:
     """Whether another process has this id."""
     # Signal 0 only asks whether the process is there; elsewhere than on POSIX it would end it.

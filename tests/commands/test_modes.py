@@ -74,12 +74,43 @@ def test_evaluate_and_sample_rewrite_what_is_theirs(capsys, copied):
     pictures = contents(folder / "samples")
     (folder / "results.json").unlink()
     shutil.rmtree(folder / "samples")
-    assert run(capsys, *arguments, "--mode=sample")[::2] == (0, "")
+    status, out, err = run(capsys, *arguments, "--mode=sample")
+    assert (status, err) == (0, "") and f"step 3: {folder / 'samples'}, {folder / 'explore.html'}" in out
     assert contents(folder / "samples") == {path: pictures[path] for path in contents(folder / "samples")}
     assert folder / "samples" / "prior.png" in contents(folder / "samples")
     assert run(capsys, *arguments, "--mode=evaluate")[::2] == (0, "")
     again = json.loads((folder / "results.json").read_text())
     assert (again["test"], again["validation"]) == (results["test"], results["validation"])
+
+
+def test_weighed_nats_stay_until_others_are_measured(capsys, copied):
+    """They take long; of another step they are not these."""
+    folder, arguments = copied
+
+    def weighed(results):
+        return [results[part].get("importance_weighted_nats") for part in ("validation", "test")]
+
+    def evaluated():
+        assert run(capsys, *arguments, "--mode=evaluate")[0] == 0
+        return json.loads((folder / "results.json").read_text())
+
+    results = evaluated()
+    results["validation"]["importance_weighted_nats"], results["test"]["importance_weighted_nats"] = 81.5, 80.5
+    results["config"]["train"]["importance_draws"] = 16
+    workdir.write_json(folder / "results.json", results)
+    again = evaluated()
+    assert (weighed(again), again["config"]["train"]["importance_draws"]) == ([81.5, 80.5], 16)
+    workdir.write_json(folder / "results.json", results | {"step": 2})
+    again = evaluated()
+    assert (weighed(again), again["config"]["train"]["importance_draws"]) == ([None, None], 0)
+
+
+def test_fields_that_do_nothing_are_told_of(capsys, copied):
+    folder, arguments = copied
+    assert run(capsys, *arguments, "--mode=evaluate", "--config.train.importance_draws=3")[0] == 0
+    warnings = json.loads((folder / "results.json").read_text())["warnings"]
+    told = "config.train.importance_draws does nothing: it needs a likelihood, and a q(z|x) with a density"
+    assert warnings == [told, "config.model.logits_batch_norm does nothing without a categorical code"]
 
 
 def test_a_run_that_was_stopped_before_its_results_logs_them_when_it_goes_on(capsys, copied):

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.special import xlogy
 
 import pixelgan_jax as pg
 from pixelgan_jax.cli import run_command
@@ -56,18 +57,28 @@ def test_every_image_of_a_data_set(run, tmp_path, capsys):
     """The columns are those that the model can fill; codes, classes and errors are what it says elsewhere."""
     experiment, folder = run
     assert command(experiment, folder, "--mode", "predict", "--input", "digits", "--output", str(tmp_path / "out")) == 0
-    assert "1,797 images, " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "1,797 images, " in said
     found, model = rows(tmp_path / "out"), pg.load(folder)
     assert [row["part"] for row in found] == ["train"] * 1397 + ["test"] * 400
     images = np.concatenate([DIGITS.train.images, DIGITS.test.images])
     labels = np.concatenate([DIGITS.train.labels, DIGITS.test.labels])
     assert [int(row["label"]) for row in found] == labels.tolist()
     with np.load(tmp_path / "out" / "codes.npz") as codes:
-        np.testing.assert_array_equal(codes["codes"], model.encode(images))
-    nats = np.array([float(row["log_prob_nats"]) for row in found])
-    np.testing.assert_allclose([float(row["bits_per_dim"]) for row in found], -nats / 64 / np.log(2), rtol=1e-4)
+        np.testing.assert_allclose(codes["codes"], model.encode(images), atol=1e-6)
     results = json.loads((folder / "results.json").read_text())
+    names = ("log_prob_nats", "negative_elbo_nats", "bits_per_dim")
+    log_prob, bound, bits = (np.array([float(row[name]) for row in found]) for name in names)
+    np.testing.assert_allclose(bits, bound / 64 / np.log(2), rtol=1e-4)
+    assert bound[1397:].mean() == pytest.approx(results["test"]["negative_elbo_nats"], rel=0.01)  # other draws
+    assert bits[1397:].mean() == pytest.approx(results["test"]["bits_per_dim"], rel=0.01)
+    if experiment != "digits_gaussian":  # whose codes are draws, where these are q(z | x)
+        q = model.encode(images).astype(np.float64)
+        np.testing.assert_allclose(bound + log_prob, xlogy(q, q * q.shape[1]).sum(axis=1), atol=1e-3)
     wrong = [row["right"] == "0" for row in found[1397:]] if "right" in found[0] else None
+    if wrong:
+        everywhere = np.mean([row["right"] == "0" for row in found])
+        assert f"error {everywhere:.4f} of the 1,797 with labels" in said
     if experiment == "digits":
         assert [int(row["class"]) for row in found] == model.classify(images).tolist()
         assert np.mean(wrong) == pytest.approx(results["test"]["error"])
@@ -85,11 +96,25 @@ def test_python_says_the_same(run, tmp_path):
     np.savez(tmp_path / "own.npz", images=DIGITS.test.images[:7])
     assert command(experiment, folder, "--mode=predict", f"--input={tmp_path}/own.npz", f"--output={tmp_path}") == 0
     found, said = rows(tmp_path), pg.load(folder).predict(DIGITS.test.images[:7])
-    for column in ("class", "cluster", "cluster_class", "probability", "log_prob_nats", "bits_per_dim"):
+    for column in ("class", "cluster", "cluster_class", "probability", *predict.LIKELIHOOD):
         assert (column in said) == (column in found[0])
         if column in said:
             np.testing.assert_allclose([float(row[column]) for row in found], said[column].astype(float), atol=1e-4)
     assert "label" not in found[0]
+
+
+def test_the_best_on_validation_or_another_step_may_be_asked(run, tmp_path, capsys):
+    experiment, folder = run
+    np.savez(tmp_path / "own.npz", images=DIGITS.test.images[:3])
+    asked = ["--mode=predict", f"--input={tmp_path}/own.npz"]
+    found = []
+    for step in ("best", "4"):  # the only one there is
+        assert command(experiment, folder, *asked, f"--output={tmp_path}/{step}", f"--step={step}") == 0
+        found.append(rows(tmp_path / step))
+    assert found[0] == found[1]
+    for step, told in (("3", "are kept of steps 4"), ("x", "must be the step of a checkpoint, or best")):
+        assert command(experiment, folder, *asked, f"--output={tmp_path}/no", f"--step={step}") == 2
+        assert told in capsys.readouterr().err and not (tmp_path / "no").exists()
 
 
 def test_the_draws_do_not_depend_on_how_many_are_asked_of_at_once(run, tmp_path, monkeypatch):

@@ -200,6 +200,14 @@ def test_fields_that_do_not_go_together_are_refused(name, value, others):
         from_dict(made)
 
 
+def test_fields_that_do_nothing_without_categories_are_known():
+    config = base.get_config()
+    config.model.update(logits_batch_norm=3.0, discriminator_draws=True)
+    assert from_dict(config).idle() == []
+    config.prior.name = "gaussian"
+    assert from_dict(config).idle() == ["model.logits_batch_norm", "model.discriminator_draws"]
+
+
 def test_a_config_survives_its_dict():
     made = from_dict(base.get_config())
     assert from_dict(to_dict(made)) == made

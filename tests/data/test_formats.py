@@ -311,8 +311,10 @@ def test_the_first_classes_alone_have_no_image_without_a_label(tmp_path):
     labels = np.where(np.arange(20) < 3, -1, LABELS)
     np.savez(tmp_path / "train.npz", images=TRAIN, labels=labels)
     np.savez(tmp_path / "test.npz", images=TEST, labels=TEST_LABELS)
-    found = load(data(tmp_path, classes=2)).train.labels
+    dataset = load(data(tmp_path, classes=2))
+    found = dataset.train.labels
     assert set(found) == {0, 1} and len(found) == np.sum((labels == 0) | (labels == 1))
+    assert dataset.notes == ("3 training images without labels are left out, since config.data.classes is set",)
 
 
 @pytest.mark.parametrize(

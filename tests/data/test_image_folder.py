@@ -48,6 +48,15 @@ def test_pictures_with_validation(tmp_path):
     assert len(split(load(data(tmp_path)), data("", validation=0)).validation.images) == 8
 
 
+@pytest.mark.parametrize("parts", [("test",), ("Test", "val")])
+def test_parts_without_training_pictures_are_no_classes(tmp_path, parts):
+    for part in parts:
+        write_pictures(tmp_path / part, TEST, TEST_LABELS, [""] * 4)
+    refused(tmp_path, f"holds pictures of {' and '.join(parts)} and no train; must hold train as well")
+    write_pictures(tmp_path / "mine", TRAIN, LABELS, [""] * 4)  # then they are classes, whatever they are called
+    assert load(data(tmp_path)).names == tuple(sorted([*parts, "mine"]))
+
+
 def test_pictures_without_a_test_part(tmp_path):
     write_pictures(tmp_path, TRAIN, LABELS, NAMES)
     dataset = load(data(tmp_path))
@@ -103,7 +112,7 @@ def test_test_pictures_without_classes_are_passed_over(tmp_path):
 
 
 def test_pictures_that_lie_too_deep_are_told_of(tmp_path):
-    write_pictures(tmp_path / "test", TEST, TEST_LABELS, NAMES)
+    write_pictures(tmp_path / "mine", TEST, TEST_LABELS, NAMES)
     refused(tmp_path, r": holds no picture but further down; must hold \.png.* files, or a folder of them for")
 
 

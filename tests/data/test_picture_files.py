@@ -153,7 +153,7 @@ def test_what_is_transparent_is_white(tmp_path, mode):
             black = np.zeros((6, 6, len(mode) - 1), np.uint8)
             Image.fromarray(np.concatenate([black, ink[..., None]], axis=2)).save(tmp_path / f"{number}.png")
     images = load(data(tmp_path)).train.images
-    assert images.shape[3] == (1 if mode == "LA" else 3)
+    assert images.shape[3] == (3 if mode == "RGBA" else 1)
     np.testing.assert_array_equal(images[0, ..., 0], 255 - ink)
 
 
@@ -172,6 +172,18 @@ def test_all_damaged_pictures_are_named_at_once(tmp_path):
 def test_an_empty_picture_is_named(tmp_path):
     (tmp_path / "0.png").touch()
     refused(tmp_path, r"0\.png: damaged, or no PNG, JPEG, BMP, WEBP, TIFF, PPM file: is empty$")
+
+
+@pytest.mark.parametrize(("colour", "channels"), [((1, 1, 1), 1), ((1, 0, 1), 3)])
+def test_pictures_of_a_grey_palette_are_grey(tmp_path, colour, channels):
+    for number in range(6):
+        drawn = Image.fromarray(TRAIN[number] % 4).convert("P")
+        drawn.putpalette([255 - 60 * shade * part for shade in range(4) for part in colour])
+        drawn.save(tmp_path / f"{number}.png")
+    images = load(data(tmp_path)).train.images
+    assert images.shape[3] == channels
+    if channels == 1:
+        assert {tuple(image.ravel()) for image in images} <= {tuple((255 - 60 * (i % 4)).ravel()) for i in TRAIN[:6]}
 
 
 def test_a_picture_without_its_palette_is_named(tmp_path):

@@ -64,6 +64,12 @@ def test_digits():
     np.testing.assert_array_equal(dataset.test.images[..., 0], np.take(levels, digits.images[fixed].astype(int)))
 
 
+def test_digits_read_no_folder(tmp_path):
+    """Who names one there means other images than these."""
+    with pytest.raises(InputError, match=r"config\.data\.dir: .* must not be set with data\.name digits"):
+        load(dataclasses.replace(data("digits"), dir=str(tmp_path)))
+
+
 def test_digits_are_the_same_whatever_the_seed():
     np.testing.assert_array_equal(load(data("digits")).test.images, load(data("digits", seed=5)).test.images)
 

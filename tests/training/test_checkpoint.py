@@ -17,7 +17,7 @@ from pixelgan_jax.config.fields import NEVER_ABSENT
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods.autoencoder.phases import optimizers
 from pixelgan_jax.training import parallel
-from pixelgan_jax.training.checkpoint import Checkpoints, checksums
+from pixelgan_jax.training.checkpoint import Checkpoints, checksums, newest
 from tests import brief, tiny
 from tests.faults.checkpoints import described
 
@@ -130,6 +130,21 @@ def test_the_newest_three_and_the_best_are_kept(tmp_path, small, errors, expecte
     assert kept(tmp_path) == [1, 2, 3]
     save(tmp_path, small, [4, 5, 6], errors)  # as another process would
     assert kept(tmp_path) == expected
+
+
+def test_another_step_than_the_newest_is_restored_where_it_is_asked_for(tmp_path, small):
+    save(tmp_path, small, [1, 2, 3], {1: 0.3, 2: 0.1, 3: 0.2})
+    for asked, step in ((None, 3), (1, 1), ("best", 2)):
+        state, _ = newest(tmp_path, brief.target(MADE), asked)
+        assert state.step == step
+    with pytest.raises(InputError, match="step 7: checkpoints of .* are kept of steps 1, 2, 3"):
+        newest(tmp_path, brief.target(MADE), 7)
+
+
+def test_without_validation_errors_none_is_the_best(tmp_path, small):
+    save(tmp_path, small, [1, 2])
+    with pytest.raises(InputError, match="step best: the validation error of checkpoints of .* is known to none"):
+        newest(tmp_path, brief.target(MADE), "best")
 
 
 def test_a_step_that_is_saved_already_is_left_alone(tmp_path, small):

@@ -20,6 +20,7 @@ from pixelgan_jax.errors import InputError, one_line
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")  # one of pictures.FORMATS each
 IMAGES = {*ENDINGS, ".gif", ".jfif", ".jp2", ".avif", ".heic", ".heif", ".svg", ".tga", ".ico", ".pcx", ".pbm", ".pnm"}
 PARTS = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test", "testing")}
+PART_NAMES = {name for names in PARTS.values() for name in names}
 DEPTH = 2  # of the folders of a part's classes
 
 
@@ -48,12 +49,14 @@ def read(folder: Path, side: int) -> Parts:
     root = os.path.realpath(folder)
     places = {part: _first(folder, names) for part, names in PARTS.items()}
     if places["train"] is None:
+        if parts := _parts_alone(folder):
+            told = f"holds pictures of {' and '.join(parts)} and no train"
+            raise InputError(f"{folder}: {told}; must hold train as well, or be that folder itself")
         places = {"train": folder, "validation": None, "test": None}
     files = {part: _files(place, root) for part, place in places.items() if place}
     if files["train"].get("") and list(files) == ["train"] and places["train"] != folder:
-        parts = {name for names in PARTS.values() for name in names}
         for other in _folders(folder):
-            if other.name.lower() not in parts and any(map(is_picture, other.iterdir())):
+            if other.name.lower() not in PART_NAMES and any(map(is_picture, other.iterdir())):
                 told = f"{places['train'].name} and {other.name} hold pictures, as a part and a class would"
                 raise InputError(f"{folder}: {told}; must hold parts (train, val, test), or classes of other names")
     for part, by_class in files.items():
@@ -84,6 +87,12 @@ def read(folder: Path, side: int) -> Parts:
 
 def _folders(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+
+
+def _parts_alone(folder: Path) -> list[str]:
+    """The folders of pictures in it, where all of them are called as parts are; else none."""
+    names = [path.name for path in _folders(folder) if is_folder_of_pictures(path)]
+    return names if all(name.lower() in PART_NAMES for name in names) else []
 
 
 def _first(folder: Path, names: Iterable[str]) -> Path | None:

@@ -22,26 +22,28 @@ def has_density(code: Code, gaussian: bool) -> bool:
     return bool(code.width) and (gaussian or not code.dimensions)
 
 
-def information(code: Code, gaussian: bool, rows: dict[str, Any]) -> dict[str, float]:
+def kl_to_prior(code: Code, rows: dict[str, Any]) -> np.ndarray:
+    """KL(q(z | x) ‖ p(z)) of each example, analytic, nats [N]. rows: log_probabilities [N, K], mean, log_sd [N, d]."""
+    log_q = rows["log_probabilities"].astype(np.float64)
+    nats = np.sum(xlogy(np.exp(log_q), np.exp(log_q)), axis=1) - np.exp(log_q) @ np.log(code.shares)
+    mean, log_sd = rows["mean"].astype(np.float64), rows["log_sd"].astype(np.float64)
+    return nats + np.sum(0.5 * (mean**2 + np.exp(2 * log_sd) - 1.0) - log_sd, axis=1)
+
+
+def information(code: Code, rows: dict[str, Any]) -> dict[str, float]:
     """The two terms that E_x KL(q(z | x) ‖ p(z)) = KL(q(z) ‖ p(z)) + I_q(z; x) splits into, nats.
 
-    Categorical: exact, from the mean posterior and the entropies. Gaussian encoder: the left side is analytic,
-    KL(q(z) ‖ p) is estimated with one draw of each component of the exact mixture q(z) = 1/N Σ q(z | x_i), and I is
-    their difference. A product of both: the same over the joint mixture. Without a code, and for a deterministic or
-    noise-fed continuous code, there is neither. rows: log_probabilities [N, K], mean and log_sd [N, d], code [N, D].
+    The left side is `kl_to_prior`'s. KL(q(z) ‖ p) is exact of a categorical code, from the mean posterior; of a
+    Gaussian encoder's it is estimated with one draw of each component of the exact mixture q(z) = 1/N Σ q(z | x_i), of
+    a product of both likewise over the joint mixture. I is their difference. rows: as `kl_to_prior`'s, and code [N, D].
     """
     categories, dimensions = code.categories, code.dimensions
-    if not has_density(code, gaussian):
-        return {}
-    log_q = rows["log_probabilities"].astype(np.float64)
-    conditional = float(np.mean(np.sum(xlogy(np.exp(log_q), np.exp(log_q)), axis=1))) if categories else 0.0
+    log_q, to_prior = rows["log_probabilities"].astype(np.float64), float(np.mean(kl_to_prior(code, rows)))
     log_shares, used = np.log(code.shares), np.exp(log_q).mean(axis=0)
-    to_prior = conditional - float(used @ log_shares)
     if not dimensions:
         marginal = float(np.sum(xlogy(used, used)) - used @ log_shares)
         return {"marginal_kl_nats": marginal, "mutual_information_nats": to_prior - marginal}
     mean, log_sd = rows["mean"].astype(np.float64), rows["log_sd"].astype(np.float64)
-    to_prior += float(np.mean(np.sum(0.5 * (mean**2 + np.exp(2 * log_sd) - 1.0) - log_sd, axis=1)))
     drawn = rows["code"].astype(np.float64)
     log_prior = -0.5 * np.sum(drawn[:, categories:] ** 2, axis=1) - 0.5 * dimensions * math.log(2 * math.pi)
     if categories:

@@ -10,7 +10,7 @@ import jax
 
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods import priors
-from pixelgan_jax.methods.autoencoder.information import has_density, information, proposals
+from pixelgan_jax.methods.autoencoder.information import has_density, information, kl_to_prior, proposals
 from pixelgan_jax.methods.autoencoder.model import Autoencoder, build, encode, log_prob, targets
 from pixelgan_jax.methods.autoencoder.phases import create, phases
 from pixelgan_jax.methods.autoencoder.sampling import samplers
@@ -35,8 +35,8 @@ def make(config: AutoencoderConfig, data: DataSpec) -> Method:
             f" {data.classes} classes when there are labels"
         )
     model = build(config, data.shape, AXIS)
-    code, gaussian = config.prior.code, config.model.encoder == "gaussian"
-    decodes = config.optim.reconstruction  # else the decoder is as it began
+    code, decodes = config.prior.code, config.optim.reconstruction  # without, the decoder is as it began
+    known = has_density(code, config.model.encoder == "gaussian")
     return Method(
         name="autoencoder",
         shape=model.shape,
@@ -48,8 +48,9 @@ def make(config: AutoencoderConfig, data: DataSpec) -> Method:
         step=partial(train_step, model),
         averaged=_averaged,
         infer=partial(_infer, model),
-        information=partial(information, code, gaussian),
-        proposals=partial(proposals, code) if decodes and has_density(code, gaussian) else None,
+        kl_to_prior=partial(kl_to_prior, code) if known else None,
+        information=partial(information, code) if known else None,
+        proposals=partial(proposals, code) if decodes and known else None,
         encode=partial(_encode, model),
         targets=partial(targets, model) if decodes else None,
         log_prob=partial(_log_prob, model) if decodes else None,

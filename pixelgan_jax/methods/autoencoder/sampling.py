@@ -177,7 +177,8 @@ def samplers(model: Autoencoder) -> Callable[[str, float], tuple[Callable, Any]]
 
     On two CPU cores the cached sampler was the fastest at every batch from 1 to 256 and every shape of
     benchmarks/sampling.py (results/sampling.json): the fixed-point sampler needs fewer passes than there are pixels,
-    but a whole network for each. On accelerators neither was measured.
+    but a whole network for each. On a GPU it was the fastest for one image of random weights
+    (results/sampling_gpu.json), which take fewer passes than trained ones; of trained models it was not measured there.
     """
     pixels = model.shape[0] * model.shape[1]
     mean, by_iteration = partial(mean_images, model), partial(images_by_iteration, model)

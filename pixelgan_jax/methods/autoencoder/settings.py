@@ -178,6 +178,11 @@ class AutoencoderConfig(Config):
             allowed = f"False with prior.name {prior.name}, which has no continuous code"
             raise refused("model.mean_batch_norm", True, allowed)
 
+    def idle(self) -> list[str]:
+        model, without = self.model, not self.prior.code.categories
+        fields = {"logits_batch_norm": model.logits_batch_norm, "discriminator_draws": model.discriminator_draws}
+        return [f"model.{name}" for name, value in fields.items() if value and without]
+
     def _check_code_network(self) -> None:
         model, name = self.model, self.prior.name
         if model.code_units and name == "none":

@@ -131,15 +131,8 @@ def adversarial_phase(
     runs forward once: its code serves the discriminator, and its pull-back carries the generator's gradient with
     respect to that code back to the encoder.
     """
-    noise_sd, weight = model.config.model.discriminator_noise, model.config.optim.view_information
     keys, count = view_keys[0], images.shape[0]
     code_for = priors.drawn_code if model.config.model.discriminator_draws else priors.soft_code
-
-    def noise(keys):
-        return noise_sd * normal(keys, Stream.DISCRIMINATOR_NOISE, (model.width,)) if noise_sd else 0.0
-
-    def discriminate(params, code):
-        return model.discriminator.apply({"params": params}, code)
 
     def codes_of(params):
         seen, seen_keys = jnp.concatenate([images] * len(view_keys)), jnp.concatenate(view_keys)
@@ -149,34 +142,48 @@ def adversarial_phase(
 
     def discriminator_loss(params, code):
         prior_code = priors.sample(model.config.prior.code, prior_keys)
-        both = jnp.concatenate([prior_code + noise(prior_keys), code + noise(keys)])
-        logits = discriminate(params, both)
+        both, both_keys = jnp.concatenate([prior_code, code]), jnp.concatenate([prior_keys, keys])
+        logits = discriminate(model, params, both, both_keys)
         return losses.discriminator_loss(logits[:count], logits[count:])
 
-    def generator_loss(code, log_probabilities, params):
-        loss = losses.generator_loss(discriminate(params, code + noise(keys)))
-        if not weight:
-            return loss, ({"generator_loss": loss}, state.stats)
-        now = jax.lax.pmean(losses.joint_of_views(log_probabilities[:count], log_probabilities[count:]), AXIS)
-        # the value of the moving average, the mini-batch's gradient in full
-        joint = now + jax.lax.stop_gradient(average(JOINT_DECAY, state.step, state.stats["joint"], now) - now)
-        information = losses.information_nats(joint)
+    def generator_loss(code, log_q, params, stats):
+        loss = losses.generator_loss(discriminate(model, params, code, keys))
+        if not model.config.optim.view_information:
+            return loss, ({"generator_loss": loss}, stats)
+        gain, information, joint = view_information(model, state.step, stats["joint"], log_q)
         metrics = {"generator_loss": loss, "generator_view_information_nats": information}
-        prior = model.config.prior.code
-        if prior.frequencies:  # else a constant
-            information += losses.expected_log_prior(joint, jnp.asarray(prior.shares, jnp.float32))
-        return loss - weight * information, (metrics, state.stats | {"joint": joint})
+        return loss - gain, (metrics, stats | {"joint": joint})
 
-    (code, log_probabilities), pull_back, moved = jax.vjp(codes_of, state.params["encoder"], has_aux=True)
+    (code, log_q), pull_back, moved = jax.vjp(codes_of, state.params["encoder"], has_aux=True)
     if not model.config.optim.reconstruction:  # there is no phase but this one to move them
         state = state.replace(stats=state.stats | {"encoder": moved})
     d_loss, gradients = jax.value_and_grad(discriminator_loss)(state.params["discriminator"], code)
     state, d_metrics = update(model, state, "discriminator", {"discriminator": gradients})
     slope = jax.grad(generator_loss, argnums=(0, 1), has_aux=True)
-    code_gradient, (values, stats) = slope(code, log_probabilities, state.params["discriminator"])
+    code_gradient, (values, stats) = slope(code, log_q, state.params["discriminator"], state.stats)
     (gradients,) = pull_back(code_gradient)
     state, g_metrics = update(model, state.replace(stats=stats), "generator", {"encoder": gradients})
     return state, d_metrics | g_metrics | values | {"discriminator_loss": d_loss}
+
+
+def discriminate(model: Autoencoder, params: dict, code: Array, keys: Array) -> Array:
+    """The discriminator's logits of codes [N, D], each under the noise of its key."""
+    if sd := model.config.model.discriminator_noise:
+        code = code + sd * normal(keys, Stream.DISCRIMINATOR_NOISE, (model.width,))
+    return model.discriminator.apply({"params": params}, code)
+
+
+def view_information(model: Autoencoder, step: Array, joint: Array, log_q: Array) -> tuple[Array, Array, Array]:
+    """The mutual information of two views' codes (Ji et al. 2019): (what the generator gains by it, its nats, the moved
+    moving average of the views' joint distribution). joint [K, K]; log_q [2N, K], first views before second ones."""
+    now = jax.lax.pmean(losses.joint_of_views(*jnp.split(log_q, 2)), AXIS)
+    # the value of the moving average, the mini-batch's gradient in full
+    joint = now + jax.lax.stop_gradient(average(JOINT_DECAY, step, joint, now) - now)
+    information, prior = losses.information_nats(joint), model.config.prior.code
+    gain = information
+    if prior.frequencies:  # else a constant
+        gain = gain + losses.expected_log_prior(joint, jnp.asarray(prior.shares, jnp.float32))
+    return model.config.optim.view_information * gain, information, joint
 
 
 @jax.named_scope("supervised")

@@ -128,8 +128,8 @@ def _split(arguments: list[str]) -> tuple[dict[str, str], dict[str, str]]:
 
 def help_text() -> str:
     """Flags, modes and every field of every method."""
-    parts = [f"\nmethod.name {name}\n\n{describe(kind)}" for name, kind in CONFIGS.items()]
-    return USAGE + "\n".join(parts)
+    own = [f"\nmethod.name {name}\n\n{describe(kind, besides=Config)}" for name, kind in CONFIGS.items()]
+    return USAGE + "\n".join([f"\nof every method\n\n{describe(Config)}", *own])
 
 
 def execute(command: Command) -> None:

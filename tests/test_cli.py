@@ -146,7 +146,7 @@ def test_help_explains_the_flags(capsys, arguments):
     status, out, err = run(capsys, *arguments)
     assert (status, err) == (0, "")
     assert out.startswith("usage: python -m pixelgan_jax.main --config experiments/NAME.py")
-    assert "--config.train.steps=1000\n      of the whole run; an integer from 1" in out
+    assert out.count("--config.train.steps=1000\n      of the whole run; an integer from 1") == 1
 
 
 def test_help_may_be_cut_short():

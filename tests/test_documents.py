@@ -1,8 +1,10 @@
-"""What README and docs/ point at is there."""
+"""What README and docs/ point at is there, and the figures that they begin with are those of results/."""
 
+import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,3 +43,47 @@ def test_the_documents_do_name_files():
     readme = (ROOT / "README.md").read_text()
     assert "](docs/results.md" in readme and "`tests/test_layering.py`" in readme
     assert "how-it-works" in anchors(ROOT / "README.md")
+
+
+# (results/….json, cell, metric of the test split, decimals): mean ± s.d. over the seeds, or the one seed's figure
+TOLD = [
+    ("table1", "best/labels_100", "error", 2),
+    ("table1", "best/clusters_30", "cluster_error_best_example", 2),
+    ("table1", "without_views/labels_100", "error", 2),
+    ("table1_cpu", "pooled_cpu/labels_100", "error", 2),
+    ("table1_cpu", "pooled_cpu_longer/labels_100", "error", 2),
+    ("table1_cpu", "cpu_longer/labels_100", "error", 2),
+    ("table1_cpu", "cpu_longer/labels_50", "error", 2),
+    ("table1_cpu", "cpu_longer/labels_20", "error", 2),
+    ("table1_cpu", "cpu_longer/clusters_30", "cluster_error_best_example", 2),
+    ("table1_cpu", "aae_cpu_longer/labels_100", "error", 2),
+    ("table1_cpu", "aae_cpu_longer/clusters_30", "cluster_error_best_example", 2),
+    ("table1_cpu", "without_views_cpu/labels_100", "error", 1),
+    ("table1_cpu", "without_views_cpu/clusters_30", "cluster_error_best_example", 1),
+    ("table1_cpu", "aae_without_views_cpu/clusters_30", "cluster_error_best_example", 1),
+    ("ablation_cpu", "deep/labels_100", "error", 2),
+    ("ablation_cpu", "deconv/labels_100", "error", 2),
+    ("figure5_cpu", "clusters_30", "cluster_error_best_example", 2),
+    ("figure6_cpu", "mnist_100", "error", 2),
+    ("figure6_cpu", "mnist_100", "negative_elbo_nats", 1),
+    ("svhn_reduced_cpu", "pixelgan_negatives/labels_500", "error", 2),
+    ("svhn_reduced_cpu", "pixelgan_negatives/labels_1000", "error", 2),
+    ("svhn_reduced_cpu", "aae_negatives/labels_1000", "error", 2),
+    ("likelihood_cpu", "gaussian_6d_gated_by_16/nats", "negative_elbo_nats", 2),
+    ("likelihood_cpu", "gaussian_6d_gated_by_16/nats", "importance_weighted_nats", 2),
+]
+
+
+@pytest.mark.parametrize(("name", "cell", "metric", "decimals"), TOLD)
+def test_the_figures_are_those_of_the_results(name, cell, metric, decimals):
+    cells = json.loads((ROOT / "results" / f"{name}.json").read_text())["cells"]
+    [runs] = [each["runs"] for each in cells if each["name"] == cell]
+    values = np.array([run["test"][metric] for run in runs if run["status"] == "done"]) * (
+        1 if metric.endswith("nats") else 100
+    )
+    told = " ± ".join(
+        f"{value:.{decimals}f}" for value in (values.mean(), *([values.std(ddof=1)] if len(values) > 1 else []))
+    )
+    for document in ("README.md", "docs/results.md"):
+        text = " ".join((ROOT / document).read_text().split())
+        assert re.search(rf"(?<![\d.]){re.escape(told)}(?![\d.]?\d)", text), f"{document} does not say {told}"

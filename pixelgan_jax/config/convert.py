@@ -106,11 +106,14 @@ def defaults(kind: type[Config]) -> dict[str, dict[str, Any]]:
     return made
 
 
-def describe(kind: type[Config]) -> str:
-    """Two lines for each field: its name and default; what it means and what is allowed."""
+def describe(kind: type[Config], besides: type[Config] | None = None) -> str:
+    """Two lines for each field: its name and default; what it means and what is allowed. besides: a configuration whose
+    groups are left out."""
+    left_out = groups(besides) if besides else {}
     return "\n".join(
         f"  --config.{group}.{name}={field.default}\n      {field.metadata['meaning']}; {field.metadata['allowed']}"
         for group, name, field in fields_of(kind)
+        if group not in left_out
     )
 
 

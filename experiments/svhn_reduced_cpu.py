@@ -60,7 +60,8 @@ ROWS = {
 }
 LABELS = {"labels_1000": 1000, "labels_500": 500}
 ONCE = ("no_decoder", "without_information", "pi_model")  # with 1,000 labels alone
-SEVERAL = ("pixelgan_negatives/labels_500",)  # on three seeds, since it decides a sentence; the others on one
+# on three seeds, since they decide a sentence; the others on one
+SEVERAL = ("pixelgan_negatives/labels_500", "pixelgan_negatives/labels_1000")
 
 
 def get_config() -> ConfigDict:

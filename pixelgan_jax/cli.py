@@ -156,8 +156,11 @@ def execute(command: Command) -> None:
         folder = command.workdir / "export"
         export.execute(command.experiment, command.workdir, folder, command.weights, command.overrides, command.step)
         return
-    processes.join(command.member, {"--config": command.experiment, "--mode": command.mode, **_fields(command.config)})
-    replicates.execute(command.mode, command.experiment, command.config, command.workdir)
+    config = command.config
+    if command.mode != "train":  # evaluate, sample
+        config = run.as_trained(command.experiment, command.workdir, config, command.overrides)
+    processes.join(command.member, {"--config": command.experiment, "--mode": command.mode, **_fields(config)})
+    replicates.execute(command.mode, command.experiment, config, command.workdir)
     processes.leave()
 
 

@@ -144,12 +144,30 @@ def beyond(steps: int, there: int) -> str:
 def check_overrides(config: Config, overrides: dict[str, Any]) -> None:
     """Raises InputError where an override of the command line, {group.field: value}, asks for another model than that
     of `config`."""
+    if difference := first_difference(config, _changed(config, overrides)):
+        raise InputError(f"{difference}; must be the same")
+
+
+def as_trained(experiment: str, workdir: Path, config: Config, overrides: dict[str, Any]) -> Config:
+    """The configuration that the workdir's run was trained with, and the command line's overrides on top: those of its
+    training need not be given again. `config` where the workdir tells none. Raises InputError where it is another
+    experiment's."""
+    check_owner(experiment, workdir)
+    try:
+        values = json.loads((workdir / "config.json").read_bytes())
+        saved = registry.from_saved({name: own for name, own in values.items() if name != "experiment"})
+    except (OSError, ValueError):  # none there; what is wrong with one is said of the checkpoint's
+        return config
+    return _changed(saved, overrides)
+
+
+def _changed(config: Config, overrides: dict[str, Any]) -> Config:
+    """With the fields of {group.field: value}. Raises InputError where they are not allowed together."""
     asked = to_dict(config)
     for name, value in overrides.items():
         group, field = name.split(".")
         asked.setdefault(group, {})[field] = value
-    if difference := first_difference(config, registry.from_dict(asked)):
-        raise InputError(f"{difference}; must be the same")
+    return registry.from_dict(asked)
 
 
 def _initial(run: Run) -> State:

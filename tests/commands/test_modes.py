@@ -83,6 +83,22 @@ def test_evaluate_and_sample_rewrite_what_is_theirs(capsys, copied):
     assert (again["test"], again["validation"]) == (results["test"], results["validation"])
 
 
+@pytest.mark.parametrize("mode", ["evaluate", "sample"])
+def test_what_it_was_trained_with_need_not_be_said_again(capsys, copied, mode):
+    folder, _ = copied
+    asked = ["--config", DIGITS, f"--workdir={folder}", f"--mode={mode}"]
+    config = json.loads((folder / "results.json").read_text())["config"]
+    assert run(capsys, *asked, "--config.sample.seed=7")[::2] == (0, "")  # which may change
+    if mode == "evaluate":
+        config["sample"]["seed"] = 7
+        assert json.loads((folder / "results.json").read_text())["config"] == config
+    status, _, err = run(capsys, *asked, "--config.model.channels=8")
+    assert status == 2 and "config.model.channels: 8 differs from the checkpoint's 4" in err
+    (folder / "config.json").unlink()  # then the experiment's own are, which are others
+    status, _, err = run(capsys, *asked)
+    assert status == 2 and "differs from the checkpoint's" in err
+
+
 def test_weighed_nats_stay_until_others_are_measured(capsys, copied):
     """They take long; of another step they are not these."""
     folder, arguments = copied

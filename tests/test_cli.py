@@ -104,6 +104,7 @@ def test_an_experiment_may_import_what_lies_beside_it(capsys):
         ),
         ("--mode=draw", "--mode draw: must be one of train, evaluate, sample, predict, export, table, figure"),
         ("--mode", "--mode: has no value; must be --mode=value"),
+        ("--step=3", "--step: must be given with --mode predict or export alone"),
         ("--workdir=", "--workdir: has no value; must be --workdir=value"),
         ("--mode=evaluate", "runs/digits: holds no checkpoint; must be the workdir of a training run"),
         ("--mode=sample", "runs/digits: holds no checkpoint; must be the workdir of a training run"),

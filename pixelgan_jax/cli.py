@@ -18,7 +18,7 @@ from pixelgan_jax.config.convert import describe
 from pixelgan_jax.errors import InputError, one_line
 from pixelgan_jax.methods.registry import CONFIGS
 from pixelgan_jax.nn.xla_cpu import memory
-from pixelgan_jax.training import exported, loop, processes
+from pixelgan_jax.training import exported, loop, parallel, processes
 from pixelgan_jax.training.checkpoint import BEST
 from pixelgan_jax.training.retention import STEP_NAME
 from pixelgan_jax.training.signals import Interrupted, handled_by
@@ -160,6 +160,8 @@ def execute(command: Command) -> None:
     if command.mode != "train":  # evaluate, sample
         config = run.as_trained(command.experiment, command.workdir, config, command.overrides)
     processes.join(command.member, {"--config": command.experiment, "--mode": command.mode, **_fields(config)})
+    if (other := run.unlike(config, command.config)) and parallel.is_first():
+        print(f"as {command.workdir} was trained: {', '.join(other)}", flush=True)
     replicates.execute(command.mode, command.experiment, config, command.workdir)
     processes.leave()
 

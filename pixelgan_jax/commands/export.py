@@ -30,6 +30,7 @@ def execute(
     overrides: {group.field: value} of the command line, which must be the model's. step: of another checkpoint than the
     newest. Raises InputError where there is none, or another."""
     model, data = trained.load_workdir(workdir, step)
+    run.tell_of_another_step(workdir, model)
     run.check_overrides(model.config, overrides)
     results = _results(workdir, model.step)
     meta = exported.Meta(

@@ -180,7 +180,7 @@ def _finish(run: Run, state: State, meta: Meta) -> dict[str, Any] | None:
     }
     if names := _cluster_classes(run, fitted):
         results["cluster_classes"] = names
-    _keep_weighed_nats(run.workdir, results)
+    _say_what_is_lost(run.workdir, results)
     write_json(run.workdir / "results.json", results)
     _draw(run, state, names)
     page.write_html(run.workdir)
@@ -190,17 +190,14 @@ def _finish(run: Run, state: State, meta: Meta) -> dict[str, Any] | None:
     return results
 
 
-def _keep_weighed_nats(workdir: Path, results: dict[str, Any]) -> None:
-    """The importance-weighted nats that results.json has of the same step stay, and the number of draws beside them,
-    where these results measured none: they take long, and a command that does not ask for them should not lose them."""
-    old, name = results_of(workdir), "importance_weighted_nats"
-    if results["config"]["train"]["importance_draws"] or old.get("step") != results["step"]:
-        return
+def _say_what_is_lost(workdir: Path, results: dict[str, Any]) -> None:
+    """A line where results.json has importance-weighted nats of this step, which take long, and these results none."""
+    old = results_of(workdir)
     with suppress(LookupError, TypeError):  # there are none
-        kept = {part: old[part][name] for part in ("validation", "test")}
-        results["config"]["train"]["importance_draws"] = old["config"]["train"]["importance_draws"]
-        for part, nats in kept.items():
-            results[part][name] = nats
+        draws, name = old["config"]["train"]["importance_draws"], "importance_weighted_nats"
+        if name in old["test"] and name not in results["test"] and old["step"] == results["step"]:
+            asked = f"--config.train.importance_draws={draws} measures it again"
+            print(f"{name} of test was {old['test'][name]:.2f}: not measured now; {asked}", flush=True)
 
 
 def _cluster_classes(run: Run, fitted: measures.Rows) -> tuple[str, ...]:

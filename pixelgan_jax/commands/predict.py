@@ -39,6 +39,7 @@ def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any], s
     if output.exists() and not output.is_dir():
         raise InputError(f"--output {output}: is a file; must be a folder")
     model = trained.load(workdir, step)
+    run.tell_of_another_step(workdir, model)
     asked = _asked(model.config, file, overrides)
     try:
         parts, notes = sources.unsplit(asked)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -23,6 +24,7 @@ from pixelgan_jax.methods.method import DataSpec, Method, State
 from pixelgan_jax.training import exported, parallel
 from pixelgan_jax.training.checkpoint import Checkpoints, has_checkpoints, newest, replicate
 from pixelgan_jax.training.description import Meta
+from pixelgan_jax.training.workdir import results_of
 
 
 class Run(NamedTuple):
@@ -150,15 +152,39 @@ def check_overrides(config: Config, overrides: dict[str, Any]) -> None:
 
 def as_trained(experiment: str, workdir: Path, config: Config, overrides: dict[str, Any]) -> Config:
     """The configuration that the workdir's run was trained with, and the command line's overrides on top: those of its
-    training need not be given again. `config` where the workdir tells none. Raises InputError where it is another
-    experiment's."""
+    training need not be given again. Where the data lie may have changed since: `config`, the experiment's file with
+    the overrides, has it where it names a folder, or the one it was trained from is gone; it decides about downloads.
+    `config` itself where the workdir tells none. Raises InputError where it is another experiment's."""
     check_owner(experiment, workdir)
     try:
         values = json.loads((workdir / "config.json").read_bytes())
         saved = registry.from_saved({name: own for name, own in values.items() if name != "experiment"})
     except (OSError, ValueError):  # none there; what is wrong with one is said of the checkpoint's
         return config
-    return _changed(saved, overrides)
+    gone = sources.is_path(saved.data) and not os.path.exists(os.path.expanduser(saved.data.name))
+    places = {"data.name": config.data.name} if gone else {}
+    places |= {"data.dir": config.data.dir or saved.data.dir, "data.download": config.data.download}
+    return _changed(saved, places | overrides)
+
+
+def unlike(config: Config, other: Config) -> list[str]:
+    """`config.group.field=value` of every field that another configuration has otherwise."""
+    own, others = to_dict(config), to_dict(other)
+    return [
+        f"config.{group}.{name}={value}"
+        for group, fields in own.items()
+        for name, value in fields.items()
+        if others.get(group, {}).get(name, ...) != value
+    ]
+
+
+def tell_of_another_step(workdir: Path, model: trained.Trained) -> None:
+    """Prints a line where results.json is of another step than the model: what stands there is not said of it."""
+    if results_of(workdir).get("step", model.step) != model.step:
+        print(
+            f"step {model.step}: results.json is of another, so clusters have no names here, a card no figures",
+            flush=True,
+        )
 
 
 def _changed(config: Config, overrides: dict[str, Any]) -> Config:

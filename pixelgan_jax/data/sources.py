@@ -62,7 +62,7 @@ def load(data: Data, parts: Parts | None = None) -> Dataset:
     Raises InputError naming the field or the file, and what is allowed.
     """
     if data.name == "digits" and data.dir:
-        told = "must not be set with data.name digits, which reads no folder; config.data.name may name one"
+        told = "must be empty with data.name digits, which reads no folder; config.data.name may name one"
         raise InputError(f"config.data.dir: {data.dir!r} is not allowed: {told}")
     parts = read(data) if parts is None else parts
     dataset = _checked(_with_test(parts, data), data)

@@ -29,8 +29,8 @@ from pixelgan_jax.training.description import Meta, checksum, read
 
 # Arrays that learn hardly compress, so no checkpoint holds this many times the bytes that it has on disk.
 RATIO = 100
-# Errors of a machine that cannot read just now, for which no checkpoint must be given up.
 BEST = "best"  # in place of a step: that with the smallest error on validation
+# Errors of a machine that cannot read just now, for which no checkpoint must be given up.
 PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT)
 
 
@@ -170,14 +170,15 @@ class Checkpoints:
             raise ValueError(f"holds step {state.step}")
         return state.replace(opt=earlier.trees(state.opt, like.opt)) if set(sums) != paths else state
 
-    def _asked(self, step: int | str, known: list[int]) -> list[int]:
-        """That step alone, of those there are. Raises InputError where it is none of them."""
+    def _asked(self, step: int | str, known: list[int]) -> int:
+        """That step, of those there are. Raises InputError where it is none of them."""
         asked = self._policy.best(known) if step == BEST else step
-        if known and asked not in known:
-            told = "is known to none" if asked is None else f"are kept of steps {', '.join(map(str, known))}"
-            what = "the validation error of checkpoints" if asked is None else "checkpoints"
-            raise InputError(f"step {step}: {what} of {self.folder} {told}")
-        return [asked]
+        if asked is None:
+            raise InputError(f"step {step}: no checkpoint of {self.folder} has a validation error")
+        if isinstance(asked, bool) or not isinstance(asked, int | np.integer) or asked not in known:
+            steps = ", ".join(map(str, known))
+            raise InputError(f"step {step!r}: must be one of those of {self.folder}, {steps}, or {BEST}")
+        return int(asked)
 
     def newest_good(
         self, make_target: Callable[[Meta], State], step: int | str | None = None
@@ -189,9 +190,8 @@ class Checkpoints:
         files or memory cannot be had just now.
         """
         known = sorted({*self.steps(), *self._readable.refused})
-        if step is not None and known:
-            known = self._asked(step, known)
-        for step in reversed(known):
+        asked = [self._asked(step, known)] if step is not None and known else known
+        for step in reversed(asked):
             try:
                 if step in self._readable.refused:
                     raise self._readable.refused[step]
@@ -212,6 +212,9 @@ class Checkpoints:
                 return self.restore(step, target, sums), meta
             except Exception as error:
                 self._skip(step, error)
+        if asked != known:
+            others = ", ".join(str(each) for each in known if each not in asked)
+            raise InputError(f"{self.folder / str(asked[0])}: cannot be restored; there are steps {others} as well")
         if known:
             raise InputError(
                 f"{self.folder}: none of the checkpoints {known} can be restored; move them away to start over"

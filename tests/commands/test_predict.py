@@ -112,7 +112,7 @@ def test_the_best_on_validation_or_another_step_may_be_asked(run, tmp_path, caps
         assert command(experiment, folder, *asked, f"--output={tmp_path}/{step}", f"--step={step}") == 0
         found.append(rows(tmp_path / step))
     assert found[0] == found[1]
-    for step, told in (("3", "are kept of steps 4"), ("x", "must be the step of a checkpoint, or best")):
+    for step, told in (("3", "step 3: must be one of those of"), ("x", "must be the step of a checkpoint, or best")):
         assert command(experiment, folder, *asked, f"--output={tmp_path}/no", f"--step={step}") == 2
         assert told in capsys.readouterr().err and not (tmp_path / "no").exists()
 

@@ -186,6 +186,17 @@ def test_pictures_of_a_grey_palette_are_grey(tmp_path, colour, channels):
         assert {tuple(image.ravel()) for image in images} <= {tuple((255 - 60 * (i % 4)).ravel()) for i in TRAIN[:6]}
 
 
+def test_a_truncated_picture_with_a_palette_is_named(tmp_path):
+    """Its palette is looked at, the picture is not unpacked for that."""
+    for number in range(6):
+        Image.fromarray(np.random.RandomState(number).randint(0, 256, (40, 40), np.uint8)).convert("P").save(
+            tmp_path / f"{number}.png"
+        )
+    place = tmp_path / "3.png"
+    place.write_bytes(place.read_bytes()[:-400])
+    refused(tmp_path, r"3\.png: damaged or truncated: ")
+
+
 def test_a_picture_without_its_palette_is_named(tmp_path):
     Image.fromarray(TRAIN[0] % 2).convert("P").save(tmp_path / "0.png")
     content = (tmp_path / "0.png").read_bytes()

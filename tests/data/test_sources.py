@@ -66,7 +66,7 @@ def test_digits():
 
 def test_digits_read_no_folder(tmp_path):
     """Who names one there means other images than these."""
-    with pytest.raises(InputError, match=r"config\.data\.dir: .* must not be set with data\.name digits"):
+    with pytest.raises(InputError, match=r"config\.data\.dir: .* must be empty with data\.name digits"):
         load(dataclasses.replace(data("digits"), dir=str(tmp_path)))
 
 

@@ -137,13 +137,21 @@ def test_another_step_than_the_newest_is_restored_where_it_is_asked_for(tmp_path
     for asked, step in ((None, 3), (1, 1), ("best", 2)):
         state, _ = newest(tmp_path, brief.target(MADE), asked)
         assert state.step == step
-    with pytest.raises(InputError, match="step 7: checkpoints of .* are kept of steps 1, 2, 3"):
-        newest(tmp_path, brief.target(MADE), 7)
+    for asked in (7, "3", True, 3.0):
+        with pytest.raises(
+            InputError, match=f"^step {asked!r}: must be one of those of .*checkpoints, 1, 2, 3, or best$"
+        ):
+            newest(tmp_path, brief.target(MADE), asked)
+    state, _ = newest(tmp_path, brief.target(MADE), np.int64(1))
+    assert state.step == 1
+    shutil.rmtree(tmp_path / "checkpoints" / "1" / "state")
+    with pytest.raises(InputError, match="checkpoints/1: cannot be restored; there are steps 2, 3 as well$"):
+        newest(tmp_path, brief.target(MADE), 1)
 
 
 def test_without_validation_errors_none_is_the_best(tmp_path, small):
     save(tmp_path, small, [1, 2])
-    with pytest.raises(InputError, match="step best: the validation error of checkpoints of .* is known to none"):
+    with pytest.raises(InputError, match="^step best: no checkpoint of .* has a validation error$"):
         newest(tmp_path, brief.target(MADE), "best")
 
 

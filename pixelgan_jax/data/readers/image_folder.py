@@ -91,8 +91,11 @@ def _folders(folder: Path) -> list[Path]:
 
 def _parts_alone(folder: Path) -> list[str]:
     """The folders of pictures in it, where all of them are called as parts are; else none."""
-    names = [path.name for path in _folders(folder) if is_folder_of_pictures(path)]
-    return names if all(name.lower() in PART_NAMES for name in names) else []
+    folders = _folders(folder)
+    others = (path for path in folders if path.name.lower() not in PART_NAMES)
+    if any(is_folder_of_pictures(path) for path in others):
+        return []
+    return [path.name for path in folders if path.name.lower() in PART_NAMES and is_folder_of_pictures(path)]
 
 
 def _first(folder: Path, names: Iterable[str]) -> Path | None:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from pixelgan_jax.errors import InputError, one_line
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM")  # Pillow has formats that other programs read for it
-GREY = ("1", "L", "LA")  # modes; a palette may be grey as well
+GREY = ("1", "L", "LA")  # modes; a PNG's palette may be grey as well
 YCBCR = 6  # a TIFF's photometric interpretation
 MOST_SIDE = 1024  # of a picture that is not resized
 MOST_PIXELS = 64 << 20  # of one that is
@@ -73,8 +73,11 @@ def _turn(opened: Image.Image) -> Image.Transpose | None:
 
 
 def _has_grey_palette(opened: Image.Image) -> bool:
-    palette = opened.getpalette() or []
-    return bool(palette) and palette[0::3] == palette[1::3] == palette[2::3]
+    """Of a PNG, whose palette stands in its header: Pillow's `getpalette` would unpack the picture."""
+    if opened.mode != "P" or opened.format != "PNG" or opened.palette is None:
+        return False
+    form, shades = opened.palette.getdata()
+    return form == "RGB" and shades[0::3] == shades[1::3] == shades[2::3]
 
 
 def _refused(opened: Image.Image) -> str | None:
@@ -98,7 +101,7 @@ def shape_of(pictures: Iterable[Picture], side: int) -> tuple[int, int, int]:
         try:
             with _open(picture) as opened:
                 size, mode = opened.size[:: -1 if _turn(opened) in SIDEWAYS else 1], opened.mode
-                own = mode in GREY or (mode == "P" and _has_grey_palette(opened))
+                own = mode in GREY or _has_grey_palette(opened)
                 refused = _refused(opened)
         except InputError as error:
             damaged.append((picture.name, error))

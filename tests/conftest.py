@@ -27,6 +27,11 @@ settings.register_profile("long", max_examples=400, **unhurried)
 settings.load_profile("short")
 
 
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("slow") and quick.is_over():
+        pytest.skip("no time was left to begin it")
+
+
 @pytest.fixture(autouse=True, scope="module")
 def programs_of_one_module():
     """Gives the memory of a module's compiled programs back to the system: no other module runs them again."""

@@ -1,6 +1,8 @@
-"""What has XLA compile in a hurry, or not twice: tests compile far longer than they compute."""
+"""What has XLA compile in a hurry, or not twice, since tests compile far longer than they compute; and when it is too
+late to begin a slow one."""
 
 import os
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,3 +29,10 @@ def environment(programs: Path | None) -> dict[str, str]:
             "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         }
     return kept
+
+
+UNTIL = "SLOW_TESTS_UNTIL"  # the second, as of time.time(), from which on no slow test begins; .ci/run sets it
+
+
+def is_over() -> bool:
+    return UNTIL in os.environ and time.time() > float(os.environ[UNTIL])

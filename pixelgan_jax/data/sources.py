@@ -61,9 +61,6 @@ def load(data: Data, parts: Parts | None = None) -> Dataset:
     whatever folder has it too.
     Raises InputError naming the field or the file, and what is allowed.
     """
-    if data.name == "digits" and data.dir:
-        told = "must be empty with data.name digits, which reads no folder; config.data.name may name one"
-        raise InputError(f"config.data.dir: {data.dir!r} is not allowed: {told}")
     parts = read(data) if parts is None else parts
     dataset = _checked(_with_test(parts, data), data)
     notes = [
@@ -72,6 +69,9 @@ def load(data: Data, parts: Parts | None = None) -> Dataset:
     if dataset.validation is not None and data.validation:
         own = f"the data's own {len(dataset.validation.images):,} validation images are training images too"
         notes.append(f"{own}; config.data.validation=0 keeps them for validation")
+    if data.name == "digits" and data.dir:
+        told = "these come with scikit-learn; config.data.name may name a folder"
+        notes.append(f"no image is taken from {data.dir}: {told}")
     dataset = dataset._replace(notes=(*dataset.notes, *notes))
     height, width = dataset.train.images.shape[1:3]
     if data.side not in (0, height) or data.side not in (0, width):

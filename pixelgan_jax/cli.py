@@ -159,9 +159,11 @@ def execute(command: Command) -> None:
     config = command.config
     if command.mode != "train":  # evaluate, sample
         config = run.as_trained(command.experiment, command.workdir, config, command.overrides)
-    processes.join(command.member, {"--config": command.experiment, "--mode": command.mode, **_fields(config)})
-    if (other := run.unlike(config, command.config)) and parallel.is_first():
-        print(f"as {command.workdir} was trained: {', '.join(other)}", flush=True)
+    fields, given = _fields(config), _fields(command.config)
+    processes.join(command.member, {"--config": command.experiment, "--mode": command.mode, **fields})
+    taken = [f"{name}={value}" for name, value in fields.items() if name not in given or given[name] != value]
+    if taken and parallel.is_first():
+        print(f"as {command.workdir} was trained: {', '.join(taken)}", flush=True)
     replicates.execute(command.mode, command.experiment, config, command.workdir)
     processes.leave()
 

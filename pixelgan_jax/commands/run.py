@@ -167,24 +167,11 @@ def as_trained(experiment: str, workdir: Path, config: Config, overrides: dict[s
     return _changed(saved, places | overrides)
 
 
-def unlike(config: Config, other: Config) -> list[str]:
-    """`config.group.field=value` of every field that another configuration has otherwise."""
-    own, others = to_dict(config), to_dict(other)
-    return [
-        f"config.{group}.{name}={value}"
-        for group, fields in own.items()
-        for name, value in fields.items()
-        if others.get(group, {}).get(name, ...) != value
-    ]
-
-
 def tell_of_another_step(workdir: Path, model: trained.Trained) -> None:
     """Prints a line where results.json is of another step than the model: what stands there is not said of it."""
     if results_of(workdir).get("step", model.step) != model.step:
-        print(
-            f"step {model.step}: results.json is of another, so clusters have no names here, a card no figures",
-            flush=True,
-        )
+        told = "results.json is of another, so that clusters have no names here, and a model card no figures"
+        print(f"step {model.step}: {told}", flush=True)
 
 
 def _changed(config: Config, overrides: dict[str, Any]) -> Config:

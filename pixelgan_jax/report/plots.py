@@ -162,10 +162,8 @@ def confusion(counts: np.ndarray, labels: list[str], predicted: list[str], kind:
     if kind == "class":
         names = [f"{name}   {100 * (1 - share[row, row]):.1f} %" for row, name in enumerate(labels)]
     rotation = 90 if max(map(len, predicted)) > 2 else 0
-    beside, below = (
-        0.08 * max(map(len, names)),
-        0.08 * max(map(len, predicted)) if rotation else 0.2,
-    )  # inches of the names
+    beside = 0.08 * max(map(len, names))  # inches of the names
+    below = 0.08 * max(map(len, predicted)) if rotation else 0.2
     size = (max(1.6, 0.36 * counts.shape[1]) + beside + 0.6, max(1.8, 0.36 * counts.shape[0]) + below + 0.8)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()

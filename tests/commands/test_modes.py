@@ -1,5 +1,6 @@
 """What each mode leaves in a workdir, which workdirs it refuses, and images of one's own from folder to report."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -7,8 +8,12 @@ import shutil
 import numpy as np
 import pytest
 
+from experiments import base
 from pixelgan_jax import cli, load
+from pixelgan_jax.commands.run import as_trained
+from pixelgan_jax.config import to_dict
 from pixelgan_jax.data import sources
+from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods.registry import from_dict
 from pixelgan_jax.training import workdir
 from tests.command_line import DIGITS, ROOT, SMALL, contents, refused, run
@@ -100,6 +105,31 @@ def test_what_it_was_trained_with_need_not_be_said_again(capsys, copied, mode):
     (folder / "config.json").unlink()  # then the experiment's own are, which are others
     status, _, err = run(capsys, *asked)
     assert status == 2 and "differs from the checkpoint's" in err
+
+
+def test_where_the_data_lie_may_have_changed_since_training(tmp_path):
+    """The experiment's file has them where it names a folder, or the one of then is gone."""
+    there, gone = tmp_path / "there", tmp_path / "gone"
+    there.mkdir()
+    config = from_dict(base.get_config())
+
+    def lying(name, folder):
+        return dataclasses.replace(config, data=dataclasses.replace(config.data, name=name, dir=folder, download=True))
+
+    for trained_on, asked, expected in (
+        (("mnist", "old"), ("mnist", ""), ("mnist", "old")),
+        (("mnist", "old"), ("mnist", "new"), ("mnist", "new")),
+        ((str(gone), ""), (str(there), ""), (str(there), "")),
+        ((str(there), ""), ("mnist", ""), (str(there), "")),
+    ):
+        saved = {"experiment": "mine", **to_dict(lying(*trained_on))}
+        workdir.write_json(tmp_path / "config.json", saved)
+        wanted = dataclasses.replace(config, data=dataclasses.replace(config.data, name=asked[0], dir=asked[1]))
+        found = as_trained("mine", tmp_path, wanted, {"sample.seed": 3})
+        assert (found.data.name, found.data.dir, found.data.download) == (*expected, False)
+        assert found.sample.seed == 3
+    with pytest.raises(InputError, match="belongs to experiment 'mine'"):
+        as_trained("other", tmp_path, config, {})
 
 
 def test_weighed_nats_that_are_not_measured_again_are_told_of(capsys, copied):

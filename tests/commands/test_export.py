@@ -50,6 +50,9 @@ def test_an_export_draws_encodes_and_classifies_as_the_workdir_does(run, tmp_pat
     for place in (export, zipped(export, tmp_path)):
         taken = pg.load(place)
         assert taken.step == own.step and taken.config == own.config
+        assert pg.load(place, step=own.step).step == pg.load(folder, step="best").step == own.step
+        with pytest.raises(InputError, match=f"^step best: .* is an exported model, of step {own.step} alone$"):
+            pg.load(place, step="best")
         np.testing.assert_array_equal(taken.generate(5, seed=3), own.generate(5, seed=3))
         np.testing.assert_array_equal(taken.encode(images), own.encode(images))
         first, second = taken.predict(images), own.predict(images)

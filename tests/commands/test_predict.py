@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from scipy.special import xlogy
 import pixelgan_jax as pg
 from pixelgan_jax.cli import run_command
 from pixelgan_jax.commands import predict
+from pixelgan_jax.commands.run import tell_of_another_step
 from pixelgan_jax.config import Data
 from pixelgan_jax.data.sources import Unsplit, load
 from pixelgan_jax.errors import InputError
@@ -115,6 +117,14 @@ def test_the_best_on_validation_or_another_step_may_be_asked(run, tmp_path, caps
     for step, told in (("3", "step 3: must be one of those of"), ("x", "must be the step of a checkpoint, or best")):
         assert command(experiment, folder, *asked, f"--output={tmp_path}/no", f"--step={step}") == 2
         assert told in capsys.readouterr().err and not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize("step", [None, 4, 7])
+def test_results_of_another_step_are_told_of(tmp_path, capsys, step):
+    if step:
+        (tmp_path / "results.json").write_text(json.dumps({"step": step}))
+    tell_of_another_step(tmp_path, SimpleNamespace(step=4))
+    assert capsys.readouterr().out.startswith("step 4: results.json is of another") == (step == 7)
 
 
 def test_the_draws_do_not_depend_on_how_many_are_asked_of_at_once(run, tmp_path, monkeypatch):

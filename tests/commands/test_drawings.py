@@ -10,6 +10,7 @@ import pytest
 from benchmarks import results
 from pixelgan_jax import cli
 from pixelgan_jax.errors import InputError
+from pixelgan_jax.evaluation import comparison, trained
 from pixelgan_jax.report import figures
 from tests.commands import small_plan
 
@@ -42,13 +43,13 @@ def test_a_figure_draws_and_scores_the_same_runs(ready, capsys, tmp_path, monkey
     assert real["classifier_error"] < 0.2 < 0.6 < real["confidence"]
 
     told = cli.parse(found["cells"][0]["command"].split()[3:])
-    tasks = [figures.Task(told.experiment, told.config, folder / "runs/ours/clusters/seed_0")]
+    tasks = [comparison.Task(told.experiment, told.config, folder / "runs/ours/clusters/seed_0")]
     png, numbers, _ = figures.codes({"a": tasks})
     assert png.startswith(b"\x89PNG") and 0 < numbers["a"][0]["knn_error"] < 1
     assert figures.rows({"a": tasks})[0].startswith(b"\x89PNG")
-    parts = figures._read(tasks[0])
+    parts = comparison.splits(tasks[0])
     named = parts.validation._replace(labels=np.full_like(parts.validation.labels, 99))
-    monkeypatch.setattr(figures, "_read", lambda task: parts._replace(validation=named))
+    monkeypatch.setattr(comparison, "splits", lambda task: parts._replace(validation=named))
     assert figures.codes({"a": tasks})[1]["a"][0]["knn_error"] == 1.0  # the neighbours are validation images
 
     page = results.page(folder / "runs")
@@ -59,7 +60,7 @@ def test_a_figure_draws_and_scores_the_same_runs(ready, capsys, tmp_path, monkey
 def rows_task(ready):
     """A trained run of three clusters."""
     config = cli.parse(["--config", str(ready / "experiments/tiny_clusters.py")]).config
-    return figures.Task("tiny_clusters", config, ready / "runs/ours/clusters/seed_0")
+    return comparison.Task("tiny_clusters", config, ready / "runs/ours/clusters/seed_0")
 
 
 @pytest.mark.parametrize("shift", [0, 1])
@@ -67,8 +68,8 @@ def test_rows_say_how_many_samples_are_of_the_class_asked_for(rows_task, monkeyp
     """A decoder that draws real digits of the class asked for, and one that draws those of the next."""
     place, data = rows_task.workdir, dataclasses.replace(rows_task.config.data, labels=30)
     shutil.copy(place / "samples/clusters.png", place / "samples/classes.png")
-    test = figures._read(rows_task).test
-    images = figures._as_modelled(figures.trained.load(place), test)
+    test = comparison.splits(rows_task).test
+    images = comparison._as_modelled(trained.load(place), test)
     asked = []
 
     def drawn(model, codes, seed, temperature):
@@ -76,7 +77,7 @@ def test_rows_say_how_many_samples_are_of_the_class_asked_for(rows_task, monkeyp
         classes = (codes.argmax(axis=1) + shift) % 3
         return np.stack([images[test.labels == label][i % 30] for i, label in enumerate(classes)]), None
 
-    monkeypatch.setattr(figures.trained, "draw", drawn)
+    monkeypatch.setattr(trained, "draw", drawn)
     labelled = rows_task._replace(config=dataclasses.replace(rows_task.config, data=data))
     _, numbers, reference = figures.rows({"classes": [labelled], "clusters": [rows_task, rows_task]})
     classes, clusters = numbers["classes"][0], numbers["clusters"][0]
@@ -90,7 +91,7 @@ def test_rows_say_how_many_samples_are_of_the_class_asked_for(rows_task, monkeyp
 
 @pytest.mark.parametrize("lacking", ["labels", "data", "likelihood"])
 def test_rows_without_a_classifier_are_drawn_and_have_no_numbers(rows_task, monkeypatch, capsys, lacking):
-    parts, load = figures._read(rows_task), figures.trained.load
+    parts, load = comparison.splits(rows_task), trained.load
 
     def read(task):
         if lacking == "data":
@@ -102,8 +103,8 @@ def test_rows_without_a_classifier_are_drawn_and_have_no_numbers(rows_task, monk
         model = load(place)
         return model._replace(method=model.method._replace(targets=None)) if lacking == "likelihood" else model
 
-    monkeypatch.setattr(figures, "_read", read)
-    monkeypatch.setattr(figures.trained, "load", without)
+    monkeypatch.setattr(comparison, "splits", read)
+    monkeypatch.setattr(trained, "load", without)
     png, numbers, reference = figures.rows({"clusters": [rows_task]})
     assert png.startswith(b"\x89PNG") and numbers == {"clusters": [{}]} and reference == {}
     told = {"labels": "a figure needs labelled", "data": "is not there", "likelihood": "has no likelihood"}[lacking]

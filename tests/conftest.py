@@ -27,6 +27,15 @@ settings.register_profile("long", max_examples=400, **unhurried)
 settings.load_profile("short")
 
 
+def pytest_configure(config):
+    """What one test compiled no other compiles again: not in another module, nor by another worker, nor when the tests
+    are run once more (`--cache-clear` forgets it)."""
+    if cache := getattr(config, "cache", None):  # not with -p no:cacheprovider
+        jax.config.update("jax_compilation_cache_dir", str(cache.mkdir("programs")))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
 def pytest_runtest_setup(item):
     if item.get_closest_marker("slow") and quick.is_over():
         pytest.skip("no time was left to begin it")

@@ -1,4 +1,5 @@
-"""Every experiment of experiments/ builds its real networks and trains a step, on a few images of the right shape."""
+"""Every experiment of experiments/ begins, with its real networks, on a few images of the right shape; in the slow
+tests it trains a step."""
 
 import importlib
 import json
@@ -89,6 +90,19 @@ def test_the_experiments_are_those_the_readme_names():
 PLANS = ("ablation", "figure", "likelihood", "svhn_reduced_cpu", "table", "precision")
 RUNS = [name for name in NAMES if not name.startswith(PLANS)]
 QUICK = ["digits", "mnist_aae"]  # whose networks compile in seconds
+TRACED = [  # whose steps are put together in another way each; the others differ in sizes
+    "binarized_mnist_gated",
+    "binarized_mnist_gaussian",
+    "digits_catgan",
+    "digits_infogan",
+    "digits_temporal_ensembling",
+    "mnist_clusters",
+    "mnist_gaussian",
+    "mnist_pixelcnn",
+    "norb",
+    "svhn",
+    "svhn_temporal_ensembling",
+]
 
 
 def started(name, folder):
@@ -108,14 +122,20 @@ def started(name, folder):
     return made, examples, parallel.split_batch(batch, made.mesh)
 
 
+def is_of_one_piece(made, before, after, metrics):
+    """Whether shapes and types stay as they are, and the metrics are those that the phases name."""
+    same = jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(lambda x: (x.shape, x.dtype), before)
+    return same and sorted(metrics) == sorted(name for phase in made.method.phases for name in phase.metrics)
+
+
 @pytest.mark.parametrize("name", RUNS)
-def test_an_experiments_step_is_of_one_piece(name, tmp_path):
-    """Traced, not run: shapes and types fit, and the metrics are those that its phases name."""
+def test_an_experiment_begins(name, tmp_path):
+    """Those of TRACED as far as a step, which is traced and not run."""
     made, examples, batch = started(name, tmp_path)
-    state = jax.eval_shape(lambda: initial(made.method, made.config, made.mesh))
-    after, metrics = jax.eval_shape(parallel.compile_step(made.method.step, made.mesh), state, examples, batch)
-    assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(lambda x: (x.shape, x.dtype), state)
-    assert sorted(metrics) == sorted(name for phase in made.method.phases for name in phase.metrics)
+    if name in TRACED:
+        state = jax.eval_shape(lambda: initial(made.method, made.config, made.mesh))
+        after, metrics = jax.eval_shape(parallel.compile_step(made.method.step, made.mesh), state, examples, batch)
+        assert is_of_one_piece(made, state, after, metrics)
 
 
 @pytest.mark.parametrize(
@@ -124,11 +144,11 @@ def test_an_experiments_step_is_of_one_piece(name, tmp_path):
 def test_an_experiment_trains_a_step(name, tmp_path):
     made, examples, batch = started(name, tmp_path)
     state = initial(made.method, made.config, made.mesh)
-    before = jax.device_get(state.params)
+    start = jax.device_get(state)
     state, metrics = parallel.compile_step(made.method.step, made.mesh)(state, examples, batch)
-    assert int(state.step) == 1
+    assert int(state.step) == 1 and is_of_one_piece(made, start, state, metrics)
     assert all(np.all(np.isfinite(value)) for value in metrics.values())
-    for role, old in before.items():
+    for role, old in start.params.items():
         pairs = zip(jax.tree.leaves(old), jax.tree.leaves(state.params[role]), strict=True)
         assert any(not np.array_equal(a, b) for a, b in pairs) == bool(jax.tree.leaves(old)), role
 

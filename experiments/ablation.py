@@ -41,7 +41,7 @@ def cells(scale: dict) -> dict:
     for row, (_, changes) in ROWS.items():
         recipe = table1.aae if row.startswith("deconv") else table1.recipe
         found |= recipe(row, scale | changes)
-    del found["deep_located/labels_100"]  # docs/recipe.md: ten pictures are too few
+    del found["deep_located/labels_100"]  # docs/trials.md: ten pictures are too few
     names = [f"{row}/{column}" for column in COLUMNS for row in ROWS]
     return {name: found[name] for name in names if name in found}
 

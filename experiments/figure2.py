@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from experiments import mnist_gaussian
 
 THRESHOLD = {"data.binarisation": "threshold"}  # pixels drawn at random look ragged in the real images too
-# mnist_gaussian as it was when these were trained; two seeds of what it is now drew no better (docs/recipe.md)
+# mnist_gaussian as it was when these were trained; two seeds of what it is now drew no better (docs/trials.md)
 BEFORE = {"model.mean_batch_norm": False, "optim.reconstruction_rate": 3e-3}
 
 

@@ -8,5 +8,5 @@ from experiments import base, mnist
 def get_config() -> ConfigDict:
     config, data = base.get_config("catgan"), mnist.plain()
     config.data, config.train = data.data, data.train
-    config.catgan.update(discriminator_rate=1e-3, schedule="cosine")  # docs/recipe.md
+    config.catgan.update(discriminator_rate=1e-3, schedule="cosine")  # docs/trials.md
     return config

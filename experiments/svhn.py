@@ -6,7 +6,7 @@ from experiments import base
 
 # what leaves a house number that number
 VIEWS = {"input_translation": 2.0, "input_rotation": 5.0, "input_scaling": 0.15, "input_shear": 0.1}
-# nor is it another one light on dark: without, codes tell that first (docs/recipe.md)
+# nor is it another one light on dark: without, codes tell that first (docs/trials.md)
 VIEWS |= {"input_inversion": 0.5}
 
 
@@ -33,5 +33,5 @@ def plain() -> ConfigDict:
 def get_config() -> ConfigDict:
     config = base.of_content(plain(), VIEWS)
     config.model.input_standardised = True
-    config.optim.reconstruction_rate = 1e-4  # at ten times that the digit was lost, at CPU scale (docs/recipe.md)
+    config.optim.reconstruction_rate = 1e-4  # at ten times that the digit was lost, at CPU scale (docs/trials.md)
     return config

@@ -32,12 +32,12 @@ WITHOUT_VIEWS = {f"model.{field}": 0.0 for field in mnist.VIEWS} | WITHOUT_INFOR
 # a decoder that draws the style by itself leaves the content to the code: it sees 7 rows above and 15 columns
 DEEP = {"model.first_kernel": 7, "model.layers": 4}
 # a cluster's own picture is what tells it from another; with biases that do not know where they are, a decoder likes
-# another digit's cluster as well as the own one's (docs/recipe.md)
+# another digit's cluster as well as the own one's (docs/trials.md)
 DEEP_LOCATED = DEEP | {"model.conditioning": "location_dependent"}
 # and this is what the paper describes, as recalled
 PLAIN = WITHOUT_VIEWS | {"model.logits_batch_norm": 0.0}
 FAITHFUL = PLAIN | {"optim.schedule": "constant"}
-# rates and momenta as recalled; the noise on the discriminator's input is docs/recipe.md's
+# rates and momenta as recalled; the noise on the discriminator's input is docs/trials.md's
 FAITHFUL_SGD = PLAIN | {
     "optim.optimizer": "sgd",
     "optim.schedule": "step",

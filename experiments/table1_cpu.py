@@ -45,7 +45,7 @@ ROWS = {
 ONE = {"train.replicates": 1, "train.batch_size": 64}
 SCALES = {
     "catgan": ONE | {"train.steps": 3000},
-    "temporal_ensembling": ONE | {"train.steps": 4000, "ensembling.weight": 3.0},  # docs/recipe.md
+    "temporal_ensembling": ONE | {"train.steps": 4000, "ensembling.weight": 3.0},  # docs/trials.md
     "pi_model": ONE | {"train.steps": 6000},
     "infogan": {"train.replicates": 1},
     "infogan_20": {"train.replicates": 1},

@@ -23,8 +23,8 @@ from pixelgan_jax.commands.replicates import seeded
 from pixelgan_jax.config import Config, Data, first_difference, to_dict
 from pixelgan_jax.data import sources
 from pixelgan_jax.errors import InputError
-from pixelgan_jax.evaluation.comparison import Task
 from pixelgan_jax.methods.registry import from_saved
+from pixelgan_jax.report.figures import Task
 from pixelgan_jax.training import loop
 from pixelgan_jax.training.workdir import InUse
 

@@ -29,10 +29,9 @@ from pixelgan_jax.commands.plans import (
 )
 from pixelgan_jax.commands.run import Run
 from pixelgan_jax.errors import InputError
-from pixelgan_jax.evaluation.comparison import Task
 from pixelgan_jax.evaluation.metrics import BY_KEY, CHOSEN_BY, VALIDATION, VECTORS, first_of
 from pixelgan_jax.report import markdown, plots
-from pixelgan_jax.report.figures import DRAWINGS, check_cell
+from pixelgan_jax.report.figures import DRAWINGS, Task, check_cell
 from pixelgan_jax.training import logs
 from pixelgan_jax.training.workdir import prepare, write_json, write_whole
 

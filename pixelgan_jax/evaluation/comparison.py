@@ -6,14 +6,13 @@ Shapes: N images, uint8 [N, H, W, C], and D code width.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 
-from pixelgan_jax.config import Config, Data
+from pixelgan_jax.config import Data
 from pixelgan_jax.data.levels import to_uint8
 from pixelgan_jax.data.sources import Split, load
 from pixelgan_jax.data.splits import Splits, split
@@ -25,36 +24,28 @@ from pixelgan_jax.methods.method import Code, Method
 NEIGHBOURS = 5
 
 
-class Task(NamedTuple):
-    """An ordinary run: one seed of a cell of a table or a figure."""
-
-    experiment: str
-    config: Config
-    workdir: Path
-
-
 class Real(NamedTuple):
-    """What samples are held against: real test images and their labels, and a classifier that learnt real training
-    images; all as a decoder models them: at its levels, binarised where it binarises."""
+    """What samples are held against: real test images, as a decoder models them: at its levels, binarised where it
+    binarises; a classifier that learnt real training images so, and its error on these; and what
+    `scores.score_rows` says of them, a row for each class."""
 
-    judge: MLPClassifier
     images: np.ndarray
-    labels: np.ndarray
-
-    @property
-    def error(self) -> float:
-        return scores.error(self.judge, self.images, self.labels)
+    judge: MLPClassifier
+    error: float
+    rows: dict[str, float]
 
 
-def splits(task: Task) -> Splits:
-    return split(load(task.config.data), task.config.data)
+def splits(data: Data) -> Splits:
+    return split(load(data), data)
 
 
-def real(cell: str, task: Task, model: Trained) -> Real:
+def real(cell: str, data: Data, model: Trained) -> Real:
     """Of the cell's data, as `model` has them. Raises InputError where there is no classifier to be had."""
-    parts = judged(cell, model.method, task.config.data, splits(task))
+    parts = judged(cell, model.method, data, splits(data))
     judge = scores.classifier(_as_modelled(model, parts.train), parts.train.labels)
-    return Real(judge, _as_modelled(model, parts.test), parts.test.labels)
+    images, labels = _as_modelled(model, parts.test), parts.test.labels
+    rows = scores.score_rows(judge, [images[labels == label] for label in np.unique(labels)])
+    return Real(images, judge, scores.error(judge, images, labels), rows)
 
 
 def judged(cell: str, method: Method, data: Data, parts: Splits) -> Splits:
@@ -92,17 +83,16 @@ def _drawn(model: Trained, codes: np.ndarray, seed: int) -> np.ndarray:
     return trained.draw(model, codes, seed, temperature=model.config.sample.temperature)[0]
 
 
-def rows(against: Real, model: Trained, asked: Sequence[int]) -> dict[str, float]:
+def compare_rows(model: Trained, with_real: Real, asked: Sequence[int]) -> dict[str, float]:
     """Of samples of every category, the rest of the code from the prior, what `scores.score_rows` says, variance and
     sharpness as a multiple of real images' of one class; asked: the classes that the categories are."""
     categories, seed = model.method.code.categories, model.config.sample.seed
     codes = trained.prior_codes(model, seed, scores.ROW * categories)
     codes[:, :categories] = np.repeat(np.eye(categories), scores.ROW, axis=0)
-    said = scores.score_rows(against.judge, np.split(_drawn(model, codes, seed), categories), asked)
-    classes = [against.images[against.labels == label] for label in np.unique(against.labels)]
-    of_real = scores.score_rows(against.judge, classes)
-    ratios = {f"{key}_ratio": said.pop(key) / of_real[key] for key in ("row_variance", "sharpness") if of_real[key]}
-    return said | ratios | {"classifier_error": against.error}
+    said = scores.score_rows(with_real.judge, np.split(_drawn(model, codes, seed), categories), asked)
+    known = {key: value for key, value in with_real.rows.items() if key in ("row_variance", "sharpness") and value}
+    ratios = {f"{key}_ratio": said.pop(key) / value for key, value in known.items()}
+    return said | ratios | {"classifier_error": with_real.error}
 
 
 def mappable(cell: str, method: Method) -> Code:

@@ -9,17 +9,18 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 from scipy.stats import norm
 
-from pixelgan_jax.config import Data
+from pixelgan_jax.config import Config, Data
 from pixelgan_jax.data.splits import Splits
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.evaluation import comparison, scores, trained
-from pixelgan_jax.evaluation.comparison import Real, Task
+from pixelgan_jax.evaluation.comparison import Real
 from pixelgan_jax.evaluation.trained import Trained
 from pixelgan_jax.methods.method import Method
 from pixelgan_jax.report import pictures, plots
@@ -33,6 +34,14 @@ STEPS = 10  # of a walk along either dimension of a code
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, math.sqrt(0.75)]])
 
 
+class Task(NamedTuple):
+    """An ordinary run: one seed of a cell of a table or a figure."""
+
+    experiment: str
+    config: Config
+    workdir: Path
+
+
 def samples(done: dict[str, list[Task]]) -> Drawing:
     """Samples from the prior side by side, and how much they look like a class, how sharp they are (`scores`).
 
@@ -41,7 +50,7 @@ def samples(done: dict[str, list[Task]]) -> Drawing:
     has no likelihood.
     """
     cell, (first, *_) = next(iter(done.items()))
-    real = comparison.real(cell, first, trained.load(first.workdir))
+    real = comparison.real(cell, first.config.data, trained.load(first.workdir))
     shown, walks, numbers = {}, {}, {}
     for name, tasks in done.items():
         numbers[name] = []
@@ -79,7 +88,7 @@ def codes(done: dict[str, list[Task]]) -> Drawing:
         for task in tasks:
             model = trained.load(task.workdir)
             code = comparison.mappable(name, model.method)
-            parts = comparison.labelled(name, task.config.data, comparison.splits(task))
+            parts = comparison.labelled(name, task.config.data, comparison.splits(task.config.data))
             known, asked = (comparison.encoded(model, part.images) for part in (parts.validation, parts.test))
             error = comparison.knn_error(known, parts.validation.labels, asked, parts.test.labels)
             numbers[name].append({"knn_error": error})
@@ -109,16 +118,16 @@ def rows(done: dict[str, list[Task]]) -> Drawing:
             model = trained.load(task.workdir)
             same = model.method.name, dataclasses.replace(task.config.data, labels=0, seed=0)
             if same not in real:
-                real[same] = _real_if_any(name, task, model)
+                real[same] = _real_if_any(name, task.config.data, model)
             asked = range(model.method.code.categories) if kind == "classes" else ()
-            numbers[name].append(comparison.rows(real[same], model, asked) if real[same] else {})
+            numbers[name].append(comparison.compare_rows(model, real[same], asked) if real[same] else {})
     return plots.gallery(shown), numbers, {}
 
 
-def _real_if_any(name: str, task: Task, model: Trained) -> Real | None:
+def _real_if_any(name: str, data: Data, model: Trained) -> Real | None:
     """None, and a line that says why, where there is no classifier to be had."""
     try:
-        return comparison.real(name, task, model)
+        return comparison.real(name, data, model)
     except InputError as error:
         print(f"no numbers of its samples: {error}", flush=True)
         return None

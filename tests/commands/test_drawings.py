@@ -43,13 +43,13 @@ def test_a_figure_draws_and_scores_the_same_runs(ready, capsys, tmp_path, monkey
     assert real["classifier_error"] < 0.2 < 0.6 < real["confidence"]
 
     told = cli.parse(found["cells"][0]["command"].split()[3:])
-    tasks = [comparison.Task(told.experiment, told.config, folder / "runs/ours/clusters/seed_0")]
+    tasks = [figures.Task(told.experiment, told.config, folder / "runs/ours/clusters/seed_0")]
     png, numbers, _ = figures.codes({"a": tasks})
     assert png.startswith(b"\x89PNG") and 0 < numbers["a"][0]["knn_error"] < 1
     assert figures.rows({"a": tasks})[0].startswith(b"\x89PNG")
-    parts = comparison.splits(tasks[0])
+    parts = comparison.splits(tasks[0].config.data)
     named = parts.validation._replace(labels=np.full_like(parts.validation.labels, 99))
-    monkeypatch.setattr(comparison, "splits", lambda task: parts._replace(validation=named))
+    monkeypatch.setattr(comparison, "splits", lambda data: parts._replace(validation=named))
     assert figures.codes({"a": tasks})[1]["a"][0]["knn_error"] == 1.0  # the neighbours are validation images
 
     page = results.page(folder / "runs")
@@ -60,7 +60,7 @@ def test_a_figure_draws_and_scores_the_same_runs(ready, capsys, tmp_path, monkey
 def rows_task(ready):
     """A trained run of three clusters."""
     config = cli.parse(["--config", str(ready / "experiments/tiny_clusters.py")]).config
-    return comparison.Task("tiny_clusters", config, ready / "runs/ours/clusters/seed_0")
+    return figures.Task("tiny_clusters", config, ready / "runs/ours/clusters/seed_0")
 
 
 @pytest.mark.parametrize("shift", [0, 1])
@@ -68,7 +68,7 @@ def test_rows_say_how_many_samples_are_of_the_class_asked_for(rows_task, monkeyp
     """A decoder that draws real digits of the class asked for, and one that draws those of the next."""
     place, data = rows_task.workdir, dataclasses.replace(rows_task.config.data, labels=30)
     shutil.copy(place / "samples/clusters.png", place / "samples/classes.png")
-    test = comparison.splits(rows_task).test
+    test = comparison.splits(rows_task.config.data).test
     images = comparison._as_modelled(trained.load(place), test)
     asked = []
 
@@ -91,9 +91,9 @@ def test_rows_say_how_many_samples_are_of_the_class_asked_for(rows_task, monkeyp
 
 @pytest.mark.parametrize("lacking", ["labels", "data", "likelihood"])
 def test_rows_without_a_classifier_are_drawn_and_have_no_numbers(rows_task, monkeypatch, capsys, lacking):
-    parts, load = comparison.splits(rows_task), trained.load
+    parts, load = comparison.splits(rows_task.config.data), trained.load
 
-    def read(task):
+    def read(data):
         if lacking == "data":
             raise InputError("config.data.dir: is not there")
         none = np.full_like(parts.train.labels, -1)

@@ -11,7 +11,6 @@ import pytest
 from pixelgan_jax import cli
 from pixelgan_jax.commands import experiment, plans, tables_and_figures
 from pixelgan_jax.errors import InputError
-from pixelgan_jax.evaluation import comparison
 from pixelgan_jax.evaluation.metrics import BY_KEY
 from pixelgan_jax.report import figures
 from tests.commands.small_plan import PLAN, ROOT
@@ -130,7 +129,7 @@ def test_rows_whose_picture_is_gone_are_refused(folder, tmp_path):
     path = str(folder / "experiments" / "tiny_clusters.py")
     made = experiment.typed(path, experiment.config_of(path, experiment.load(path)), {})
     with pytest.raises(InputError, match="samples/clusters.png: is missing; --mode sample of this run draws it"):
-        figures.rows({"b/x": [comparison.Task("tiny_clusters", made, tmp_path)]})
+        figures.rows({"b/x": [figures.Task("tiny_clusters", made, tmp_path)]})
 
 
 def test_a_plan_that_does_not_fit_the_mode_is_refused(capsys):

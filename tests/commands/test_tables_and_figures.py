@@ -13,7 +13,7 @@ from pixelgan_jax.commands import experiment, plans, tables_and_figures
 from pixelgan_jax.config.convert import fields_of
 from pixelgan_jax.config.fields import NEVER_ABSENT
 from pixelgan_jax.errors import InputError
-from pixelgan_jax.evaluation import comparison
+from pixelgan_jax.evaluation import trained as models
 from pixelgan_jax.methods.registry import CONFIGS
 from pixelgan_jax.report import figures, markdown
 from pixelgan_jax.training import signals, workdir
@@ -189,7 +189,7 @@ def test_a_run_whose_workdir_is_refused_stops_no_other(folder, tmp_path, monkeyp
     path = str(folder / "experiments" / "tiny_clusters.py")
     made = experiment.typed(path, experiment.config_of(path, experiment.load(path)), {})
     monkeypatch.setattr(plans.modes, "execute", execute)
-    told = plans._train("a/x", comparison.Task("tiny_clusters", made, tmp_path / "seed_0"))
+    told = plans._train("a/x", figures.Task("tiny_clusters", made, tmp_path / "seed_0"))
     assert told == "refused: config.data.name: of the test"
     assert "a/x, seed_0: refused: config.data.name: of the test" in capsys.readouterr().out
 
@@ -212,11 +212,11 @@ def test_a_figure_of_committed_runs_keeps_its_numbers_and_its_picture(folder, co
 def test_a_figure_of_data_without_labels_is_refused(ready, tmp_path, drawing):
     np.savez(tmp_path / "all.npz", images=np.zeros((40, 8, 8), np.uint8))
     place = ready / "runs/ours/clusters/seed_0"
-    config = comparison.trained.load(place).config
+    config = models.load(place).config
     config = dataclasses.replace(
         config, data=dataclasses.replace(config.data, name=str(tmp_path / "all.npz"), validation=4)
     )
     with pytest.raises(
         InputError, match=r"^cell a: config\.data\.name: .*all\.npz' is not allowed: a figure needs labelled"
     ):
-        figures.DRAWINGS[drawing]({"a": [comparison.Task("a", config, place)]})
+        figures.DRAWINGS[drawing]({"a": [figures.Task("a", config, place)]})

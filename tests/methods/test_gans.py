@@ -15,7 +15,7 @@ import pixelgan_jax as pg
 from experiments import base
 from pixelgan_jax.commands import replicates
 from pixelgan_jax.errors import InputError
-from pixelgan_jax.evaluation import comparison, trained
+from pixelgan_jax.evaluation import trained
 from pixelgan_jax.methods import adversarial, catgan, infogan, registry
 from pixelgan_jax.methods.method import AXIS, Batch
 from pixelgan_jax.report import figures
@@ -232,7 +232,7 @@ def test_python_draws_images_of_a_code_and_refuses_likelihoods(run):
 
 def test_a_figure_of_samples_does_not_begin_with_one(run):
     made, folder = run
-    task = comparison.Task(made.method.name, registry.from_dict(made), folder)
+    task = figures.Task(made.method.name, registry.from_dict(made), folder)
     with pytest.raises(InputError, match=rf"^cell x: the method '{made.method.name}' has no likelihood: must have one"):
         figures.samples({"x": [task]})
 

@@ -10,4 +10,4 @@ def get_config() -> ConfigDict:
 
 
 def get_plan() -> dict:
-    return figure2_cpu.at_scale(figure4.get_plan(), figure2_cpu.SCALE | {"train.steps": 3000})
+    return figure2_cpu.at_scale(figure4.get_plan(), {"train.steps": 3000})

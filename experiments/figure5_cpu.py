@@ -12,4 +12,4 @@ def get_config() -> ConfigDict:
 
 
 def get_plan() -> dict:
-    return figure2_cpu.at_scale(figure5.get_plan(), figure2_cpu.SCALE | {"model.layers": 4, "train.steps": 6000})
+    return figure2_cpu.at_scale(figure5.get_plan(), {"model.layers": 4, "train.steps": 6000})

@@ -37,6 +37,7 @@ class Stream(enum.IntEnum):
     GENERATOR_NOISE = 19
     INVERSION = 20
     IMPORTANCE = 21
+    ERASING = 22
 
 
 def fold(key: Array, *numbers: int | Array) -> Array:

@@ -21,6 +21,7 @@ class Views:
     shear: float = real(0, 0.0, "sheared sideways by at most this part of its height")
     thickness: float = real(0, 0.0, "strokes widened or thinned by at most this part of 3×3 pixels' extremes", high=1)
     inversion: float = real(0, 0.0, "probability of the negative, light for dark", high=1, absent=0.0)
+    erasing: float = real(0, 0.0, "probability that a band of a fifth of its rows is blank", high=1, absent=0.0)
 
 
 def random_view(views: Views, images: Array, keys: Array) -> Array:
@@ -28,20 +29,22 @@ def random_view(views: Views, images: Array, keys: Array) -> Array:
 
     With a probability of `inversion` an image is its negative, which of images about 0 is their opposite. Strokes widen
     or thin by at most `thickness` (of 1), then the image is turned (degrees), scaled and sheared (fractions) and moved
-    (pixels) about its centre; where nothing is left the border's pixels are repeated.
+    (pixels) about its centre; where nothing is left the border's pixels are repeated. Last, with a probability of
+    `erasing`, a band of it is blank.
     """
-    affine = (views.rotation, views.scaling, views.shear, views.translation)
     if views.inversion:
         images = jnp.where(uniform(keys, Stream.INVERSION, (1, 1, 1)) < views.inversion, -images, images)
-    if not any(affine) and not views.thickness:
-        return images
     draws = 2 * uniform(keys, Stream.VIEW, (6,)) - 1
     if views.thickness:
         images = thicken(images, views.thickness * draws[:, 5])
-    if not any(affine):
-        return images
-    degrees, relative_size, sideways = (most * draws[:, i] for i, most in enumerate(affine[:3]))
-    return warp(images, jnp.deg2rad(degrees), 1 + relative_size, sideways, views.translation * draws[:, 3:5])
+    affine = (views.rotation, views.scaling, views.shear, views.translation)
+    if any(affine):
+        degrees, relative_size, sideways = (most * draws[:, i] for i, most in enumerate(affine[:3]))
+        images = warp(images, jnp.deg2rad(degrees), 1 + relative_size, sideways, views.translation * draws[:, 3:5])
+    if views.erasing:
+        where, whether = uniform(keys, Stream.ERASING, (2,)).T
+        images = jnp.where((whether < views.erasing)[:, None, None, None], erase(images, where), images)
+    return images
 
 
 def thicken(images: Array, amount: Array) -> Array:
@@ -51,6 +54,16 @@ def thicken(images: Array, amount: Array) -> Array:
     smallest = jax.lax.reduce_window(images, jnp.inf, jax.lax.min, **window)
     amount = amount[:, None, None, None]
     return images + jnp.abs(amount) * (jnp.where(amount > 0, largest, smallest) - images)
+
+
+def erase(images: Array, where: Array) -> Array:
+    """images [N, H, W, C], each of the least value it has in a band of a fifth of its rows; where [N] in [0, 1): from
+    the uppermost band to the lowest. After random erasing (Zhong et al. 2020), whose regions are rectangles."""
+    height = images.shape[1]
+    band = max(1, round(height / 5))
+    above = jnp.arange(height)[None] - jnp.floor(where * (height - band + 1))[:, None]
+    inside = ((above >= 0) & (above < band))[:, :, None, None]
+    return jnp.where(inside, images.min(axis=(1, 2, 3), keepdims=True), images)
 
 
 def warp(images: Array, angle: Array, size: Array, shear: Array, offset: Array) -> Array:

@@ -8,10 +8,10 @@ import pytest
 from scipy import ndimage
 
 from pixelgan_jax.data.randomness import Stream, uniform
-from pixelgan_jax.data.views import Views, random_view, thicken, warp
+from pixelgan_jax.data.views import Views, erase, random_view, thicken, warp
 
 IMAGES = jnp.float32(np.random.RandomState(0).rand(3, 7, 6, 2))
-FIELDS = ("translation", "rotation", "scaling", "shear", "thickness", "inversion")
+FIELDS = ("translation", "rotation", "scaling", "shear", "thickness", "inversion", "erasing")
 STILL = {"angle": jnp.zeros(3), "size": jnp.ones(3), "shear": jnp.zeros(3), "offset": jnp.zeros((3, 2))}
 
 
@@ -56,7 +56,7 @@ def test_strokes_widen_and_thin_by_scipys_extremes():
 @pytest.mark.parametrize("field", FIELDS)
 def test_each_setting_changes_an_image_by_its_own_key_and_none_changes_none(field):
     keys = jax.random.split(jax.random.key(0), 3)
-    some = Views(**{field: {"rotation": 20.0, "inversion": 1.0}.get(field, 0.5)})
+    some = Views(**{field: {"rotation": 20.0, "inversion": 1.0, "erasing": 1.0}.get(field, 0.5)})
     seen = random_view(some, IMAGES, keys)
     assert all(np.abs(a - b).max() > 1e-3 for a, b in zip(seen, IMAGES, strict=True))
     chex.assert_trees_all_close(random_view(some, IMAGES[1:], keys[1:]), seen[1:], atol=1e-6)
@@ -91,3 +91,21 @@ def test_an_image_is_its_negative_with_the_probability_asked_for():
     negative = np.all(seen == -np.asarray(IMAGES[0]), axis=(1, 2, 3))
     assert np.all(negative | np.all(seen == np.asarray(IMAGES[0]), axis=(1, 2, 3)))
     assert 0.25 < negative.mean() < 0.35
+
+
+def test_a_band_of_a_fifth_of_the_rows_is_as_dark_as_the_darkest_pixel():
+    """By hand, of ten rows: two, the uppermost, the fourth and fifth, and the lowest."""
+    images = jnp.float32(np.random.RandomState(1).rand(3, 10, 4, 2))
+    seen = np.asarray(erase(images, jnp.array([0.0, 0.34, 0.999])))
+    for before, after, first in zip(np.asarray(images), seen, (0, 3, 8), strict=True):
+        expected = before.copy()
+        expected[first : first + 2] = before.min()
+        np.testing.assert_array_equal(after, expected)
+
+
+def test_an_image_has_a_blank_band_with_the_probability_asked_for():
+    images = jnp.broadcast_to(IMAGES[:1], (1000, *IMAGES.shape[1:]))
+    seen = np.asarray(random_view(Views(erasing=0.3), images, jax.random.split(jax.random.key(2), 1000)))
+    changed = np.any(seen != np.asarray(IMAGES[0]), axis=(2, 3))
+    assert set(changed.sum(axis=1)) == {0, 1} and 0.25 < changed.any(axis=1).mean() < 0.35
+    assert np.all(changed.sum(axis=0) > 20)  # every row

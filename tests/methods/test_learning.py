@@ -124,6 +124,7 @@ FIELDS = {
     "input_shear": 0.5,
     "input_thickness": 0.5,
     "input_inversion": 1.0,
+    "input_erasing": 1.0,
 }
 
 

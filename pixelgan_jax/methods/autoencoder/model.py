@@ -151,6 +151,7 @@ def encode_in_training(
         translation=settings.input_translation,
         thickness=settings.input_thickness,
         inversion=settings.input_inversion,
+        erasing=settings.input_erasing,
     )
     x = random_view(views, network_input(images, settings.input_standardised), keys)
     if settings.input_noise:

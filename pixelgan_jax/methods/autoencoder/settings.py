@@ -48,6 +48,9 @@ class Model:
         0, 0.0, "strokes widened or thinned by at most this part of the way to 3×3 pixels' extremes", high=1, absent=0.0
     )
     input_inversion: float = real(0, 0.0, "its negative with this probability, light for dark", high=1, absent=0.0)
+    input_erasing: float = real(
+        0, 0.0, "with this probability a band of a fifth of its rows is blank", high=1, absent=0.0
+    )
     noise_dimensions: int = integer(1, 16, "width of the noise n that the noise encoder is fed", high=65536)
     minimum_sd: float = real(
         0, 0.0, "least s.d. of the gaussian encoder's q(z|x), which left alone shrinks to points", absent=0.0

@@ -9,7 +9,7 @@ from experiments import mnist_cpu, table1
 SCALE = mnist_cpu.SCALE | table1.SHALLOW | {"train.steps": 3000}
 SEEDS = 3
 POOLED = {"model.encoder_pooling": True}  # in place of strides
-ERASED = POOLED | {"model.input_erasing": 0.5}  # of two views every other has a blank band
+ERASED = POOLED | {"model.input_erasing": 0.5}  # half of the views have a blank band
 LONGER = {"train.replicates": 1}  # what takes long has one seed, but for MORE
 BEST_LONGER = LONGER | {"train.steps": 12_000}
 # without views a surer head finds clusters sooner, and they go on moving as long as the decoder learns, which small

@@ -35,7 +35,7 @@ ROWS = {
     "pooled_cpu_longer": "PixelGAN, ours: recipe `best`, encoder with pooling: 768,000 images, CPU-scale",
     "aae_pooled_cpu_longer": "AAE, ours: same protocol, encoder with pooling: 768,000 images, CPU-scale",
     "pooled_cpu": "PixelGAN, ours: recipe `best`, encoder with pooling: 192,000 images, CPU-scale",
-    "erased_cpu": "PixelGAN, ours: that, blank bands among the views: 192,000 images, CPU-scale",
+    "erased_cpu": "PixelGAN, ours: `best`, pooling, blank bands among the views: 192,000 images, CPU-scale",
     "aae_pooled_cpu": "AAE, ours: same protocol, encoder with pooling: 192,000 images, CPU-scale",
     "cpu": "PixelGAN, ours: recipe `best`: 192,000 images, CPU-scale",
     "aae_cpu": "AAE, ours: same protocol: 192,000 images, CPU-scale",

@@ -43,8 +43,8 @@ def pytest_runtest_setup(item):
 
 @pytest.fixture(autouse=True, scope="module")
 def programs_of_one_module():
-    """Gives the memory of a module's compiled programs back to the system: few of them does another module run again,
-    and reads them from the folder then."""
+    """Gives the memory of a module's compiled programs back to the system: a module that needs
+    one again reads it from the folder."""
     gc.freeze()  # what is there already stays: later collections need not look at it
     yield
     jax.clear_caches()

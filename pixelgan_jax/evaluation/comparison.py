@@ -36,6 +36,7 @@ class Real(NamedTuple):
 
 
 def splits(data: Data) -> Splits:
+    """Raises InputError where the data cannot be had."""
     return split(load(data), data)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import pixelgan_jax as pg
 from pixelgan_jax.commands import replicates
-from pixelgan_jax.data import sources
+from pixelgan_jax.data.readers import named
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.evaluation import trained
 from pixelgan_jax.methods.registry import from_dict
@@ -100,15 +100,15 @@ def test_classes_are_called_what_the_data_call_them(model, images):
     numbers, names = tuple(str(3 * n + 1) for n in range(10)), tuple(f"class {n}" for n in range(10))
     found = model.classify(images)
     for called, expected in ((numbers, 3 * found + 1), (names, [names[n] for n in found])):
-        named = pg.TrainedModel(model._trained._replace(names=called))
-        assert named.classify(images).tolist() == list(expected)
+        told = pg.TrainedModel(model._trained._replace(names=called))
+        assert told.classify(images).tolist() == list(expected)
 
 
 @pytest.mark.parametrize("called", ["{:02}", "{}²", "{}000000000"])
 def test_folders_called_by_digits_that_are_no_such_number_keep_their_names(model, images, called):
     names = tuple(called.format(n) for n in range(10))
-    named = pg.TrainedModel(model._trained._replace(names=names))
-    assert named.classify(images).tolist() == [names[n] for n in model.classify(images)]
+    told = pg.TrainedModel(model._trained._replace(names=names))
+    assert told.classify(images).tolist() == [names[n] for n in model.classify(images)]
 
 
 def test_a_decoder_that_draws_all_pixels_at_once_completes_no_image(tmp_path, images):
@@ -270,8 +270,8 @@ def test_replicates_are_gathered(tmp_path, monkeypatch):
         return compile_program(*given, **options)
 
     monkeypatch.setattr(jax.stages.Lowered, "compile", counted)
-    reads, read = [], sources.read
-    monkeypatch.setattr(sources, "read", lambda data: (reads.append(data), read(data))[1])
+    reads, read = [], named.read
+    monkeypatch.setattr(named, "read", lambda data: (reads.append(data), read(data))[1])
     train = {"steps": 1, "replicates": 2, "seed": 5}
     alone = {"data": {"labels": 0, "validation": 20}, "prior": {"name": "none"}, "model": {"layers": 0}}
     folder = tmp_path / "run"

@@ -6,7 +6,7 @@ from typing import Any
 
 from pixelgan_jax.commands import run
 from pixelgan_jax.config import Config
-from pixelgan_jax.data import sources
+from pixelgan_jax.data.readers import named
 from pixelgan_jax.evaluation import trained
 from pixelgan_jax.evaluation.metrics import BY_KEY, number
 from pixelgan_jax.evaluation.trained import Trained
@@ -45,7 +45,7 @@ def execute(
 def _placeless(config: Config) -> Config:
     """The configuration without where the data lay, which is nobody else's business."""
     name = config.data.name
-    if sources.is_path(config.data):
+    if named.is_path(config.data):
         name = Path(name).name or name
     return dataclasses.replace(config, data=dataclasses.replace(config.data, name=name, dir=""))
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from pixelgan_jax.commands import run
@@ -40,11 +41,13 @@ def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any], s
         raise InputError(f"--output {output}: is a file; must be a folder")
     model = trained.load(workdir, step)
     run.tell_of_another_step(workdir, model)
-    asked = _asked(model.config, file, overrides)
+    asked = _asked(model.config, model.method.shape, file, overrides)
     try:
         parts, notes = sources.unsplit(asked)
     except InputError as error:  # which knows the file by the field that it is named in for training
         raise InputError(str(error).replace("config.data.name", "--input")) from None
+    if any(_coloured(part, model.method.shape) for part in parts):
+        notes += ("coloured images are read in grey, which the model takes",)
     parts = [_fitting(file, part, model.method.shape) for part in parts]
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -76,29 +79,34 @@ def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any], s
     print(f"{'; '.join(told)}; {output}: {', '.join(written)}", flush=True)
 
 
-def _asked(config: Config, file: str, overrides: dict[str, Any]) -> Data:
-    """How the file is read: as the model's own data were, but for overrides of this."""
+def _asked(config: Config, shape: tuple[int, int, int], file: str, overrides: dict[str, Any]) -> Data:
+    """How the file is read: as the model's own data were, but for overrides of this; pictures are made as large as a
+    model of squares takes them, whatever it was trained on."""
     run.check_overrides(config, {name: value for name, value in overrides.items() if name not in OF_THE_FILE})
     asked = to_dict(config)
-    own = {name.removeprefix("data."): overrides[name] for name in OF_THE_FILE if name in overrides}
+    own = {"side": shape[0]} if not config.data.side and shape[0] == shape[1] else {}
+    own |= {name.removeprefix("data."): overrides[name] for name in OF_THE_FILE if name in overrides}
     if file != config.data.name and os.path.exists(os.path.expanduser(file)):
         own["dir"] = ""  # with one a name without separator is a data set's, whatever lies here
     return from_dict(asked | {"data": asked["data"] | own | {"name": file}}).data
 
 
+def _coloured(part: Unsplit, shape: tuple[int, int, int]) -> bool:
+    """Whether its images have three channels that differ, and the model takes one."""
+    return part.images.shape[3] > shape[2] and np.ptp(part.images, axis=3).max() > 0
+
+
 def _fitting(file: str, part: Unsplit, shape: tuple[int, int, int]) -> Unsplit:
-    """The part with images of the model's shape: grey ones of three channels alike where it takes colours, one of the
-    three where all are and it takes none. Raises InputError where they are of another size, or coloured."""
+    """The part with images of the model's shape: grey ones of three channels alike where it takes colours, coloured
+    ones in grey where it takes none. Raises InputError where they are of another size."""
     images = part.images
+    if images.shape[1:3] != shape[:2]:
+        raise InputError(f"--input {file}: its images are {list(images.shape[1:])}; the model takes {list(shape)}")
     if images.shape[3] < shape[2]:
         images = np.repeat(images, shape[2], axis=3)
-    elif images.shape[3] > shape[2] and np.ptp(images, axis=3).max() == 0:
-        images = images[..., : shape[2]]
-    if images.shape[1:] != shape:
-        told = f"{list(part.images.shape[1:])}; the model takes {list(shape)}"
-        resized = shape[0] == shape[1] and images.shape[3] == shape[2]
-        side = ", which config.data.side can make of pictures" if resized else ""
-        raise InputError(f"--input {file}: its images are {told}{side}")
+    elif images.shape[3] > shape[2]:
+        rows = Image.fromarray(images.reshape(-1, *images.shape[2:]))  # all under one another
+        images = np.asarray(rows.convert("L")).reshape(*images.shape[:3], 1)
     return part._replace(images=images)
 
 

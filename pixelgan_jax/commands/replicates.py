@@ -11,6 +11,7 @@ import numpy as np
 from pixelgan_jax.commands import modes, run
 from pixelgan_jax.config import Config, Data, to_dict
 from pixelgan_jax.data import sources
+from pixelgan_jax.data.readers import named
 from pixelgan_jax.report import page
 from pixelgan_jax.training import parallel
 from pixelgan_jax.training.workdir import write_json
@@ -30,7 +31,7 @@ def execute(mode: str, experiment: str, config: Config, workdir: Path) -> None:
         modes.execute(mode, run.start(experiment, config, workdir))
         return
     run.check_workdir(experiment, workdir, config.train.replicates)
-    load = partial(sources.load, parts=sources.read(config.data))  # pictures take long to read
+    load = partial(sources.load, parts=named.read(config.data))  # pictures take long to read
     # what cannot be read is refused before anything is written
     run.start(experiment, seeded(config, 0), workdir / f"seed_{config.train.seed}", load)
     with modes.locked(mode, workdir):

@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 
 from pixelgan_jax.config import Config, Data, first_difference, to_dict
 from pixelgan_jax.data import sources
+from pixelgan_jax.data.readers import named
 from pixelgan_jax.data.sources import Dataset
 from pixelgan_jax.data.splits import Splits, split
 from pixelgan_jax.errors import InputError
@@ -161,7 +162,7 @@ def as_trained(experiment: str, workdir: Path, config: Config, overrides: dict[s
         saved = registry.from_saved({name: own for name, own in values.items() if name != "experiment"})
     except (OSError, ValueError):  # none there; what is wrong with one is said of the checkpoint's
         return config
-    gone = sources.is_path(saved.data) and not os.path.exists(os.path.expanduser(saved.data.name))
+    gone = named.is_path(saved.data) and not os.path.exists(os.path.expanduser(saved.data.name))
     places = {"data.name": config.data.name} if gone else {}
     places |= {"data.dir": config.data.dir or saved.data.dir, "data.download": config.data.download}
     return _changed(saved, places | overrides)
@@ -191,7 +192,7 @@ def _initial(run: Run) -> State:
 def _target(run: Run, meta: Meta) -> State:
     """The state to restore a checkpoint into. Raises InputError where it is of another run."""
     saved = meta.config
-    moved = saved.data.name != run.config.data.name and all(map(sources.is_path, (saved.data, run.config.data)))
+    moved = saved.data.name != run.config.data.name and all(map(named.is_path, (saved.data, run.config.data)))
     if moved and meta.images_crc == images_crc(run):  # the same images, called otherwise or elsewhere by now
         saved = dataclasses.replace(saved, data=dataclasses.replace(saved.data, name=run.config.data.name))
     difference = first_difference(saved, run.config) or _other_data(run, meta)

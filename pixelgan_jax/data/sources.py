@@ -1,25 +1,16 @@
-"""A data set's name becomes images uint8 [N, H, W, C] and classes int32 [N], every part checked."""
+"""What a reader found becomes images uint8 [N, H, W, C] and classes int32 [N], every part checked."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from pixelgan_jax.config import Data
-from pixelgan_jax.data.readers import formats, image_folder, tfds
+from pixelgan_jax.data.readers import named
 from pixelgan_jax.data.readers.parts import Part, Parts
-from pixelgan_jax.errors import InputError, one_line
+from pixelgan_jax.errors import InputError
 
-RAW_FILES = {
-    "binarized_mnist": formats.read_binarised,
-    "fashion_mnist": formats.read_idx,
-    "mnist": formats.read_idx,
-    "svhn_cropped": formats.read_svhn,
-}
-FILES = (".npz", ".csv", ".parquet", *image_folder.ENDINGS)  # how a path that has no separator ends
 MOST_CLASSES = 65536
 ONE_FILE_TEST = 10000  # most test images that are split off where the files have none of their own
 DARK = 128  # a data set whose largest pixel is below this was probably not of 0 to 255
@@ -53,15 +44,12 @@ class Dataset(NamedTuple):
 
 
 def load(data: Data, parts: Parts | None = None) -> Dataset:
-    """Reads the data set that `data.name` and `data.dir` name, if its `parts` were not `read` before, under whatever
-    seed; nothing is written, but with `data.download`.
+    """The data set that `data.name` and `data.dir` name, of `parts` where `named.read` has read them before, under
+    whatever seed; nothing is written, but with `data.download`.
 
-    The name is "digits", a path (it exists, begins with "." "~" or "/", ends as a file of images does, or has a
-    separator and is not TFDS's), or a TFDS name. Another name with no separator is TFDS's wherever `data.dir` is set,
-    whatever folder has it too.
     Raises InputError naming the field or the file, and what is allowed.
     """
-    parts = read(data) if parts is None else parts
+    parts = named.read(data) if parts is None else parts
     dataset = _checked(_with_test(parts, data), data)
     notes = [
         f"no image is taken from {part}, which has no labels; --mode predict takes them" for part in parts.unlabelled
@@ -78,15 +66,6 @@ def load(data: Data, parts: Parts | None = None) -> Dataset:
         told = f"the images stay {height}×{width}: config.data.side resizes picture files alone"
         dataset = dataset._replace(notes=(*dataset.notes, told))
     return _first_classes(dataset, data.classes) if data.classes else dataset
-
-
-def read(data: Data) -> Parts:
-    """The data set as its files hold it. Raises InputError as `load`."""
-    if data.name == "digits":
-        return _digits()
-    if is_path(data):
-        return _from_path(data)
-    return _from_raw_files(data) or _from_tfds(data)
 
 
 def _called(kind: int, parts: Parts) -> str:
@@ -106,7 +85,7 @@ class Unsplit(NamedTuple):
 def unsplit(data: Data) -> tuple[list[Unsplit], tuple[str, ...]]:
     """Every image of a data set, part by part, none drawn or left out, and what there is to say of what its reader took
     (`Parts.notes`). Raises InputError as `load`."""
-    parts, found = read(data), []
+    parts, found = named.read(data), []
     others = {name: read() for name, read in parts.unlabelled.items()}
     for name in ("train", "validation", "test"):
         part = others.get(name, getattr(parts, name))
@@ -174,8 +153,8 @@ def _leave_one_of_each(train: np.ndarray, test: np.ndarray, values: np.ndarray, 
 
 
 def _checked(parts: Parts, data: Data) -> Dataset:
-    named = {"train": parts.train, "test": parts.test, "validation": parts.validation}
-    there = {name: part for name, part in named.items() if part is not None}
+    given = {"train": parts.train, "test": parts.test, "validation": parts.validation}
+    there = {name: part for name, part in given.items() if part is not None}
     shapes = {name: part.images.shape[1:] for name, part in there.items()}
     for name, shape in shapes.items():
         if shape != shapes["train"]:
@@ -248,60 +227,3 @@ def _too_dark(images: np.ndarray, data: Data) -> tuple[str, ...]:
         f"the largest pixel is {largest} of 255, so the images are nearly black; if {largest} is their white, set"
         f" config.data.scale={factor:.6g}",
     )
-
-
-def _digits() -> Parts:
-    from sklearn.datasets import load_digits  # slow to import and for this only
-
-    digits = load_digits()
-    images = np.rint(digits.images[..., None] * 255 / 16).astype(np.uint8)
-    # RandomState's stream never changes, so these 400 test images are the same for good.
-    order, whole = np.random.RandomState(0).permutation(len(images)), Part(images, digits.target)
-    return Parts(whole.at(order[:-400]), whole.at(order[-400:]))
-
-
-def is_path(data: Data) -> bool:
-    """Whether the name is that of a file or folder, there or not."""
-    name = data.name
-    if name.startswith((".", "~", "/")) or name.lower().endswith(FILES):
-        return True
-    separated = "/" in name or os.sep in name
-    if os.path.exists(name) and (separated or not data.dir):
-        return True
-    if separated and tfds.NAME.fullmatch(name):
-        return not tfds.has(name)
-    return separated
-
-
-def _from_path(data: Data) -> Parts:
-    path = Path(os.path.expanduser(data.name))
-    try:
-        found = formats.read(path, data)
-        held = ", ".join(sorted(os.listdir(path))[:9]) or "nothing" if path.is_dir() else ""
-    except OSError as error:  # a folder that may not be read, a name that is too long
-        raise InputError(f"config.data.name: {one_line(str(error))[:200]}") from error
-    if found is not None:
-        return found
-    if held:
-        raise InputError(
-            f"{path}: holds {one_line(held)[:200]}; must hold images in one of the formats of docs/data.md"
-        )
-    if not os.path.exists(path):
-        raise InputError(f"config.data.name: {data.name!r}: no such file or folder; must be {tfds.ALLOWED}")
-    raise InputError(f"config.data.name: {data.name!r} is not allowed: must be {tfds.ALLOWED}")
-
-
-def _from_raw_files(data: Data) -> Parts | None:
-    """The published files of a TFDS data set, where `data.dir` holds them; else None."""
-    if data.dir and data.name in RAW_FILES:
-        return RAW_FILES[data.name](Path(os.path.expanduser(data.dir)), data)
-    return None
-
-
-def _from_tfds(data: Data) -> Parts:
-    try:
-        return tfds.read(data.name, os.path.expanduser(data.dir), data.download)
-    except InputError as error:
-        if data.dir and data.name in RAW_FILES:
-            raise InputError(f"{error}; its raw files (docs/data.md) are not there either") from error
-        raise

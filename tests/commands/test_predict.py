@@ -168,10 +168,32 @@ def test_a_file_that_is_there_is_read_whatever_folder_the_training_data_lay_in(r
     away = dataclasses.replace(model.config, data=dataclasses.replace(model.config.data, dir=str(tmp_path)))
     (tmp_path / "photos").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert (predict._asked(away, "photos", {}).dir, predict._asked(away, "mnist", {}).dir) == ("", str(tmp_path))
-    assert predict._asked(away, "photos", {"data.dir": str(tmp_path)}).dir == ""  # as its own command line has it
+
+    def asked(file, overrides):
+        return predict._asked(away, model.method.shape, file, overrides).dir
+
+    assert (asked("photos", {}), asked("mnist", {})) == ("", str(tmp_path))
+    assert asked("photos", {"data.dir": str(tmp_path)}) == ""  # as its own command line has it
     (tmp_path / away.data.name).mkdir()  # the data set that it was trained with keeps its folder
-    assert predict._asked(away, away.data.name, {}).dir == str(tmp_path)
+    assert asked(away.data.name, {}) == str(tmp_path)
+
+
+def test_pictures_of_any_size_and_colour_are_made_into_what_the_model_takes(run, tmp_path, capsys):
+    """The digits' model, which was trained on arrays of 8×8, is shown a digit of 80×100 on paper that is not white."""
+    experiment, folder = run
+    (tmp_path / "in").mkdir()
+    digit = Image.fromarray(DIGITS.test.images[0, ..., 0]).resize((80, 80), Image.Resampling.NEAREST)
+    paper = Image.new("RGB", (80, 100))
+    paper.paste(Image.merge("RGB", (digit, digit, digit.point(lambda value: value // 2))), (0, 10))
+    paper.save(tmp_path / "in" / "x.png")
+    asked = ["--mode=predict", f"--input={tmp_path}/in", f"--output={tmp_path}"]
+    assert command(experiment, folder, *asked) == 0
+    told = capsys.readouterr().out
+    assert f"{tmp_path}/in: the pictures are cropped to squares and resized to 8×8\n" in told
+    assert f"{tmp_path}/in: coloured images are read in grey, which the model takes\n" in told
+    grey = np.asarray(paper.convert("L").crop((0, 10, 80, 90)).resize((8, 8), Image.Resampling.BOX))[None, ..., None]
+    with np.load(tmp_path / "codes.npz") as codes:
+        np.testing.assert_allclose(codes["codes"], pg.load(folder).encode(grey), atol=0.05)
 
 
 def test_a_side_that_is_written_as_a_real_number_is_that_many_pixels(run, tmp_path):
@@ -255,8 +277,10 @@ def test_grey_pictures_are_grey_however_they_are_stored():
     assert np.array_equal(fitting(grey, 3), np.repeat(grey, 3, axis=3))
     assert np.array_equal(fitting(np.repeat(grey, 3, axis=3), 1), grey)
     assert np.array_equal(fitting(coloured, 3), coloured)
-    with pytest.raises(InputError, match=r"^--input x: its images are \[8, 6, 3\]; the model takes \[8, 6, 1\]$"):
-        fitting(coloured, 1)
+    weighted = np.rint(coloured @ [0.299, 0.587, 0.114])[..., None]  # ITU-R BT.601
+    assert np.abs(fitting(coloured, 1) - weighted).max() <= 1
+    with pytest.raises(InputError, match=r"^--input x: its images are \[6, 8, 1\]; the model takes \[8, 6, 1\]$"):
+        fitting(grey.reshape(3, 6, 8, 1), 1)
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no folder that nobody may write into")

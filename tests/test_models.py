@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import pixelgan_jax as pg
+from pixelgan_jax.commands import export
 from pixelgan_jax.data.sources import load
 from pixelgan_jax.data.splits import split
 
@@ -39,7 +40,9 @@ def of(name, request):
     test = split(load(data), data).test
     nats = -model.predict(test.images[:1000])["log_prob_nats"].mean()
     assert nats == pytest.approx(told["reconstruction_nats"], rel=0.03)  # other draws, and not of all images
-    return model, (folder / "README.md").read_text(), told, test
+    card = (folder / "README.md").read_text()
+    assert f"Nats are those of {export._pixels(data)}." in card
+    return model, card, told, test
 
 
 @pytest.mark.parametrize("name", CATEGORICAL)

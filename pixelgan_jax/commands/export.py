@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelgan_jax.commands import run
-from pixelgan_jax.config import Config
+from pixelgan_jax.config import Config, Data
 from pixelgan_jax.data.readers import named
 from pixelgan_jax.evaluation import trained
 from pixelgan_jax.evaluation.metrics import BY_KEY, number
@@ -80,6 +80,8 @@ def card(experiment: str, model: Trained, data: DataSpec, results: dict[str, Any
             for key, title, told in _metrics(results["test"])
         ]
         lines.append("")
+        if any(key.endswith("_nats") for key in results["test"]):
+            lines += [f"Nats are those of {_pixels(model.config.data)}.", ""]
     call = "labels = model.classify(images)" if model.config.data.labels else "found = model.predict(images)"
     if model.method.prior:
         call = "images = model.generate(8)"
@@ -89,6 +91,16 @@ def card(experiment: str, model: Trained, data: DataSpec, results: dict[str, Any
 
 def _data(config: Config) -> str:
     return f"`{_placeless(config).data.name}`"
+
+
+def _pixels(data: Data) -> str:
+    """What the decoder models of a pixel, without which nats do not compare."""
+    if data.levels > 2:
+        return f"pixels of {data.levels} levels"
+    return "pixels " + {
+        "stochastic": "that are black or white with their grey level's probability",
+        "threshold": "rounded to black or white",
+    }[data.binarisation]
 
 
 def _metrics(found: dict[str, Any]) -> list[tuple[str, str, str]]:

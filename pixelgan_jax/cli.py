@@ -184,16 +184,18 @@ def run_command(arguments: list[str]) -> int:
         except BrokenPipeError:  # of `| head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    workdir = Path()
+    workdir, again = Path(), "run the same command to go on"
     try:
         with handled_by(_stop):
             command = parse(arguments)
             workdir = command.workdir
+            if command.mode not in ("train", *tables_and_figures.MODES):
+                again = "the same command begins again"
             execute(command)
     except InputError as error:
         return _fail(2, f"error: {error}")
     except Interrupted as interrupted:
-        return _fail(128 + interrupted.number, f"{interrupted}; run the same command to go on")
+        return _fail(128 + interrupted.number, f"{interrupted}; {again}")
     except (loop.Diverged, tables_and_figures.Incomplete) as stopped:
         return _fail(1, f"stopped: {stopped}")
     except OSError as error:  # a full disk, a folder that vanished: not a bug either

@@ -85,7 +85,7 @@ def batch(step=0):
 
 def initial(made, mesh):
     """The state before the first step, on every device of the mesh."""
-    return parallel.replicate(made.method.init(made.config.train.seed, np.zeros((1, *SHAPE), np.uint8)), mesh)
+    return parallel.replicate(made.method.init(made.config.train.seed), mesh)
 
 
 def ready(made, devices):

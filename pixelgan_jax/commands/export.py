@@ -16,7 +16,6 @@ from pixelgan_jax.training.workdir import results_of, write_whole
 
 KEPT = ("validation", "test", "device", "versions", "git_commit", "warnings")  # of results.json
 UNITS = ("%", "nats")  # that a title does not tell by itself
-LICENCE = "Apache-2.0"
 PRECISION = {
     "float32": "float32",
     "int8": "large kernels in 8 bits with a scale for each of their channels; the figures are those of float32",
@@ -37,7 +36,7 @@ def execute(
         experiment, _placeless(model.config), data, model.step, model.names, model.cluster_classes, results
     )
     exported.write(folder, model.variables, meta, weights)
-    write_whole(folder / "README.md", card(experiment, model, data, results, weights))
+    write_whole(folder / "README.md", card(experiment, folder.name, model, data, results, weights))
     size = sum(path.stat().st_size for path in folder.iterdir())
     print(f"step {model.step}; {folder}: {size / 2**20:.1f} MiB; pg.load({str(folder)!r})", flush=True)
 
@@ -56,8 +55,8 @@ def _results(workdir: Path, step: int) -> dict[str, Any]:
     return {name: results[name] for name in KEPT if name in results} if results.get("step") == step else {}
 
 
-def card(experiment: str, model: Trained, data: DataSpec, results: dict[str, Any], weights: str) -> str:
-    """The model card, Markdown."""
+def card(experiment: str, folder: str, model: Trained, data: DataSpec, results: dict[str, Any], weights: str) -> str:
+    """The model card, Markdown; folder: what the one that it lies in is called."""
     height, width, channels = data.shape
     lines = [
         f"# {experiment}",
@@ -70,7 +69,7 @@ def card(experiment: str, model: Trained, data: DataSpec, results: dict[str, Any
         f" {data.labels:,} of them with labels. No copy of it is here; its licence is its makers'.",
         f"- **Code**: commit {results.get('git_commit') or 'unknown'}; weights are the averaged ones,"
         f" {PRECISION[weights]}.",
-        f"- **Licence** of the weights: {LICENCE}. Meant for research; it knows nothing but such images.",
+        "- **Licence** of the weights: their maker's to say. Meant for research; it knows nothing but such images.",
         "",
     ]
     if results.get("test"):
@@ -85,7 +84,7 @@ def card(experiment: str, model: Trained, data: DataSpec, results: dict[str, Any
     call = "labels = model.classify(images)" if model.config.data.labels else "found = model.predict(images)"
     if model.method.prior:
         call = "images = model.generate(8)"
-    use = ["```python", "import pixelgan_jax as pg", f'model = pg.load("{experiment}")  # this folder, or a .zip of it']
+    use = ["```python", "import pixelgan_jax as pg", f'model = pg.load("{folder}")  # this folder, or a .zip of it']
     return "\n".join([*lines, *use, call, "```", ""])
 
 

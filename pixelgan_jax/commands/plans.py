@@ -95,13 +95,13 @@ def _command(path: str, fields: dict[str, Any], tasks: tuple[Task, ...]) -> str:
     return shlex.join(["python", "-m", "pixelgan_jax.main", "--config", path, "--workdir", str(workdir), *overrides])
 
 
-def results_of(file: str) -> Path:
+def committed_at(file: str) -> Path:
     """results/NAME, beside the folder of the experiment's file: the table or figure as it was committed."""
     return Path(file).resolve().parent.parent / "results" / Path(file).stem
 
 
 def _committed(file: str) -> dict[str, Row]:
-    found = read_json(results_of(file).with_suffix(".json")) or {}
+    found = read_json(committed_at(file).with_suffix(".json")) or {}
     return {row["name"]: row for row in found.get("cells", []) if isinstance(row, dict) and "name" in row}
 
 
@@ -129,8 +129,11 @@ def finished(task: Task) -> bool:
         values = read_json(found)
         if values is None:
             continue
-        difference = first_difference(from_saved(_config(found, values)), task.config, SHOWN)
-        if difference:
+        try:
+            saved = from_saved(_config(found, values))
+        except InputError as error:
+            raise InputError(f"{found}: {error}; must be a run of this version, or another --workdir") from None
+        if difference := first_difference(saved, task.config, SHOWN):
             raise InputError(f"{found}: {difference}; must be the same, or another --workdir")
     results = read_json(path) or {}
     if isinstance(results.get("step"), int) and results["step"] > steps:
@@ -218,13 +221,12 @@ def _train(name: str, task: Task) -> str:
     if finished(task):  # by another process, since the start
         return DONE
     print(f"{label}: training", flush=True)
-    started = run.start(task.experiment, task.config, task.workdir)
     try:
-        modes.execute("train", started)
+        modes.execute("train", run.start(task.experiment, task.config, task.workdir))
     except InUse as error:
         print(f"{label}: skipped: {error}", flush=True)
         return "being trained by another process"
-    except InputError as error:  # of its workdir, as a checkpoint of other data
+    except InputError as error:  # of its workdir, as a checkpoint of other data, or of its seed's split
         print(f"{label}: refused: {error}", flush=True)
         return f"refused: {error}"
     except loop.Diverged as error:

@@ -55,6 +55,10 @@ def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any], s
     except OSError as error:
         told = f"{error.strerror}; must be a folder that may be written into, or a place for one"
         raise InputError(f"--output {output}: {told}") from error
+    others = {label for part in parts for label in part.labels} - {"", *_known(model)}
+    if others and (model.config.data.labels or model.cluster_classes):
+        told = f"{min(others)!r} is no class of the model, as {min(_known(model))!r} is"
+        notes += (f"{told}: images whose label it does not know are not compared with what it says",)
     for note in notes:
         print(f"{file}: {note}", flush=True)
     begun, codes, text = time.monotonic(), [], io.StringIO()  # as text: a hundredth of what rows of objects take
@@ -113,6 +117,7 @@ def _fitting(file: str, part: Unsplit, shape: tuple[int, int, int]) -> Unsplit:
 def _rows(model: Trained, parts: list[Unsplit], codes: list[np.ndarray]) -> Iterator[dict[str, Any]]:
     """A row an image; their codes, where there are any, are added to `codes`, [*, D] each."""
     labelled = any(label for part in parts for label in part.labels)
+    known = _known(model)
     done = 0
     with tqdm(total=sum(len(part.images) for part in parts), unit="image", disable=None) as bar:
         for part in parts:
@@ -124,7 +129,7 @@ def _rows(model: Trained, parts: list[Unsplit], codes: list[np.ndarray]) -> Iter
                     row = {"name": part.names[start + number], "part": part.part}
                     row |= _said(model, {name: values[number] for name, values in found.items()})
                     if labelled:
-                        row |= _compared(model, row, part.labels[start + number])
+                        row |= _compared(known, row, part.labels[start + number])
                     yield row
                 done += len(images)
                 bar.update(len(images))
@@ -147,8 +152,15 @@ def _said(model: Trained, found: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _compared(model: Trained, row: dict[str, Any], label: str) -> dict[str, Any]:
+def _known(model: Trained) -> set[str]:
+    """What the model calls the classes."""
+    return set(model.names or map(str, range(model.method.code.categories)))
+
+
+def _compared(known: set[str], row: dict[str, Any], label: str) -> dict[str, Any]:
+    """Whether it was right, where the label is one that the model can say: it may have learnt the classes as numbers
+    and the file have names."""
     told = row.get("class", row.get("cluster_class"))
     if told is None:
         return {"label": label}
-    return {"label": label, "right": "" if not label else int(told == label)}
+    return {"label": label, "right": int(told == label) if label in known else ""}

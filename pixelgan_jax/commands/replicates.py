@@ -19,7 +19,7 @@ from pixelgan_jax.training.workdir import write_json
 
 def seeded(config: Config, number: int) -> Config:
     """The configuration of one replicate. Its number is added to `train.seed` and to `data.seed`: initialisation, data
-    order, validation split and labelled subset all differ."""
+    order, validation split and labelled subset all differ, and of data without test images of their own these, too."""
     train = dataclasses.replace(config.train, seed=config.train.seed + number, replicates=1)
     data = dataclasses.replace(config.data, seed=config.data.seed + number)
     return dataclasses.replace(config, train=train, data=data)

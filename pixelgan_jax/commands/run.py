@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -116,7 +115,7 @@ def describe(run: Run) -> str:
 def new(run: Run) -> tuple[State, Meta]:
     """The state before the first step, and what a checkpoint is to say of it."""
     meta = Meta(run.experiment, run.config, seconds=0.0, compile_seconds=0.0, names=run.names, **run.data._asdict())
-    return _initial(run), meta
+    return trained.initial(run.method, run.config, run.mesh), meta
 
 
 def restored(run: Run, checkpoints: Checkpoints) -> tuple[State, Meta] | None:
@@ -162,7 +161,7 @@ def as_trained(experiment: str, workdir: Path, config: Config, overrides: dict[s
         saved = registry.from_saved({name: own for name, own in values.items() if name != "experiment"})
     except (OSError, ValueError):  # none there; what is wrong with one is said of the checkpoint's
         return config
-    gone = named.is_path(saved.data) and not os.path.exists(os.path.expanduser(saved.data.name))
+    gone = named.is_path(saved.data) and not named.is_there(saved.data)
     places = {"data.name": config.data.name} if gone else {}
     places |= {"data.dir": config.data.dir or saved.data.dir, "data.download": config.data.download}
     return _changed(saved, places | overrides)
@@ -184,21 +183,16 @@ def _changed(config: Config, overrides: dict[str, Any]) -> Config:
     return registry.from_dict(asked)
 
 
-def _initial(run: Run) -> State:
-    images = run.splits.train.images[: run.config.train.batch_size]
-    return trained.initial(run.method, run.config, run.mesh, images)
-
-
 def _target(run: Run, meta: Meta) -> State:
     """The state to restore a checkpoint into. Raises InputError where it is of another run."""
     saved = meta.config
-    moved = saved.data.name != run.config.data.name and all(map(named.is_path, (saved.data, run.config.data)))
+    moved = saved.data.name != run.config.data.name and named.is_path(run.config.data)
     if moved and meta.images_crc == images_crc(run):  # the same images, called otherwise or elsewhere by now
         saved = dataclasses.replace(saved, data=dataclasses.replace(saved.data, name=run.config.data.name))
     difference = first_difference(saved, run.config) or _other_data(run, meta)
     if difference:
         raise InputError(f"{difference}; must be the same to go on in {run.workdir}; another --workdir begins anew")
-    return _initial(run)
+    return trained.initial(run.method, run.config, run.mesh)
 
 
 def _other_data(run: Run, meta: Meta) -> str | None:

@@ -19,12 +19,12 @@ from pixelgan_jax.commands.plans import (
     NO_DATA,
     Cell,
     Row,
+    committed_at,
     committed_run,
     finished,
     gather,
     plan,
     read_json,
-    results_of,
     train,
 )
 from pixelgan_jax.commands.run import Run
@@ -57,7 +57,7 @@ def execute(
     """
     _check(mode, asked, f"--mode {mode}: get_plan() of {file}")
     cells = plan(file, asked["cells"], own_data, seeds, workdir, overrides)
-    path, committed = workdir / Path(file).stem, results_of(file)
+    path, committed = workdir / Path(file).stem, committed_at(file)
     _say_what_is_committed(cells, committed)
     gather_and_write = _table if mode == "table" else _figure
 

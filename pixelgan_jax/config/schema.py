@@ -32,7 +32,11 @@ class Data:
     classes: int = integer(0, 0, "only the images of the first so many classes; 0: all", absent=0)
     labels: int = integer(0, 0, "labelled training images; 0: unsupervised")
     validation: int = integer(0, 200, "images held out of the training split; 0: the data's own validation part")
-    seed: int = integer(0, 0, "of the validation split and of the labelled subset")
+    seed: int = integer(
+        0,
+        0,
+        "of the validation split and of the labelled subset, and of test images where the data have none of their own",
+    )
     levels: int = integer(2, 2, "grey levels that a pixel is quantised to", high=256)
     binarisation: str = choice(
         ("stochastic", "threshold"), "stochastic", "of two levels: grey is a probability, or is rounded"

@@ -22,7 +22,8 @@ def indices(examples: int, batch_size: int, seed: int, stream: int, step: int) -
     """
     first, end = step * batch_size, (step + 1) * batch_size
     parts = []
+    order = _order if examples >= batch_size else _order.__wrapped__  # few labels' would drive out all images'
     for epoch in range(first // examples, (end - 1) // examples + 1):
         start = epoch * examples
-        parts.append(_order(examples, seed, stream, epoch)[max(first - start, 0) : end - start])
+        parts.append(order(examples, seed, stream, epoch)[max(first - start, 0) : end - start])
     return np.concatenate(parts)

@@ -1,6 +1,8 @@
 """Every draw comes from a key folded with the step and with the example's index in the global batch or split.
 
-So a draw depends on neither the number of devices nor the size of an evaluation's batches.
+So a draw depends on neither the number of devices nor the size of an evaluation's batches. A training step's keys are
+folded in this order (`methods/state.py`, `step_keys`): seed, TRAINING, step, phase, within the phase the number of a
+view or PRIOR, the image's place in the mini-batch; then, where something is drawn, what it is for, as INPUT_NOISE.
 """
 
 import enum

@@ -132,24 +132,27 @@ def _with_test(parts: Parts, data: Data) -> Parts:
     # Streams 0 and 1 of the seed make the splits of `data/splits.py`.
     order = np.random.RandomState([data.seed, 2]).permutation(len(parts.train.images))
     train, test = order[:-count], order[-count:]
-    _leave_one_of_each(train, test, _values(parts.train, f"{data.name}: train"), data.name)
+    values = _values(parts.train, f"{data.name}: train")
+    if not leave_one_of_each(train, test, values):
+        told = f"{len(values)} images of {len(np.unique(values))} classes; must be more, since a fifth are test"
+        raise InputError(f"{data.name}: {told}")
     return parts._replace(train=parts.train.at(train), test=parts.train.at(test))
 
 
-def _leave_one_of_each(train: np.ndarray, test: np.ndarray, values: np.ndarray, where: str) -> None:
-    """A class all of whose images are test gives one for a training image whose class has others, in place."""
+def leave_one_of_each(train: np.ndarray, held_out: np.ndarray, values: np.ndarray) -> bool:
+    """A class of which no image is left in training gives one that is held out for a training image whose class has
+    others, in place: train and held_out are indices into the labels `values`. False where there are too few for it."""
     kinds, own = np.unique(values, return_inverse=True)
     there = np.bincount(own[train], minlength=len(kinds))
     spare = iter(range(len(train) - 1, -1, -1))
     for kind in np.flatnonzero((there == 0) & (kinds != UNLABELLED)):
         place = next((i for i in spare if there[own[train[i]]] > 1 or values[train[i]] == UNLABELLED), None)
         if place is None:
-            raise InputError(
-                f"{where}: {len(values)} images of {len(kinds)} classes; must be more, since a fifth are test"
-            )
-        given = np.flatnonzero(own[test] == kind)[0]
+            return False
+        given = np.flatnonzero(own[held_out] == kind)[0]
         there[own[train[place]]] -= 1
-        train[place], test[given] = test[given], train[place]
+        train[place], held_out[given] = held_out[given], train[place]
+    return True
 
 
 def _checked(parts: Parts, data: Data) -> Dataset:

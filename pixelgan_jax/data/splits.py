@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pixelgan_jax.config import Data
-from pixelgan_jax.data.sources import UNLABELLED, Dataset, Split
+from pixelgan_jax.data.sources import UNLABELLED, Dataset, Split, leave_one_of_each
 from pixelgan_jax.errors import InputError
 
 
@@ -87,7 +87,10 @@ def _without_validation(dataset: Dataset, data: Data) -> tuple[Split, Split]:
         whole = Split(*(None if any(rows is None for rows in pair) else np.concatenate(pair) for pair in both))
     able = np.flatnonzero(whole.labels != UNLABELLED)
     able = able if len(able) else np.arange(len(whole.labels))
-    _, drawn = validation_indices(len(able), data.validation, data.seed)
-    held_out = able[drawn]
+    left, drawn = validation_indices(len(able), data.validation, data.seed)
+    if data.labels and data.balanced and not leave_one_of_each(left, drawn, whole.labels[able]):
+        told = "leaves some class without an image to learn its label from"
+        raise InputError(f"config.data.validation: {data.validation} is not allowed: {told}")
+    held_out = np.sort(able[drawn])
     kept = np.setdiff1d(np.arange(len(whole.labels)), held_out)
     return whole.at(kept), whole.at(held_out)

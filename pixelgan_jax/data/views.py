@@ -17,7 +17,7 @@ class Views:
 
     translation: float = real(0, 0.0, "in training a random view, moved by at most so many pixels along either side")
     rotation: float = real(0, 0.0, "turned by at most so many degrees", high=180)
-    scaling: float = real(0, 0.0, "scaled by at most this part of its size", high=1, below=True)
+    scaling: float = real(0, 0.0, "scaled by a factor from 1 / (1 + this) to 1 / (1 - this)", high=1, below=True)
     shear: float = real(0, 0.0, "sheared sideways by at most this part of its height")
     thickness: float = real(0, 0.0, "strokes widened or thinned by at most this part of 3×3 pixels' extremes", high=1)
     inversion: float = real(0, 0.0, "probability of the negative, light for dark", high=1, absent=0.0)
@@ -29,8 +29,8 @@ def random_view(views: Views, images: Array, keys: Array) -> Array:
 
     With a probability of `inversion` an image is its negative, which of images about 0 is their opposite. Strokes widen
     or thin by at most `thickness` (of 1), then the image is turned (degrees), scaled and sheared (fractions) and moved
-    (pixels) about its centre; where nothing is left the border's pixels are repeated. Last, with a probability of
-    `erasing`, a band of it is blank.
+    (pixels) about its centre, all by where each of its pixels is looked up; where nothing is left the border's pixels
+    are repeated. Last, with a probability of `erasing`, a band of it is blank.
     """
     if views.inversion:
         images = jnp.where(uniform(keys, Stream.INVERSION, (1, 1, 1)) < views.inversion, -images, images)

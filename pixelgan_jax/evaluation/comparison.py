@@ -99,7 +99,7 @@ def compare_rows(model: Trained, with_real: Real, asked: Sequence[int]) -> dict[
 def mappable(cell: str, method: Method) -> Code:
     """Its code, which fits a map. Raises InputError where it does not."""
     code = method.code
-    if (code.categories, code.dimensions) not in ((0, 2), (3, 0)):
+    if not method.encode or (code.categories, code.dimensions) not in ((0, 2), (3, 0)):
         raise InputError(
             f"cell {cell}: {code.categories} categories and {code.dimensions} dimensions are not allowed: must be a"
             " code that fits a map, 3 categories or 2 dimensions"

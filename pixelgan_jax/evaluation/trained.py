@@ -87,11 +87,9 @@ def cluster_classes(workdir: Path, step: int) -> tuple[str, ...]:
     return tuple(names) if told and results.get("step") == step else ()
 
 
-def initial(method: Method, config: Config, mesh: Mesh, images: np.ndarray | None = None) -> State:
-    """The state before the first step, on every device; without a mini-batch of images of the shapes alone."""
-    if images is None:
-        images = np.zeros((1, *method.shape), np.uint8)
-    return parallel.replicate(method.init(config.train.seed, images), mesh)
+def initial(method: Method, config: Config, mesh: Mesh) -> State:
+    """The state before the first step, on every device."""
+    return parallel.replicate(method.init(config.train.seed), mesh)
 
 
 def evaluation_keys(seed: int, count: int, start: int = 0) -> Array:

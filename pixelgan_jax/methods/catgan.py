@@ -117,9 +117,7 @@ def make(config: CatGANConfig, data: DataSpec) -> Method:
     )
 
 
-def init(
-    config: CatGANConfig, generator: Generator, discriminator: Classifier, shape: tuple, seed: Array, images: Array
-):
+def init(config: CatGANConfig, generator: Generator, discriminator: Classifier, shape: tuple, seed: Array):
     """The state before the first step."""
     unused = example_keys(jax.random.key(0), jnp.arange(1))  # of dropout and noise
     return adversarial.create(

@@ -105,7 +105,6 @@ def init(
     discriminator: InfoDiscriminator,
     shape: tuple,
     seed: Array,
-    images: Array,
 ) -> TrainState:
     """The state before the first step."""
     settings = config.infogan

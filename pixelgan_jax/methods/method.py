@@ -62,7 +62,8 @@ class Batch(NamedTuple):
 
 
 class Phase(NamedTuple):
-    """A part of a step. metrics: its loss, then others; steadied_by: fields of which lower values keep it finite."""
+    """A part of a step. metrics: first what is shown as its loss (of CatGAN an entropy), then others; steadied_by:
+    fields of which lower values keep it finite."""
 
     name: str
     metrics: tuple[str, ...]
@@ -99,7 +100,7 @@ class Method(NamedTuple):
     code: Code
     phases: tuple[Phase, ...]  # in the order of a step
     summary: str  # what a run's first line says of it, such as a receptive field; may be empty
-    init: Callable[[Array, Array], State]  # (seed [], a mini-batch of images [B, H, W, C])
+    init: Callable[[Array], State]  # of a seed []
     step: Callable[[State, Examples, Batch], tuple[State, Metrics]]  # of one device
     averaged: Callable[[State], Variables]
     # (variables, images, keys) -> rows: "log_probabilities", log q(class or cluster | x) in nats, of width 0 without
@@ -120,7 +121,7 @@ class Method(NamedTuple):
     log_prob: Callable[[Variables, Array, Array], Array] | None = None
     prior: Callable[[Array], Array] | None = None  # keys -> z ~ p(z), [N, D]
     # (sampler, temperature) -> (a function (variables, options, code [N, D], keys, given uint8 [N, H, W, C], known [N])
-    # -> images uint8 [N, H, W, C] and each one's passes of the network int32 [N]; its options). Where the method
-    # `completes` images, the first `known` pixels of `given` are kept
+    # -> images uint8 [N, H, W, C] and each one's passes of the network int32 [N]; its options, traced, so that another
+    # temperature is not compiled anew). Where the method `completes` images it keeps `given`'s first `known` pixels
     draw: Callable[[str, float], tuple[Callable[..., tuple[Array, Array]], Any]] | None = None
     completes: bool = False

@@ -123,7 +123,7 @@ def optimizer(config: EnsemblingConfig) -> optax.GradientTransformation:
     return optax.inject_hyperparams(optax.adam)(learning_rate=partial(learning_rate, config), b1=momentum, b2=0.999)
 
 
-def init(config: EnsemblingConfig, model: Classifier, shape: tuple, remembered: int, seed: Array, images: Array):
+def init(config: EnsemblingConfig, model: Classifier, shape: tuple, remembered: int, seed: Array):
     """The state before the first step. stats: the classifier's running ones, and for Temporal Ensembling of every
     training image the weighted sum of its predictions [M, K] and how often it was seen [M]."""
     key = fold(jax.random.key(seed), Stream.INITIALISATION)
@@ -204,12 +204,12 @@ def _remembered(settings: Ensembling, stats: dict, index: Array) -> tuple[Array,
     return stats["memory"][index] / jnp.maximum(total, 1e-9)[:, None], (seen > 0).astype(total.dtype)
 
 
-def _remember(settings: Ensembling, stats: dict, index: Array, log_p: Array) -> dict[str, Array]:
+def _remember(settings: Ensembling, stats: dict, index: Array, predicted: Array) -> dict[str, Array]:
     """The memory with the mini-batch's predictions, those of all devices on each."""
     if settings.target != "ensemble":
         return {}
-    index, log_p = (jax.lax.all_gather(x, AXIS, tiled=True) for x in (index, log_p))
-    kept = settings.momentum * stats["memory"][index] + (1.0 - settings.momentum) * log_p
+    index, predicted = (jax.lax.all_gather(x, AXIS, tiled=True) for x in (index, predicted))
+    kept = settings.momentum * stats["memory"][index] + (1.0 - settings.momentum) * predicted
     seen = stats["seen"][index] + 1.0  # set, not added: an image that ends one epoch and begins the next counts once
     return {"memory": stats["memory"].at[index].set(kept), "seen": stats["seen"].at[index].set(seen)}
 

@@ -66,7 +66,8 @@ class Encoder(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, noise: Array, train: bool) -> Posterior:
-        """x [N, H, W, C] in [-1, 1], noise [N, w] -> Posterior. train: BatchNorm over the mini-batch."""
+        """x [N, H, W, C], images in [-1, 1] or noisy views of them, noise [N, w] -> Posterior. train: BatchNorm over
+        the mini-batch."""
         count = x.shape[0]
         for index, width in enumerate(self.channels):
             x = self._convolved(x, width, 1 if index == 0 or self.pooling else 2, train)

@@ -139,6 +139,8 @@ DRAWINGS: dict[str, Callable[[dict[str, list[Task]]], Drawing]] = {"samples": sa
 def check_cell(drawing: str, cell: str, is_first: bool, data: Data, method: Method, parts: Splits) -> None:
     """Raises InputError where a run cannot be in such a drawing, as can be told before it is trained; is_first: of the
     drawing's first cell."""
+    if drawing == "samples" and not (method.prior and method.draw):
+        raise InputError(f"cell {cell}: has no samples: must have a prior of its code and a decoder")
     if drawing == "samples" and is_first:
         comparison.judged(cell, method, data, parts)
     if drawing == "codes":

@@ -80,7 +80,8 @@ def join(this: Member | None, described: dict[str, Any]) -> None:
     alike, by its name. Raises InputError, in all of them, where they were not, and where JAX cannot tell which
     processes there are. JAX aborts a process that waits for longer than JOIN.
     """
-    if this.num_processes == 1 if this else not launched():
+    alone = this.num_processes == 1 if this else not launched()
+    if alone:
         return
     # JAX's own handler of SIGTERM would replace ours
     jax.config.update("jax_enable_preemption_service", False)

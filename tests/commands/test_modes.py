@@ -109,8 +109,10 @@ def test_what_it_was_trained_with_need_not_be_said_again(capsys, copied, mode):
 
 def test_where_the_data_lie_may_have_changed_since_training(tmp_path):
     """The experiment's file has them where it names a folder, or the one of then is gone."""
-    there, gone = tmp_path / "there", tmp_path / "gone"
+    there, gone, begun = tmp_path / "there", tmp_path / "gone", tmp_path / "emnist-letters"
     there.mkdir()
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "emnist-letters-train-images-idx3-ubyte.gz").touch()  # whose beginning is a data set's name
     config = from_dict(base.get_config())
 
     def lying(name, folder):
@@ -121,6 +123,7 @@ def test_where_the_data_lie_may_have_changed_since_training(tmp_path):
         (("mnist", "old"), ("mnist", "new"), ("mnist", "new")),
         ((str(gone), ""), (str(there), ""), (str(there), "")),
         ((str(there), ""), ("mnist", ""), (str(there), "")),
+        ((str(begun), ""), ("mnist", ""), (str(begun), "")),
     ):
         saved = {"experiment": "mine", **to_dict(lying(*trained_on))}
         workdir.write_json(tmp_path / "config.json", saved)
@@ -294,11 +297,12 @@ NARROW = [
 ]
 
 
-def test_pictures_without_labels_go_from_the_folder_to_the_report(capsys, tmp_path):
+def test_pictures_without_labels_go_from_the_folder_to_the_report(capsys, tmp_path, monkeypatch):
     """A category's meaning is then nobody's to say: its clusters are counted, and everything else is there."""
     images = np.random.RandomState(0).randint(0, 256, (40, 6, 6), dtype=np.uint8)
     write_pictures(tmp_path / "mine", images, np.zeros(40, int), [""])
-    told = ["--config", DIGITS, *NARROW, "--config.data.labels=0", f"--config.data.name={tmp_path / 'mine'}"]
+    monkeypatch.chdir(tmp_path)
+    told = ["--config", DIGITS, *NARROW, "--config.data.labels=0", "--config.data.name=mine"]
     status, out, err = run(capsys, *told, f"--workdir={tmp_path / 'run'}")
     assert status == 0 and "24 training images (0 labelled); 8 validation, 8 test" in out, err
     test = json.loads((tmp_path / "run/results.json").read_text())["test"]
@@ -306,6 +310,7 @@ def test_pictures_without_labels_go_from_the_folder_to_the_report(capsys, tmp_pa
     assert "importance_weighted_nats" not in test
     assert (tmp_path / "run/report.html").exists() and (tmp_path / "run/samples/clusters.png").exists()
     (tmp_path / "mine").rename(tmp_path / "moved")  # the same pictures, elsewhere by now
+    monkeypatch.chdir(tmp_path / "run")
     told += [f"--config.data.name={tmp_path / 'moved'}", f"--workdir={tmp_path / 'run'}"]
     told += ["--mode=evaluate", "--config.train.importance_draws=1"]
     assert run(capsys, *told)[0] == 0  # what the run was trained without

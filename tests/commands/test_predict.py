@@ -161,6 +161,22 @@ def test_pictures_go_by_their_names(run, tmp_path):
     assert row["name"] == "x.png" and row["log_prob_nats"] != ""
 
 
+def test_labels_that_the_model_has_other_names_for_are_not_held_against_it(run, tmp_path, capsys):
+    """It learnt the digits as numbers, and the file has a name for one of them."""
+    experiment, folder = run
+    for kind, number in (("3", 0), ("three", 1)):
+        (tmp_path / "in" / kind).mkdir(parents=True)
+        Image.fromarray(DIGITS.test.images[number, ..., 0]).save(tmp_path / "in" / kind / "x.png")
+    assert command(experiment, folder, "--mode=predict", f"--input={tmp_path}/in", f"--output={tmp_path}") == 0
+    told, (same, other) = capsys.readouterr().out, rows(tmp_path)
+    assert (same["label"], other["label"]) == ("3", "three")
+    if experiment == "digits_gaussian":  # which says of no image what it shows
+        assert "right" not in other and "three" not in told
+    else:
+        assert same["right"] in "01" and other["right"] == "" and " of the 1 with labels" in told
+        assert f"{tmp_path}/in: 'three' is no class of the model, as '0' is: images whose label" in told
+
+
 def test_a_file_that_is_there_is_read_whatever_folder_the_training_data_lay_in(run, tmp_path, monkeypatch):
     """With data.dir a name without separator is a data set's in training; --input asks for what lies here."""
     experiment, folder = run

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 import signal
 
@@ -10,6 +11,7 @@ import pytest
 
 from pixelgan_jax import cli
 from pixelgan_jax.commands import experiment, plans, tables_and_figures
+from pixelgan_jax.config import to_dict
 from pixelgan_jax.config.convert import fields_of
 from pixelgan_jax.config.fields import NEVER_ABSENT
 from pixelgan_jax.errors import InputError
@@ -192,6 +194,31 @@ def test_a_run_whose_workdir_is_refused_stops_no_other(folder, tmp_path, monkeyp
     told = plans._train("a/x", figures.Task("tiny_clusters", made, tmp_path / "seed_0"))
     assert told == "refused: config.data.name: of the test"
     assert "a/x, seed_0: refused: config.data.name: of the test" in capsys.readouterr().out
+
+
+def test_a_seed_that_cannot_begin_stops_no_other(folder, tmp_path, monkeypatch, capsys):
+    """As one whose split leaves a class too few images, which its own seed alone decides."""
+
+    def start(*told):
+        raise InputError("config.data.labels: of the test")
+
+    path = str(folder / "experiments" / "tiny_clusters.py")
+    made = experiment.typed(path, experiment.config_of(path, experiment.load(path)), {})
+    monkeypatch.setattr(plans.run, "start", start)
+    told = plans._train("a/x", figures.Task("tiny_clusters", made, tmp_path / "seed_1"))
+    assert told == "refused: config.data.labels: of the test"
+    assert "a/x, seed_1: refused: config.data.labels: of the test" in capsys.readouterr().out
+
+
+def test_a_workdir_that_no_version_reads_is_named(folder, tmp_path):
+    path = str(folder / "experiments" / "tiny_clusters.py")
+    made = experiment.typed(path, experiment.config_of(path, experiment.load(path)), {})
+    values = to_dict(made)
+    values["data"]["lables"] = 3
+    workdir.write_json(tmp_path / "config.json", values)
+    told = rf"^{re.escape(str(tmp_path))}/config.json: config.data.lables: no such field"
+    with pytest.raises(InputError, match=told):
+        plans.finished(figures.Task("tiny_clusters", made, tmp_path))
 
 
 def test_a_figure_of_committed_runs_keeps_its_numbers_and_its_picture(folder, committed, capsys):

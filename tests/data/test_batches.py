@@ -36,6 +36,20 @@ def test_seeds_streams_and_epochs_draw_different_orders():
     assert len({tuple(indices(100, 100, seed, stream, step)) for seed, stream, step in orders}) == len(orders)
 
 
+def test_few_examples_do_not_drive_out_the_order_of_many(monkeypatch):
+    """As of 20 labels beside 50,000 images, in batches of 128."""
+    drawn = []
+    permuted = np.random.RandomState.permutation
+    state = type(
+        "State", (np.random.RandomState,), {"permutation": lambda self, n: drawn.append(n) or permuted(self, n)}
+    )
+    monkeypatch.setattr(np.random, "RandomState", state)
+    for step in range(5):
+        indices(50_001, 128, 0, 0, step)
+        indices(20, 128, 0, 1, step)
+    assert drawn.count(50_001) == 1
+
+
 def test_a_batch_may_be_written_to_without_changing_the_next_call():
     batch = indices(8, 8, 0, 0, 0)
     before = batch.copy()

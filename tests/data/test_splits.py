@@ -81,6 +81,25 @@ def test_validation_must_leave_a_training_image(count):
         split(dataset(), data(validation=count))
 
 
+def test_validation_leaves_of_every_class_an_image_to_learn_its_label_from():
+    """Two images of 102 are of the third class, which chance would often put into validation both."""
+    labels = np.repeat([0, 1, 2], [50, 50, 2]).astype(np.int32)
+    whole = dataset(102)
+    whole = whole._replace(train=whole.train._replace(labels=labels), classes=3)
+    moved = 0
+    for seed in range(20):
+        parts = split(whole, data(labels=3, validation=40, seed=seed))
+        assert np.bincount(parts.train.labels).min() >= 1 and len(parts.validation.images) == 40
+        together = np.concatenate([part.images[:, 0, 0, 0] for part in (parts.train, parts.validation)])
+        assert np.array_equal(np.sort(together), np.arange(102))
+        plain = split(whole, data(validation=40, seed=seed))
+        moved += not np.array_equal(plain.validation.images, parts.validation.images)
+        assert (2 in plain.train.labels) == np.array_equal(plain.validation.images, parts.validation.images)
+    assert moved
+    with pytest.raises(InputError, match=r"^config\.data\.validation: 101 is not allowed: leaves some class without"):
+        split(whole, data(labels=3, validation=101))
+
+
 @pytest.mark.parametrize("count", [-4, 1, 6, 40, 4000])
 def test_labels_must_be_class_balanced_and_there(count):
     """Of 10 a class, at least 8 are left by the 2 validation images."""

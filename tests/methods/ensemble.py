@@ -4,6 +4,7 @@ It has what fits the family least: a memory [images, classes] in its state, whic
 of the images of a mini-batch, one phase, a group of fields of its own, and neither code, likelihood nor samples.
 """
 
+import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -43,8 +44,8 @@ def make(config, data):
     )
 
 
-def init(data, seed, images):
-    pixels = images.reshape(len(images), -1).shape[1]
+def init(data, seed):
+    pixels = math.prod(data.shape)
     params = {"kernel": 0.01 * jax.random.normal(jax.random.key(seed), (pixels, data.classes))}
     stats = {"memory": jnp.zeros((data.images, data.classes))}
     return TrainState(jnp.zeros((), jnp.int32), params, stats, {}, jax.tree.map(jnp.copy, params), {})

@@ -164,7 +164,7 @@ def test_dropout_noise_and_views_are_each_images_own(some):
     """A prediction depends on its own key: under others the same images are told otherwise, under the same alike."""
     made = config(**{"dropout": 0.0, "noise": 0.0, "translation": 0.0} | some)
     method = registry.make(made, DATA)
-    state = method.init(0, np.zeros((1, *DATA.shape), np.uint8))
+    state = method.init(0)
     model = method.step.args[1]
     images, keys = examples().images(np.arange(4)), jax.random.split(jax.random.key(0), 4)
 

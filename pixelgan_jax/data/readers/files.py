@@ -1,6 +1,6 @@
 """Readers of single binary files, IDX, .npz and more: untrusted bytes become checked arrays or an InputError.
 
-Each returns a Part (parts.py). What a header claims is compared with the size of its file before anything is
+What they read becomes a Part (parts.py). What a header claims is compared with the size of its file before anything is
 allocated, and nothing is ever unpickled. Which files make a data set is formats.py's.
 """
 

@@ -178,11 +178,11 @@ def read_norb(path: Path, data: Data) -> Parts | None:
     """smallNORB's matrices: the first camera's images, means of 3×3 pixels, and the five categories."""
     if not path.is_dir() or not any(path.glob("smallnorb-*-dat.mat")):
         return None
-    return Parts(*(_norb_part(path, *part) for part in (("5x46789x9x18x6x2x96x96-training", "train"),
-                                                        ("5x01235x9x18x6x2x96x96-testing", "test"))))  # fmt: skip
+    names = ("5x46789x9x18x6x2x96x96-training", "5x01235x9x18x6x2x96x96-testing")
+    return Parts(*(_norb_part(path, name) for name in names))
 
 
-def _norb_part(path: Path, name: str, part: str) -> Part:
+def _norb_part(path: Path, name: str) -> Part:
     file = path / f"smallnorb-{name}-dat.mat"
     images, labels = files.read_norb(file), files.read_norb(path / f"smallnorb-{name}-cat.mat")
     if images.ndim != 4 or images.dtype != np.uint8 or images.shape[2] % 3 or images.shape[3] % 3:

@@ -1,5 +1,6 @@
 """A data set's name becomes the images that its files hold, as they lie there."""
 
+import glob
 import os
 from pathlib import Path
 
@@ -55,6 +56,13 @@ def is_path(data: Data) -> bool:
     if separated and tfds.NAME.fullmatch(name):
         return not tfds.has(name)
     return separated
+
+
+def is_there(data: Data) -> bool:
+    """Whether the file or folder of that name is, or IDX files whose names begin so (`formats.read_idx`)."""
+    path = Path(os.path.expanduser(data.name))
+    begun = f"{glob.escape(path.name)}*-idx?-ubyte*"
+    return path.exists() or any(any(path.parent.glob(place + begun)) for place in ("", "raw/", "*/raw/"))
 
 
 def _from_path(data: Data) -> Parts:

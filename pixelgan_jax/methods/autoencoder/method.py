@@ -44,7 +44,7 @@ def make(config: AutoencoderConfig, data: DataSpec) -> Method:
         code=code,
         phases=phases(config),
         summary=_receptive_field(config) if decodes else "no decoder is trained",
-        init=partial(_init, model),
+        init=partial(create, model),
         step=partial(train_step, model),
         averaged=_averaged,
         infer=partial(_infer, model),
@@ -66,10 +66,6 @@ def _receptive_field(config: AutoencoderConfig) -> str:
         return ""
     seen = reach(settings.layers, settings.first_kernel, settings.kernel)
     return f"receptive field {seen} rows above, {2 * seen + 1} columns"
-
-
-def _init(model: Autoencoder, seed: Array, images: Array) -> TrainState:
-    return create(model, seed)
 
 
 def _averaged(state: TrainState) -> Variables:

@@ -3,6 +3,7 @@
 Shapes: N images, H rows, W columns, C channels, K categories, d Gaussian dimensions, D = K + d code width.
 """
 
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -144,15 +145,7 @@ def encode_in_training(
     if not model.width:
         return _no_posterior(images), stats
     settings = model.config.model
-    views = Views(
-        rotation=settings.input_rotation,
-        scaling=settings.input_scaling,
-        shear=settings.input_shear,
-        translation=settings.input_translation,
-        thickness=settings.input_thickness,
-        inversion=settings.input_inversion,
-        erasing=settings.input_erasing,
-    )
+    views = Views(**{field.name: getattr(settings, f"input_{field.name}") for field in fields(Views)})
     x = random_view(views, network_input(images, settings.input_standardised), keys)
     if settings.input_noise:
         x = x + settings.input_noise * normal(keys, Stream.INPUT_NOISE, model.shape)

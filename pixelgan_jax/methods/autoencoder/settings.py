@@ -42,7 +42,9 @@ class Model:
         absent=0.0,
     )
     input_rotation: float = real(0, 0.0, "turned by at most so many degrees", high=180, absent=0.0)
-    input_scaling: float = real(0, 0.0, "scaled by at most this part of its size", high=1, below=True, absent=0.0)
+    input_scaling: float = real(
+        0, 0.0, "scaled by a factor from 1 / (1 + this) to 1 / (1 - this)", high=1, below=True, absent=0.0
+    )
     input_shear: float = real(0, 0.0, "sheared sideways by at most this part of its height", absent=0.0)
     input_thickness: float = real(
         0, 0.0, "strokes widened or thinned by at most this part of the way to 3×3 pixels' extremes", high=1, absent=0.0

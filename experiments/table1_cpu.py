@@ -31,6 +31,7 @@ ROWS = {
     "cpu_longer": "PixelGAN, ours: recipe `best`: 768,000 images, CPU-scale",
     "aae_cpu_longer": "AAE, ours: same protocol: 768,000 images, CPU-scale",
     "without_views_cpu": "PixelGAN, ours: `best` without views, deep decoder: 768,000 images, CPU-scale",
+    "pooled_without_views_cpu": "PixelGAN, ours: `best` without views, deep decoder, pooling: 192,000 images, CPU-scale",
     "aae_without_views_cpu": "AAE, ours: `best` without views: 768,000 images, CPU-scale",
     "pooled_cpu_longer": "PixelGAN, ours: recipe `best`, encoder with pooling: 768,000 images, CPU-scale",
     "erased_cpu_longer": "PixelGAN, ours: `best`, pooling, blank bands among the views: 768,000 images, CPU-scale",
@@ -111,6 +112,8 @@ def get_plan() -> dict:
     }
     ensembling, own = cells["temporal_ensembling_cpu/labels_100"]
     cells["temporal_ensembling_cpu_longer/labels_100"] = (ensembling, own | {"train.steps": 12_000})
+    mnist, own = table1.recipe("", pooled | table1.WITHOUT_VIEWS | table1.DEEP)["/labels_100"]
+    cells["pooled_without_views_cpu/labels_100"] = (mnist, own)
     for name, seeds in MORE.items():
         cells[name][1]["train.replicates"] = seeds
     cells["without_views_cpu/clusters_30"][1].update(table1.DEEP_LOCATED | CLUSTERS)

@@ -31,7 +31,7 @@ ROWS = {
     "cpu_longer": "PixelGAN, ours: recipe `best`: 768,000 images, CPU-scale",
     "aae_cpu_longer": "AAE, ours: same protocol: 768,000 images, CPU-scale",
     "without_views_cpu": "PixelGAN, ours: `best` without views, deep decoder: 768,000 images, CPU-scale",
-    "pooled_without_views_cpu": "PixelGAN, ours: `best` without views, deep decoder, pooling: 192,000 images, CPU-scale",
+    "pooled_without_views_cpu": "PixelGAN, ours: `best` without views, deep, pooling: 192,000 images, CPU-scale",
     "aae_without_views_cpu": "AAE, ours: `best` without views: 768,000 images, CPU-scale",
     "pooled_cpu_longer": "PixelGAN, ours: recipe `best`, encoder with pooling: 768,000 images, CPU-scale",
     "erased_cpu_longer": "PixelGAN, ours: `best`, pooling, blank bands among the views: 768,000 images, CPU-scale",

@@ -330,4 +330,5 @@ sys.exit(cli.run_command(arguments[:-3] + ["--mode=predict", *arguments[-2:]]))
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, cwd=root)
     assert done.returncode == 143, done.stderr
+    assert done.stderr.endswith("SIGTERM: stopped; the same command begins again\n")
     assert len(rows(out)) == 1797 and sorted(path.name for path in out.iterdir()) == ["codes.npz", "predictions.csv"]

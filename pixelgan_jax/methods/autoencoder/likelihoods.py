@@ -53,14 +53,16 @@ def _make(name: str, levels: int, mixtures: int, channels: int) -> Likelihood:
         return Likelihood(levels, 1, categorical_log_prob, categorical_sample, categorical_mean)
     if name == "logistic_mixture" and channels == 3 and levels == 2:  # colours of one bit are nobody's wish
         raise InputError(f"config.data.levels: {levels} is not allowed for images in colour: must be more, such as 256")
-    if name == "logistic_mixture":
+    if name == "logistic_mixture" and channels in (1, 3):
         count = 3 * mixtures if channels == 1 else 10 * mixtures
         known = dict(levels=levels, channels=channels)
         bound = (partial(f, **known) for f in (mixture_log_prob, mixture_sample, mixture_mean))
         return Likelihood(count, 1 + channels, *bound)
+    allowed = "none has a likelihood here" if channels != 1 else name
+    if channels == 3:
+        allowed = "logistic_mixture, with config.data.levels above 2, such as 256"
     raise InputError(
-        f"config.model.likelihood: {name!r} is not allowed for images of {channels} channels: must be logistic_mixture,"
-        " with config.data.levels above 2, such as 256"
+        f"config.model.likelihood: {name!r} is not allowed for images of {channels} channels: must be {allowed}"
     )
 
 

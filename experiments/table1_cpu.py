@@ -112,8 +112,8 @@ def get_plan() -> dict:
     }
     ensembling, own = cells["temporal_ensembling_cpu/labels_100"]
     cells["temporal_ensembling_cpu_longer/labels_100"] = (ensembling, own | {"train.steps": 12_000})
-    mnist, own = table1.recipe("", pooled | table1.WITHOUT_VIEWS | table1.DEEP)["/labels_100"]
-    cells["pooled_without_views_cpu/labels_100"] = (mnist, own)
+    pooled_alone = table1.recipe("pooled_without_views_cpu", pooled | table1.WITHOUT_VIEWS | table1.DEEP)
+    cells |= {name: cell for name, cell in pooled_alone.items() if name.endswith("labels_100")}
     for name, seeds in MORE.items():
         cells[name][1]["train.replicates"] = seeds
     cells["without_views_cpu/clusters_30"][1].update(table1.DEEP_LOCATED | CLUSTERS)

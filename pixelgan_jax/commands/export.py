@@ -96,13 +96,9 @@ def _pixels(data: Data) -> str:
     """What the decoder models of a pixel, without which nats do not compare."""
     if data.levels > 2:
         return f"pixels of {data.levels} levels"
-    return (
-        "pixels "
-        + {
-            "stochastic": "that are black or white with their grey level's probability",
-            "threshold": "rounded to black or white",
-        }[data.binarisation]
-    )
+    if data.binarisation == "threshold":
+        return "pixels rounded to black or white"
+    return "pixels that are black or white with their grey level's probability"
 
 
 def _metrics(found: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 
-@lru_cache(maxsize=4)  # two streams, each at the border of two epochs
+@lru_cache(maxsize=4)  # two streams, each at the border of two epochs, but for those that a batch uses up
 def _order(examples: int, seed: int, stream: int, epoch: int) -> np.ndarray:
     order = np.random.RandomState([seed, stream, epoch]).permutation(examples).astype(np.int32)
     order.flags.writeable = False  # every caller shares it

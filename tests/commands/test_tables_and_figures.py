@@ -182,32 +182,20 @@ def test_a_seed_more_is_trained_alone_and_where_the_data_lie_does_not_matter(com
     assert [row["status"] for row in rows] == ["done"] * 3 and all("test" in row for row in rows)
 
 
-def test_a_run_whose_workdir_is_refused_stops_no_other(folder, tmp_path, monkeypatch, capsys):
-    """As one of data that have changed since, which its checkpoint alone tells."""
+@pytest.mark.parametrize("module, function", [("modes", "execute"), ("run", "start")])
+def test_a_run_that_is_refused_stops_no_other(folder, tmp_path, monkeypatch, capsys, module, function):
+    """As one of data that have changed since, which its checkpoint alone tells, or whose split, which its own seed
+    alone decides, leaves a class too few images."""
 
-    def execute(mode, started):
+    def refuse(*told):
         raise InputError("config.data.name: of the test")
 
     path = str(folder / "experiments" / "tiny_clusters.py")
     made = experiment.typed(path, experiment.config_of(path, experiment.load(path)), {})
-    monkeypatch.setattr(plans.modes, "execute", execute)
+    monkeypatch.setattr(getattr(plans, module), function, refuse)
     told = plans._train("a/x", figures.Task("tiny_clusters", made, tmp_path / "seed_0"))
     assert told == "refused: config.data.name: of the test"
     assert "a/x, seed_0: refused: config.data.name: of the test" in capsys.readouterr().out
-
-
-def test_a_seed_that_cannot_begin_stops_no_other(folder, tmp_path, monkeypatch, capsys):
-    """As one whose split leaves a class too few images, which its own seed alone decides."""
-
-    def start(*told):
-        raise InputError("config.data.labels: of the test")
-
-    path = str(folder / "experiments" / "tiny_clusters.py")
-    made = experiment.typed(path, experiment.config_of(path, experiment.load(path)), {})
-    monkeypatch.setattr(plans.run, "start", start)
-    told = plans._train("a/x", figures.Task("tiny_clusters", made, tmp_path / "seed_1"))
-    assert told == "refused: config.data.labels: of the test"
-    assert "a/x, seed_1: refused: config.data.labels: of the test" in capsys.readouterr().out
 
 
 def test_a_workdir_that_no_version_reads_is_named(folder, tmp_path):

@@ -32,7 +32,9 @@ ROWS = {
     "aae_cpu_longer": "AAE, ours: same protocol: 768,000 images, CPU-scale",
     "without_views_cpu": "PixelGAN, ours: `best` without views, deep decoder: 768,000 images, CPU-scale",
     "pooled_without_views_cpu": "PixelGAN, ours: `best` without views, deep, pooling: 192,000 images, CPU-scale",
+    "pooled_without_views_cpu_longer": "PixelGAN, ours: `best` without views, deep, pooling: 768,000 images, CPU-scale",
     "aae_without_views_cpu": "AAE, ours: `best` without views: 768,000 images, CPU-scale",
+    "aae_pooled_without_views_cpu": "AAE, ours: `best` without views, pooling: 192,000 images, CPU-scale",
     "pooled_cpu_longer": "PixelGAN, ours: recipe `best`, encoder with pooling: 768,000 images, CPU-scale",
     "erased_cpu_longer": "PixelGAN, ours: `best`, pooling, blank bands among the views: 768,000 images, CPU-scale",
     "aae_pooled_cpu_longer": "AAE, ours: same protocol, encoder with pooling: 768,000 images, CPU-scale",
@@ -112,7 +114,11 @@ def get_plan() -> dict:
     }
     ensembling, own = cells["temporal_ensembling_cpu/labels_100"]
     cells["temporal_ensembling_cpu_longer/labels_100"] = (ensembling, own | {"train.steps": 12_000})
-    pooled_alone = table1.recipe("pooled_without_views_cpu", pooled | table1.WITHOUT_VIEWS | table1.DEEP)
+    pooled_alone = {
+        **table1.recipe("pooled_without_views_cpu", pooled | table1.WITHOUT_VIEWS | table1.DEEP),
+        **table1.recipe("pooled_without_views_cpu_longer", pooled_longer | table1.WITHOUT_VIEWS | table1.DEEP),
+        **table1.aae("aae_pooled_without_views_cpu", pooled | table1.WITHOUT_VIEWS),
+    }
     cells |= {name: cell for name, cell in pooled_alone.items() if name.endswith("labels_100")}
     for name, seeds in MORE.items():
         cells[name][1]["train.replicates"] = seeds

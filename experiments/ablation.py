@@ -27,6 +27,8 @@ ROWS = {
     ),
 }
 COLUMNS = ("clusters_30", "labels_100")
+POOLING = "labels_100_pooling"  # once more with an encoder that learns more of as few labels: is it the same story?
+POOLED_ROWS = ("deep", "shallow", "deconv", "deep_alone")
 
 
 def get_config() -> ConfigDict:
@@ -43,14 +45,19 @@ def cells(scale: dict) -> dict:
         found |= recipe(row, scale | changes)
     del found["deep_located/labels_100"]  # docs/trials.md: ten pictures are too few
     names = [f"{row}/{column}" for column in COLUMNS for row in ROWS]
-    return {name: found[name] for name in names if name in found}
+    ordered = {name: found[name] for name in names if name in found}
+    for row in POOLED_ROWS:
+        experiment, fields = found[f"{row}/labels_100"]
+        ordered[f"{row}/{POOLING}"] = (experiment, fields | table1.POOLED)
+    return ordered
 
 
 def get_plan() -> dict:
     return {
         "title": "What finds the digits: `best` taken apart",
         "cells": cells({}),
-        "columns": {column: table1.COLUMNS[column] for column in COLUMNS},
+        "columns": {column: table1.COLUMNS[column] for column in COLUMNS}
+        | {POOLING: f"{table1.COLUMNS['labels_100']}, encoder with pooling"},
         "rows": {row: title for row, (title, _) in ROWS.items()},
         "published": {},
         "metrics": ("cluster_error_majority", "clusters_used", "reconstruction_nats", "shuffled_code_nats"),

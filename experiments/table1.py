@@ -25,6 +25,7 @@ ROWS = {
 INVARIANT = {"model.conditioning": "location_invariant"}
 # sees 3 rows above and 7 columns: enough to find clusters, and faster than a deep decoder
 SHALLOW = {"model.first_kernel": 5, "model.layers": 1}
+POOLED = {"model.encoder_pooling": True}  # the encoder's convolutions have maxima in place of strides
 # `best` is the experiments (docs/recipe.md) under that bias. Without the views' information the discriminator sees the
 # softmax, as in the paper: shown draws of it, it would let a code tell by how soft it is
 WITHOUT_INFORMATION = {"optim.view_information": 0.0, "model.discriminator_draws": False}

@@ -8,15 +8,14 @@ from experiments import mnist_cpu, table1
 # narrow, a shallow decoder, four epochs
 SCALE = mnist_cpu.SCALE | table1.SHALLOW | {"train.steps": 3000}
 SEEDS = 3
-POOLED = {"model.encoder_pooling": True}  # in place of strides
-ERASED = POOLED | {"model.input_erasing": 0.5}  # half of the views have a blank band
+ERASED = table1.POOLED | {"model.input_erasing": 0.5}  # half of the views have a blank band
 LONGER = {"train.replicates": 1}  # what takes long has one seed, but for MORE
 BEST_LONGER = LONGER | {"train.steps": 12_000}
 # without views a surer head finds clusters sooner, and they go on moving as long as the decoder learns, which small
 # mini-batches and a high rate hasten, and as long as the adversary does not win, which the smallest put off; a soft
 # code finds them, and a sure one gives each image to its own
 CLUSTERS = {
-    **POOLED,
+    **table1.POOLED,
     "train.batch_size": 8,
     "train.steps": 24_000,
     "optim.reconstruction_rate": 3e-3,
@@ -92,7 +91,7 @@ def get_config() -> ConfigDict:
 
 
 def get_plan() -> dict:
-    pooled, longer, pooled_longer = SCALE | POOLED, SCALE | BEST_LONGER, SCALE | POOLED | BEST_LONGER
+    pooled, longer, pooled_longer = SCALE | table1.POOLED, SCALE | BEST_LONGER, SCALE | table1.POOLED | BEST_LONGER
     without_views = longer | table1.WITHOUT_VIEWS
     cells = {
         **table1.recipe("cpu", SCALE),

@@ -17,6 +17,7 @@ from matplotlib.legend import Legend
 from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
+from PIL import Image
 
 from pixelgan_jax.evaluation.metrics import Metric
 
@@ -25,8 +26,11 @@ MOST_CLASSES = 40  # of a confusion matrix, or a legend, that can be read
 
 
 def figure_png(figure: Figure) -> bytes:
+    figure.set_dpi(160)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # once; savefig does it twice where there is a layout, once for nothing but that
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_figure(buffer, format="png", dpi=160, metadata={"Software": None})
+    Image.fromarray(np.asarray(canvas.buffer_rgba())).save(buffer, format="png", dpi=(160, 160))
     return buffer.getvalue()
 
 

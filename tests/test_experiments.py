@@ -89,7 +89,6 @@ def test_the_experiments_are_those_the_readme_names():
 # tables and figures train other experiments: tests/commands/test_plans.py
 PLANS = ("ablation", "figure", "likelihood", "svhn_reduced_cpu", "table", "precision")
 RUNS = [name for name in NAMES if not name.startswith(PLANS)]
-QUICK = ["digits", "mnist_aae"]  # whose networks compile in seconds
 TRACED = [  # what no other of these has: a decoder, a code, a likelihood, a phase, a kind of view
     "binarized_mnist_gated",
     "binarized_mnist_gaussian",
@@ -97,6 +96,7 @@ TRACED = [  # what no other of these has: a decoder, a code, a likelihood, a pha
     "digits_gaussian",
     "digits_infogan",
     "digits_temporal_ensembling",
+    "mnist_aae",
     "mnist_clusters",
     "mnist_cpu",
     "mnist_pixelcnn",
@@ -141,7 +141,7 @@ def test_an_experiment_begins(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in RUNS]
+    "name", [name if name == "digits" else pytest.param(name, marks=pytest.mark.slow) for name in RUNS]
 )
 def test_an_experiment_trains_a_step(name, tmp_path):
     made, examples, batch = started(name, tmp_path)

@@ -24,6 +24,7 @@ from tests import tiny
 from tests.methods.test_temporal_ensembling import DATA, examples
 
 METHODS = ("catgan", "infogan")
+SLOW_CATGAN = [pytest.param("catgan", marks=pytest.mark.slow), "infogan"]  # of what they share one does for most runs
 SMALL = {
     "catgan": {"blocks": (4, 5), "head": (6,), "categories": 3},
     "infogan": {"channels": (4, 5), "units": 6, "code_units": 4, "categories": 3},
@@ -121,7 +122,7 @@ def step_of(method, phase):
     return step(config(method, **ALONE[phase]), jax.devices()[:1])
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", SLOW_CATGAN)
 @pytest.mark.parametrize("phase", adversarial.PHASES)
 def test_each_phase_moves_its_own_role_alone(method, phase):
     other = next(name for name in adversarial.PHASES if name != phase)
@@ -134,7 +135,7 @@ def test_each_phase_moves_its_own_role_alone(method, phase):
     assert any(moved(phase)) and not any(moved(other))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", SLOW_CATGAN)
 def test_gradients_agree_on_one_device_and_on_eight(method, monkeypatch):
     monkeypatch.setattr(adversarial, "optimizer", lambda settings, steps, phase: tiny.recorder())
     registry._make.cache_clear()
@@ -149,7 +150,7 @@ def test_gradients_agree_on_one_device_and_on_eight(method, monkeypatch):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", SLOW_CATGAN)
 def test_real_and_generated_images_are_normalised_apart(method):
     """The statistics that evaluation uses are those of real images: the generator's do not reach them."""
     (before, one, _), (_, other, _) = (step_of(method, phase) for phase in adversarial.PHASES)
@@ -158,7 +159,7 @@ def test_real_and_generated_images_are_normalised_apart(method):
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-@pytest.fixture(scope="module", params=[pytest.param("catgan", marks=pytest.mark.slow), "infogan"])
+@pytest.fixture(scope="module", params=SLOW_CATGAN)
 def run(request, tmp_path_factory):
     """Four steps on the digits, evaluated and reported."""
     made = fields(request.param, categories=10)
@@ -200,7 +201,8 @@ def test_the_house_draws_by_category_and_has_no_likelihood(run):
     assert names == drawn | {"prior.png", "code.png", "confusion.png", "curves.png"}
 
 
-@pytest.mark.parametrize("method", [pytest.param("catgan", marks=pytest.mark.slow), "infogan"])
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
 def test_images_without_labels_are_enough(method, tmp_path):
     """There is no error and no likelihood to choose a checkpoint by; the run ends all the same."""
     np.savez(tmp_path / "own.npz", images=np.random.RandomState(0).randint(0, 256, (60, 8, 8), dtype=np.uint8))

@@ -153,6 +153,7 @@ def test_a_field_of_the_encoders_input_reaches_it_in_training_and_then_alone(fie
     np.testing.assert_array_equal(*told)
 
 
+@pytest.mark.slow
 def test_a_normalised_mean_cannot_grow():
     """In training a mini-batch's has mean 0 and s.d. 1, with a head ten times as large too; nothing learnt scales it,
     the s.d. of q(z|x) is untouched, and what is not training takes the running statistics."""

@@ -1,4 +1,5 @@
-"""Figure 2 at CPU scale, three seeds of the cells that decide it, `--mode figure`: half an hour a run on one core."""
+"""Figure 2 at CPU scale, three seeds of the cells that decide it, `--mode figure`: half an hour a run on one core, ten
+minutes without a code."""
 
 from ml_collections import ConfigDict
 

@@ -16,11 +16,11 @@ class Model:
         "of a continuous code; noise: z = f(x, n)",
     )
     encoder_channels: tuple[int, ...] = widths(
-        (32, 64, 128), "of 3×3 convolutions, of which every one but the first has stride 2"
+        (32, 64, 128), "of 3×3 convolutions, of which every one but the first has stride 2 (or see encoder_pooling)"
     )
     encoder_pooling: bool = boolean(
         False,
-        "each convolution of the encoder is followed by the maximum over 2×2 pixels, in place of strides",
+        "each convolution of the encoder, the first too, is followed by the maximum over 2×2 pixels, in place of strides",
         absent=False,
     )
     encoder_units: int = integer(1, 256, "of the dense layer before the code", high=65536)

@@ -174,7 +174,7 @@ class TrainedModel:
         self._require("prior", "generate")
         if not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 1:
             raise ValueError(f"count: {count!r} is not allowed: must be an integer from 1")
-        return self.sample(trained.prior_codes(self._trained, self._seed(seed), count), seed, method, temperature)
+        return self.sample(trained.prior_codes(self._trained, self._seed(seed), int(count)), seed, method, temperature)
 
     def _require(self, function: str, asked: str | None = None) -> None:
         if getattr(self._method, function) is None:

@@ -206,7 +206,7 @@ def test_low_temperatures_take_the_likeliest_levels(model):
 
 
 def test_generate_follows_from_the_seed(model):
-    one, again, other = model.generate(4, seed=1), model.generate(4, seed=1), model.generate(4, seed=2)
+    one, again, other = model.generate(4, seed=1), model.generate(np.int64(4), seed=1), model.generate(4, seed=2)
     assert one.shape == (4, 4, 4, 1)
     assert np.array_equal(one, again) and not np.array_equal(one, other)
 

@@ -13,7 +13,7 @@ from pixelgan_jax.commands.run import Run, describe, existing, images_crc, new, 
 from pixelgan_jax.config import to_dict
 from pixelgan_jax.evaluation import collapse, measures, provenance, trained
 from pixelgan_jax.evaluation.clusters import majority_classes
-from pixelgan_jax.evaluation.metrics import CHOSEN_BY, HEADLINES, first_of
+from pixelgan_jax.evaluation.metrics import CHOSEN_BY, HEADLINES, first_of, told
 from pixelgan_jax.evaluation.trained import Trained
 from pixelgan_jax.methods.method import Examples, State
 from pixelgan_jax.report import explore, page
@@ -89,17 +89,25 @@ def evaluate(run: Run) -> dict[str, Any] | None:
 
 
 def sample(run: Run) -> None:
-    """Draws samples/ anew from the newest good checkpoint, and the report around them."""
+    """Draws samples/ anew from the newest good checkpoint, and the report around them, whose results say how they were
+    drawn."""
     state, _ = existing(run)
     if not parallel.is_first():
         return
+    step, results = int(state.step), results_of(run.workdir)
     prepare(run.workdir)
-    _draw(run, state, trained.cluster_classes(run.workdir, int(state.step)))
+    _draw(run, state, trained.cluster_classes(run.workdir, step))
     written = [run.workdir / "samples", run.workdir / "explore.html"]
+    config = results.get("config")
+    if results.get("step") == step and isinstance(config, dict):
+        how = {"sample": to_dict(run.config)["sample"]}
+        write_json(run.workdir / "results.json", results | {"config": config | how})
+    elif results:
+        print(f"the report's numbers are of step {results.get('step')}; --mode evaluate measures these", flush=True)
     if (run.workdir / "results.json").exists():
         page.write_html(run.workdir)
         written.append(run.workdir / "report.html")
-    print(f"step {int(state.step)}: {', '.join(map(str, written))}", flush=True)
+    print(f"step {step}: {', '.join(map(str, written))}", flush=True)
 
 
 def _open(run: Run) -> Checkpoints:
@@ -145,8 +153,8 @@ def _validate(run: Run, state: State) -> tuple[dict[str, float], float | None]:
         scalars["code_mean_deviation"] = float(np.max(np.abs(np.array(metrics["code_mean"]) - mean)))
         scalars["code_sd_ratio_deviation"] = float(np.max(np.abs(np.array(metrics["code_sd"]) / sd - 1.0)))
     if parallel.is_first():
-        told = f"{chosen_by} {metrics[chosen_by]:.4f}" if chosen_by else "has nothing to choose by"
-        tqdm.write(f"step {int(state.step)}: validation {told}")
+        chosen = told(chosen_by, metrics[chosen_by]) if chosen_by else "has nothing to choose by"
+        tqdm.write(f"step {int(state.step)}: validation {chosen}")
         for warning in collapse.warnings(code, metrics):
             tqdm.write(f"step {int(state.step)}: warning: {warning}")
     return {f"validation_{name}": value for name, value in scalars.items()}, metrics.get(chosen_by)
@@ -185,7 +193,7 @@ def _finish(run: Run, state: State, meta: Meta) -> dict[str, Any] | None:
     _draw(run, state, names)
     page.write_html(run.workdir)
     name = first_of(HEADLINES, results["test"])
-    headline = f"test {name} {results['test'][name]:.4f}; " if name else ""
+    headline = f"test {told(name, results['test'][name])}; " if name else ""
     print(f"{headline}report: {run.workdir / 'report.html'}", flush=True)
     return results
 

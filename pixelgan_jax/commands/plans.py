@@ -26,6 +26,7 @@ from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods.registry import from_saved
 from pixelgan_jax.report.figures import Task
 from pixelgan_jax.training import loop
+from pixelgan_jax.training.checkpoint import has_checkpoints
 from pixelgan_jax.training.workdir import InUse
 
 DONE, NO_DATA, MISSING = "done", "not run: no data", "not run"
@@ -125,20 +126,25 @@ def committed_run(cell: Cell, task: Task) -> Row | None:
 def finished(task: Task) -> bool:
     """Whether the workdir holds the results of this very run. Raises InputError where it is of another, or further."""
     path, steps = task.workdir / "results.json", task.config.train.steps
-    for found in (task.workdir / "config.json", path):
-        values = read_json(found)
+    results = read_json(path)
+    # config.json says how the run was begun, or gone on with; where there are results, they say what is shown
+    held = [(path, results, SHOWN)]
+    if results or has_checkpoints(task.workdir):
+        begun = task.workdir / "config.json"
+        held.insert(0, (begun, read_json(begun), () if results else SHOWN))
+    for found, values, shown in held:
         if values is None:
             continue
         try:
             saved = from_saved(_config(found, values))
         except InputError as error:
             raise InputError(f"{found}: {error}; must be a run of this version, or another --workdir") from None
-        if difference := first_difference(saved, task.config, SHOWN):
+        if difference := first_difference(saved, task.config, shown):
             raise InputError(f"{found}: {difference}; must be the same, or another --workdir")
-    results = read_json(path) or {}
-    if isinstance(results.get("step"), int) and results["step"] > steps:
-        raise InputError(f"{path}: config.train.steps: {run.beyond(steps, results['step'])}, or another --workdir")
-    return results.get("step") == steps
+    step = (results or {}).get("step")
+    if isinstance(step, int) and step > steps:
+        raise InputError(f"{path}: config.train.steps: {run.beyond(steps, step)}, or another --workdir")
+    return step == steps
 
 
 def _config(path: Path, values: Row) -> Row:

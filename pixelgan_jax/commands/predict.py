@@ -20,6 +20,7 @@ from pixelgan_jax.data import sources
 from pixelgan_jax.data.sources import Unsplit
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.evaluation import trained
+from pixelgan_jax.evaluation.metrics import number
 from pixelgan_jax.evaluation.predictions import predict
 from pixelgan_jax.evaluation.trained import Trained
 from pixelgan_jax.methods.registry import from_dict
@@ -37,6 +38,8 @@ def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any], s
     overrides: {group.field: value} of the command line, which must be the model's but for those that say how the file
     is read. Raises InputError naming the file or the field.
     """
+    if output == workdir and workdir.is_file():
+        raise InputError(f"--output: missing; must be a folder, since {workdir} is a file")
     if output.exists() and not output.is_dir():
         raise InputError(f"--output {output}: is a file; must be a folder")
     model = trained.load(workdir, step)
@@ -79,7 +82,7 @@ def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any], s
         written.append("codes.npz")
     told = [f"{count:,} images, {count / max(spent, 1e-9):,.0f} images/s"]
     if known := [each for each in right if each != ""]:
-        told.append(f"error {1 - sum(known) / len(known):.4f} of the {len(known):,} with labels")
+        told.append(f"error {number(1 - sum(known) / len(known), '%')} % of the {len(known):,} with labels")
     print(f"{'; '.join(told)}; {output}: {', '.join(written)}", flush=True)
 
 
@@ -88,7 +91,7 @@ def _asked(config: Config, shape: tuple[int, int, int], file: str, overrides: di
     model of squares takes them, whatever it was trained on."""
     run.check_overrides(config, {name: value for name, value in overrides.items() if name not in OF_THE_FILE})
     asked = to_dict(config)
-    own = {"side": shape[0]} if not config.data.side and shape[0] == shape[1] else {}
+    own = {"side": shape[0]} if shape[0] == shape[1] else {}
     own |= {name.removeprefix("data."): overrides[name] for name in OF_THE_FILE if name in overrides}
     if file != config.data.name and os.path.exists(os.path.expanduser(file)):
         own["dir"] = ""  # with one a name without separator is a data set's, whatever lies here

@@ -59,7 +59,7 @@ def load(data: Data, parts: Parts | None = None) -> Dataset:
         notes.append(f"{own}; config.data.validation=0 keeps them for validation")
     if data.name == "digits" and data.dir:
         told = "these come with scikit-learn; config.data.name may name a folder"
-        notes.append(f"no image is taken from {data.dir}: {told}")
+        notes.append(f"no image is taken from config.data.dir: {told}")
     dataset = dataset._replace(notes=(*dataset.notes, *notes))
     height, width = dataset.train.images.shape[1:3]
     if data.side not in (0, height) or data.side not in (0, width):

@@ -9,10 +9,10 @@ from sklearn.metrics import adjusted_rand_score, confusion_matrix, normalized_mu
 
 
 def cluster_metrics(
-    log_probabilities: np.ndarray, labels: np.ndarray, fitted: np.ndarray, fitted_labels: np.ndarray
+    log_probabilities: np.ndarray, labels: np.ndarray, fitted: np.ndarray, fitted_labels: np.ndarray, classes: int
 ) -> dict[str, Any]:
-    """Clustering errors (fractions) of log q [N, K] against labels [N], under three maps from cluster to label; where
-    no image of either split has a label (it is -1), `clusters_used` alone.
+    """Clustering errors (fractions) of log q [N, K] against labels [N] of so many classes, under three maps from
+    cluster to label; where no image of either split has a label (it is -1), `clusters_used` alone.
 
     Each is fitted on validation, log q [M, K] and labels [M]. best_example: the label of the example that maximises
     q(k | x) (Makhzani et al. 2015, section 5). majority: the commonest label among the cluster's members, the best
@@ -29,7 +29,7 @@ def cluster_metrics(
         fitted_labels[known],
     )
     clusters = log_probabilities.shape[1]
-    classes = int(max(labels.max(), fitted_labels.max())) + 1
+    classes = max(classes, int(max(labels.max(), fitted_labels.max())) + 1)
     assigned = log_probabilities.argmax(axis=1)
     counts, best = _counts(fitted, fitted_labels, classes), _best(fitted, fitted_labels)
     majority = majority_classes(fitted, fitted_labels)

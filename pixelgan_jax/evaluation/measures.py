@@ -96,7 +96,8 @@ def summarise(trained: Trained, found: Rows, labels: np.ndarray, fitted: Rows, f
         if with_labels and seen.any():
             metrics["error"] = float(np.mean(np.argmax(log_q[seen], axis=1) != labels[seen]))
         if method.code.categories or not with_labels:
-            metrics |= cluster_metrics(log_q, labels, fitted["log_probabilities"], fitted_labels)
+            known = fitted["log_probabilities"], fitted_labels
+            metrics |= cluster_metrics(log_q, labels, *known, len(trained.names))
     if method.code.width:
         metrics |= moments(found["code"])
     return metrics | _likelihood(method, found)

@@ -166,6 +166,12 @@ def number(value: float, unit: str | None, sd: float | None = None) -> str:
     return f"{value * factor:{form}}" + ("" if sd is None else f" ± {sd * factor:{form}}")
 
 
+def told(key: str, value: float) -> str:
+    """A metric of BY_KEY in a line of text; what is not a percentage has its unit in its key."""
+    unit = BY_KEY[key].unit
+    return f"{key} {number(value, unit)}" + (" %" if unit == "%" else "")
+
+
 def _format(value: float, unit: str | None) -> str:
     """A format for numbers of this unit that are about as large as `value`; integers are exact, means are floats."""
     if unit in ("images", "clusters"):

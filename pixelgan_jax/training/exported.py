@@ -127,7 +127,7 @@ def read(path: Path, like: Callable[[Meta], Any]) -> tuple[Any, Meta]:
         raise InputError(f"{path}: {error}") from error
     except (*DAMAGED, SafetensorError) as error:
         reason = one_line(str(error))[:200] or type(error).__name__
-        raise InputError(f"{path}: damaged, or no exported model: {reason}") from error
+        raise InputError(f"{path}: damaged, or no exported model: {reason}; --mode export writes it anew") from error
 
 
 def _content(path: Path, name: str, most: int) -> bytes:

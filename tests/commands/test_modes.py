@@ -86,6 +86,9 @@ def test_evaluate_and_sample_rewrite_what_is_theirs(capsys, copied):
     assert run(capsys, *arguments, "--mode=evaluate")[::2] == (0, "")
     again = json.loads((folder / "results.json").read_text())
     assert (again["test"], again["validation"]) == (results["test"], results["validation"])
+    workdir.write_json(folder / "results.json", again | {"step": 2})
+    status, out, err = run(capsys, *arguments, "--mode=sample")
+    assert (status, err) == (0, "") and "the report's numbers are of step 2; --mode evaluate measures these\n" in out
 
 
 @pytest.mark.parametrize("mode", ["evaluate", "sample"])
@@ -97,9 +100,8 @@ def test_what_it_was_trained_with_need_not_be_said_again(capsys, copied, mode):
     status, out, err = run(capsys, *asked, "--config.sample.seed=7")  # which may change
     assert (status, err) == (0, "") and f"as {folder} was trained: " in out and "config.model.channels=4" in out
     assert (folder / "samples" / "prior.png").read_bytes() != before
-    if mode == "evaluate":
-        config["sample"]["seed"] = 7
-        assert json.loads((folder / "results.json").read_text())["config"] == config
+    config["sample"]["seed"] = 7
+    assert json.loads((folder / "results.json").read_text())["config"] == config
     status, _, err = run(capsys, *asked, "--config.model.channels=8")
     assert status == 2 and "config.model.channels: 8 differs from the checkpoint's 4" in err
     (folder / "config.json").unlink()  # then the experiment's own are, which are others

@@ -80,7 +80,7 @@ def test_every_image_of_a_data_set(run, tmp_path, capsys):
     wrong = [row["right"] == "0" for row in found[1397:]] if "right" in found[0] else None
     if wrong:
         everywhere = np.mean([row["right"] == "0" for row in found])
-        assert f"error {everywhere:.4f} of the 1,797 with labels" in said
+        assert f"error {100 * everywhere:.2f} % of the 1,797 with labels" in said
     if experiment == "digits":
         assert [int(row["class"]) for row in found] == model.classify(images).tolist()
         assert np.mean(wrong) == pytest.approx(results["test"]["error"])
@@ -213,6 +213,12 @@ def test_pictures_of_any_size_and_colour_are_made_into_what_the_model_takes(run,
         np.testing.assert_allclose(codes["codes"], pg.load(folder).encode(grey), atol=1e-6)
 
 
+def test_pictures_are_made_as_large_as_the_model_whatever_side_its_arrays_were_asked_for_with():
+    config = dataclasses.replace(pg.load("models/digits").config, data=Data(side=32))
+    assert predict._asked(config, (8, 8, 1), "x.png", {}).side == 8
+    assert predict._asked(config, (8, 8, 1), "x.png", {"data.side": 16}).side == 16
+
+
 def test_a_side_that_is_written_as_a_real_number_is_that_many_pixels(run, tmp_path):
     experiment, folder = run
     (tmp_path / "in").mkdir()
@@ -267,6 +273,8 @@ def test_an_output_that_is_a_file_is_refused(run, tmp_path, capsys):
     assert command(experiment, folder, "--mode=predict", "--input=digits", f"--output={tmp_path}/file") == 2
     assert "file: is a file; must be a folder" in capsys.readouterr().err
     assert (tmp_path / "file").read_text() == "mine"
+    assert command(experiment, tmp_path / "file", "--mode=predict", "--input=digits") == 2  # as an export's .zip is
+    assert "--output: missing; must be a folder, since " in capsys.readouterr().err
     assert command(experiment, folder, "--mode=predict", "--input=digits", f"--output={tmp_path}/file/below") == 2
     assert "--output" in (told := capsys.readouterr().err) and told.count("\n") == 1
     assert "file/below: Not a directory; must be a folder that may be written into, or a place for one" in told

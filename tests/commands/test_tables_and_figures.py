@@ -204,8 +204,28 @@ def test_a_workdir_that_no_version_reads_is_named(folder, tmp_path):
     values = to_dict(made)
     values["data"]["lables"] = 3
     workdir.write_json(tmp_path / "config.json", values)
+    (tmp_path / "checkpoints" / "1").mkdir(parents=True)
     told = rf"^{re.escape(str(tmp_path))}/config.json: config.data.lables: no such field"
     with pytest.raises(InputError, match=told):
+        plans.finished(figures.Task("tiny_clusters", made, tmp_path))
+
+
+def test_a_run_is_held_against_what_it_left(folder, tmp_path):
+    """One that saved nothing is in nobody's way, and one that was measured anew is what its results say."""
+    path = str(folder / "experiments" / "tiny_clusters.py")
+    made, other, measured = (
+        experiment.typed(path, experiment.config_of(path, experiment.load(path)), changes)
+        for changes in ({}, {"train.batch_size": 5}, {"train.importance_draws": 3})
+    )
+    workdir.write_json(tmp_path / "config.json", to_dict(other))
+    assert not plans.finished(figures.Task("tiny_clusters", made, tmp_path))
+    (tmp_path / "checkpoints" / "1").mkdir(parents=True)
+    with pytest.raises(InputError, match="config.json: config.train.batch_size: "):
+        plans.finished(figures.Task("tiny_clusters", made, tmp_path))
+    workdir.write_json(tmp_path / "config.json", to_dict(made))
+    workdir.write_json(tmp_path / "results.json", {"config": to_dict(measured), "step": made.train.steps})
+    assert plans.finished(figures.Task("tiny_clusters", measured, tmp_path))
+    with pytest.raises(InputError, match="results.json: config.train.importance_draws: "):
         plans.finished(figures.Task("tiny_clusters", made, tmp_path))
 
 

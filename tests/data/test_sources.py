@@ -68,7 +68,7 @@ def test_digits_read_no_folder(tmp_path):
     """Who names one there may mean other images than these; a table's cells share it with other data."""
     dataset = load(dataclasses.replace(data("digits"), dir=str(tmp_path)))
     assert len(dataset.test.images) == 400
-    told = f"no image is taken from {tmp_path}: these come with scikit-learn; config.data.name may name a folder"
+    told = "no image is taken from config.data.dir: these come with scikit-learn; config.data.name may name a folder"
     assert dataset.notes == (told,)
 
 

@@ -34,7 +34,7 @@ def test_cluster_maps_are_fitted_on_validation_and_applied_to_the_split():
     fitted[3, 2] = np.log(0.15)
     labels = np.array([5, 7, 5, 5])
     tested = log_one_hot([0, 0, 1, 2], 3, np.full(4, 0.9))
-    found = cluster_metrics(tested, labels, fitted, fitted_labels)
+    found = cluster_metrics(tested, labels, fitted, fitted_labels, 8)
     # best example: 0 -> 7, 1 -> 5, 2 -> image 0 (q = 0.2)'s 5; majority: 0 -> 5, 1 -> 5, 2 -> its best example's 5
     assert found["cluster_error_best_example"] == 0.25
     assert found["cluster_error_majority"] == 0.25
@@ -45,7 +45,7 @@ def test_cluster_maps_are_fitted_on_validation_and_applied_to_the_split():
 def test_best_example_and_majority_differ_where_the_surest_example_is_an_outlier():
     fitted = log_one_hot([0, 0, 0, 1], 2, np.array([0.6, 0.7, 0.9, 0.8]))
     tested, labels = log_one_hot([0, 0, 1], 2, np.full(3, 0.9)), np.array([0, 0, 1])
-    found = cluster_metrics(tested, labels, fitted, np.array([0, 0, 1, 1]))
+    found = cluster_metrics(tested, labels, fitted, np.array([0, 0, 1, 1]), 2)
     assert found["cluster_error_best_example"] == pytest.approx(2 / 3)
     assert found["cluster_error_majority"] == 0.0
     assert found["cluster_error_hungarian"] == 0.0
@@ -59,7 +59,7 @@ def test_the_best_example_is_the_surest_one_also_where_q_is_one_within_rounding(
     assert (fitted[:3, 0] == 0).all()
     labels, tested = np.array([1, 0, 1, 2, 3]), log_one_hot([0, 1, 2], 3, np.full(3, 0.9))
     for order in ([0, 1, 2, 3, 4], [4, 2, 0, 3, 1], [1, 3, 0, 4, 2]):
-        found = cluster_metrics(tested, np.array([0, 2, 3]), fitted[order], labels[order])
+        found = cluster_metrics(tested, np.array([0, 2, 3]), fitted[order], labels[order], 4)
         assert found["cluster_error_best_example"] == 0.0
 
 
@@ -80,8 +80,13 @@ def test_hungarian_map_is_one_to_one():
     labels = np.array([0, 0, 0, 0, 0])
     fitted_labels = np.array([0, 0, 1, 0, 0])  # both clusters' majority is 0
     tested = log_one_hot([0, 0, 1, 1, 1], 2, np.full(5, 0.9))
-    found = cluster_metrics(tested, labels, fitted, fitted_labels)
+    found = cluster_metrics(tested, labels, fitted, fitted_labels, 2)
     assert found["cluster_error_majority"] == 0.0
+    assert found["cluster_error_hungarian"] == pytest.approx(2 / 5)
+    # as many clusters as there are classes, whichever of them are among these images
+    assert "cluster_error_hungarian" not in cluster_metrics(tested, labels, fitted, fitted_labels, 3)
+    three = [np.pad(each, ((0, 0), (0, 1)), constant_values=-np.inf) for each in (tested, fitted)]
+    found = cluster_metrics(three[0], labels, three[1], fitted_labels, 3)
     assert found["cluster_error_hungarian"] == pytest.approx(2 / 5)
 
 

@@ -20,7 +20,7 @@ class Model:
     )
     encoder_pooling: bool = boolean(
         False,
-        "each convolution of the encoder, the first too, is followed by the maximum over 2×2 pixels, in place of strides",
+        "each convolution of the encoder, the first too, has the maximum over 2×2 pixels after it, in place of strides",
         absent=False,
     )
     encoder_units: int = integer(1, 256, "of the dense layer before the code", high=65536)

@@ -54,6 +54,7 @@ TOLD = [
     ("table1_cpu", "pooled_cpu_longer/labels_100", "error", 2),
     ("table1_cpu", "erased_cpu_longer/labels_50", "error", 2),
     ("table1_cpu", "pooled_without_views_cpu/labels_100", "error", 2),
+    ("table1_cpu", "aae_pooled_without_views_cpu/labels_100", "error", 2),
     ("table1_cpu", "cpu_longer/labels_100", "error", 2),
     ("table1_cpu", "cpu_longer/labels_50", "error", 2),
     ("table1_cpu", "cpu_longer/labels_20", "error", 2),

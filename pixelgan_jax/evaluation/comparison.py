@@ -99,7 +99,9 @@ def compare_rows(model: Trained, with_real: Real, asked: Sequence[int]) -> dict[
 def mappable(cell: str, method: Method) -> Code:
     """Its code, which fits a map. Raises InputError where it does not."""
     code = method.code
-    if not method.encode or (code.categories, code.dimensions) not in ((0, 2), (3, 0)):
+    if not method.encode:
+        raise InputError(f"cell {cell}: has no codes of images: must have an encoder")
+    if (code.categories, code.dimensions) not in ((0, 2), (3, 0)):
         raise InputError(
             f"cell {cell}: {code.categories} categories and {code.dimensions} dimensions are not allowed: must be a"
             " code that fits a map, 3 categories or 2 dimensions"

@@ -69,7 +69,7 @@ def test_there_are_weights_alone_and_a_card_that_tells_them(run):
     card, results = (export / "README.md").read_text(), json.loads((folder / "results.json").read_text())
     if experiment == "digits":
         assert f"| Classification error, % | {100 * results['test']['error']:.2f} |" in card
-        assert "pg.load(" in card and "100 of them with labels" in card
+        assert "pg.load(" in card and "100 of them with labels" in card and "its licence is its makers'" in card
         assert "Nats are those of pixels of 17 levels." in card
     told = json.loads((export / "config.json").read_text())
     assert told["results"]["test"] == results["test"] and told["experiment"] == experiment

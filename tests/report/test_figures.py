@@ -1,9 +1,14 @@
-"""How curves, legends and walks through a code are laid out."""
+"""How curves, legends and walks through a code are laid out, and whose codes a map shows."""
 
 import numpy as np
+import pytest
 from scipy.stats import norm
 
+from experiments import digits_temporal_ensembling
+from pixelgan_jax.errors import InputError
 from pixelgan_jax.evaluation.metrics import BY_KEY
+from pixelgan_jax.methods import registry
+from pixelgan_jax.methods.method import DataSpec
 from pixelgan_jax.report import figures, plots
 
 
@@ -29,3 +34,10 @@ def test_a_walk_goes_along_the_quantiles_of_a_gaussian_code():
     right, up = norm.cdf(codes[..., 0]), norm.cdf(codes[..., 1])
     np.testing.assert_allclose(right, np.broadcast_to(np.linspace(0.05, 0.95, 10), (10, 10)), atol=1e-6)
     np.testing.assert_allclose(up, right.T[::-1], atol=1e-6)
+
+
+def test_a_map_of_codes_wants_an_encoder():
+    config = registry.from_dict(digits_temporal_ensembling.get_config())
+    method = registry.make(config, DataSpec((8, 8, 1), 10, 1197, 100))
+    with pytest.raises(InputError, match="^cell ours/a: has no codes of images: must have an encoder$"):
+        figures.check_cell("codes", "ours/a", True, config.data, method, None)

@@ -44,7 +44,7 @@ def test_it_classifies_and_draws_nothing_exported_or_not(workdir):
     card = (workdir / "export" / "README.md").read_text()
     assert "labels = model.classify(images)" in card
     without_labels = whole._trained._replace(config=from_dict(tiny.fields(optim=WITHOUT, data={"labels": 0})))
-    card = export.card("digits", without_labels, tiny.DATA, {}, "float32")
+    card = export.card("digits", "export", without_labels, tiny.DATA, {}, "float32")
     assert "found = model.predict(images)" in card and whole.predict(images)["class"].shape == (8,)
     with pytest.raises(ValueError, match="^generate: the method 'autoencoder' cannot do this as it was trained"):
         exported.generate(2)

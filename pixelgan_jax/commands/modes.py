@@ -13,7 +13,7 @@ from pixelgan_jax.commands.run import Run, describe, existing, images_crc, new, 
 from pixelgan_jax.config import to_dict
 from pixelgan_jax.evaluation import collapse, measures, provenance, trained
 from pixelgan_jax.evaluation.clusters import majority_classes
-from pixelgan_jax.evaluation.metrics import CHOSEN_BY, HEADLINES, first_of, told
+from pixelgan_jax.evaluation.metrics import CHOSEN_BY, HEADLINES, as_text, first_of
 from pixelgan_jax.evaluation.trained import Trained
 from pixelgan_jax.methods.method import Examples, State
 from pixelgan_jax.report import explore, page
@@ -153,7 +153,7 @@ def _validate(run: Run, state: State) -> tuple[dict[str, float], float | None]:
         scalars["code_mean_deviation"] = float(np.max(np.abs(np.array(metrics["code_mean"]) - mean)))
         scalars["code_sd_ratio_deviation"] = float(np.max(np.abs(np.array(metrics["code_sd"]) / sd - 1.0)))
     if parallel.is_first():
-        chosen = told(chosen_by, metrics[chosen_by]) if chosen_by else "has nothing to choose by"
+        chosen = as_text(chosen_by, metrics[chosen_by]) if chosen_by else "has nothing to choose by"
         tqdm.write(f"step {int(state.step)}: validation {chosen}")
         for warning in collapse.warnings(code, metrics):
             tqdm.write(f"step {int(state.step)}: warning: {warning}")
@@ -193,7 +193,7 @@ def _finish(run: Run, state: State, meta: Meta) -> dict[str, Any] | None:
     _draw(run, state, names)
     page.write_html(run.workdir)
     name = first_of(HEADLINES, results["test"])
-    headline = f"test {told(name, results['test'][name])}; " if name else ""
+    headline = f"test {as_text(name, results['test'][name])}; " if name else ""
     print(f"{headline}report: {run.workdir / 'report.html'}", flush=True)
     return results
 

@@ -20,7 +20,7 @@ from pixelgan_jax.data import sources
 from pixelgan_jax.data.sources import Unsplit
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.evaluation import trained
-from pixelgan_jax.evaluation.metrics import number
+from pixelgan_jax.evaluation.metrics import as_text
 from pixelgan_jax.evaluation.predictions import predict
 from pixelgan_jax.evaluation.trained import Trained
 from pixelgan_jax.methods.registry import from_dict
@@ -82,7 +82,7 @@ def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any], s
         written.append("codes.npz")
     told = [f"{count:,} images, {count / max(spent, 1e-9):,.0f} images/s"]
     if known := [each for each in right if each != ""]:
-        told.append(f"error {number(1 - sum(known) / len(known), '%')} % of the {len(known):,} with labels")
+        told.append(f"{as_text('error', 1 - sum(known) / len(known))} of the {len(known):,} with labels")
     print(f"{'; '.join(told)}; {output}: {', '.join(written)}", flush=True)
 
 

@@ -166,7 +166,7 @@ def number(value: float, unit: str | None, sd: float | None = None) -> str:
     return f"{value * factor:{form}}" + ("" if sd is None else f" ± {sd * factor:{form}}")
 
 
-def told(key: str, value: float) -> str:
+def as_text(key: str, value: float) -> str:
     """A metric of BY_KEY in a line of text; what is not a percentage has its unit in its key."""
     unit = BY_KEY[key].unit
     return f"{key} {number(value, unit)}" + (" %" if unit == "%" else "")

@@ -16,7 +16,7 @@ class Model:
         "of a continuous code; noise: z = f(x, n)",
     )
     encoder_channels: tuple[int, ...] = widths(
-        (32, 64, 128), "of 3×3 convolutions, of which every one but the first has stride 2 (or see encoder_pooling)"
+        (32, 64, 128), "of 3×3 convolutions, every one but the first of stride 2; all of stride 1 with encoder_pooling"
     )
     encoder_pooling: bool = boolean(
         False,

@@ -21,6 +21,7 @@ ROWS = {
     "deconv_views": ("Deconvolutional decoder (AAE), adversary, views", DECONV | WITHOUT_INFORMATION),
     "deconv_information": ("Deconvolutional decoder (AAE), adversary, views, their information, draws shown", DECONV),
     "deep_alone": ("Deep PixelCNN, no adversary, no views", DEEP | WITHOUT_VIEWS | {"prior.adversarial": False}),
+    "adversary_alone": ("No decoder, adversary, no views", WITHOUT_VIEWS | {"optim.reconstruction": False}),
     "no_reconstruction": (
         "No decoder, adversary, views, information, draws shown",
         {"optim.reconstruction": False},
@@ -28,7 +29,7 @@ ROWS = {
 }
 COLUMNS = ("clusters_30", "labels_100")
 POOLING = "labels_100_pooling"  # once more with an encoder that learns more of as few labels: is it the same story?
-POOLED_ROWS = ("deep", "shallow", "deconv", "deep_alone")
+POOLED_ROWS = ("deep", "shallow", "deconv", "deep_alone", "adversary_alone")
 
 
 def get_config() -> ConfigDict:

@@ -4,7 +4,12 @@ from ml_collections import ConfigDict
 
 from experiments import ablation, table1_cpu
 
-SEVERAL = ("deep/labels_100", "deconv/labels_100")  # on three seeds, since they decide a sentence; the others on one
+SEVERAL = (  # on three seeds, since they decide a sentence; the others on one
+    "deep/labels_100",
+    "deconv/labels_100",
+    "adversary_alone/labels_100",
+    "adversary_alone/labels_100_pooling",
+)
 
 
 def get_config() -> ConfigDict:

@@ -32,6 +32,9 @@ ROWS = {
     "without_views_cpu": "PixelGAN, ours: `best` without views, deep decoder: 768,000 images, CPU-scale",
     "pooled_without_views_cpu": "PixelGAN, ours: `best` without views, deep, pooling: 192,000 images, CPU-scale",
     "pooled_without_views_cpu_longer": "PixelGAN, ours: `best` without views, deep, pooling: 768,000 images, CPU-scale",
+    "encoder_apart_cpu_longer": "PixelGAN, ours: `best` without views, deep, pooling, the adversary and labels alone"
+    " move the encoder: 768,000 images, CPU-scale",
+    "adversary_alone_cpu_longer": "No decoder, ours: `best` without views, pooling: 768,000 images, CPU-scale",
     "aae_without_views_cpu": "AAE, ours: `best` without views: 768,000 images, CPU-scale",
     "aae_pooled_without_views_cpu": "AAE, ours: `best` without views, pooling: 192,000 images, CPU-scale",
     "pooled_cpu_longer": "PixelGAN, ours: recipe `best`, encoder with pooling: 768,000 images, CPU-scale",
@@ -77,6 +80,7 @@ MORE = {  # seeds of a cell that has more than its row
     "pooled_cpu_longer/labels_100": 10,
     "erased_cpu_longer/labels_50": SEEDS,
     "pooled_cpu_longer/clusters_30": SEEDS,
+    "adversary_alone_cpu_longer/labels_100": SEEDS,
     "aae_pooled_cpu_longer/labels_100": SEEDS,
     "aae_pooled_cpu_longer/clusters_30": SEEDS,
     "cpu/clusters_30": 10,
@@ -92,7 +96,7 @@ def get_config() -> ConfigDict:
 
 def get_plan() -> dict:
     pooled, longer, pooled_longer = SCALE | table1.POOLED, SCALE | BEST_LONGER, SCALE | table1.POOLED | BEST_LONGER
-    without_views = longer | table1.WITHOUT_VIEWS
+    without_views, deep_pooled = longer | table1.WITHOUT_VIEWS, pooled_longer | table1.WITHOUT_VIEWS | table1.DEEP
     cells = {
         **table1.recipe("cpu", SCALE),
         **table1.aae("aae_cpu", SCALE),
@@ -115,7 +119,9 @@ def get_plan() -> dict:
     cells["temporal_ensembling_cpu_longer/labels_100"] = (ensembling, own | {"train.steps": 12_000})
     pooled_alone = {
         **table1.recipe("pooled_without_views_cpu", pooled | table1.WITHOUT_VIEWS | table1.DEEP),
-        **table1.recipe("pooled_without_views_cpu_longer", pooled_longer | table1.WITHOUT_VIEWS | table1.DEEP),
+        **table1.recipe("pooled_without_views_cpu_longer", deep_pooled),
+        **table1.recipe("encoder_apart_cpu_longer", deep_pooled | {"optim.encoder_share": 0.0}),
+        **table1.recipe("adversary_alone_cpu_longer", deep_pooled | {"optim.reconstruction": False}),
         **table1.aae("aae_pooled_without_views_cpu", pooled | table1.WITHOUT_VIEWS),
     }
     cells |= {name: cell for name, cell in pooled_alone.items() if name.endswith("labels_100")}

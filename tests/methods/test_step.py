@@ -341,3 +341,22 @@ def test_clipping_bounds_the_gradient_an_optimizer_sees():
     states = [optimizer.update(gradients, optimizer.init(params), params)[1] for optimizer in (tight, loose)]
     first_moments = [optax.tree.get(s, "mu")["discriminator"]["a"] for s in states]
     np.testing.assert_allclose(first_moments[1] / first_moments[0], 50.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("share", [0.0, 0.25])
+def test_a_share_of_what_moves_the_decoder_moves_the_encoder(optimizer, share):
+    """Of the reconstruction's rate, and of no other phase's."""
+
+    def updates(phase, share):
+        config = tiny.model(optim={"optimizer": optimizer, "encoder_share": share}).config
+        roles = phases.ROLES[phase]
+        params = {role: {"a": jnp.zeros(2)} for role in roles}
+        gradients = {role: {"a": jnp.array([3.0, -4.0])} for role in roles}
+        made = optimizers(config)[phase]
+        return made.update(gradients, made.init(params), params)[0]
+
+    whole, part = (updates("reconstruction", each) for each in (1.0, share))
+    np.testing.assert_allclose(part["encoder"]["a"], share * whole["encoder"]["a"], rtol=1e-6)
+    chex.assert_trees_all_equal(part["decoder"], whole["decoder"])
+    chex.assert_trees_all_equal(updates("generator", share), updates("generator", 1.0))

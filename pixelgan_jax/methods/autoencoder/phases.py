@@ -79,6 +79,9 @@ def optimizers(config: AutoencoderConfig) -> dict[str, optax.GradientTransformat
         clip = optax.clip_by_global_norm(config.optim.clip) if config.optim.clip else optax.identity()
         rate = learning_rate(config, phase.name)
         moved = optax.sgd(rate, momentum) if config.optim.optimizer == "sgd" else optax.adam(rate, b1=momentum)
+        if phase.name == "reconstruction" and config.optim.encoder_share != 1:
+            share = optax.scale(config.optim.encoder_share)
+            moved = optax.chain(moved, optax.masked(share, {"encoder": True, "decoder": False}))
         made[phase.name] = optax.chain(clip, moved)
     return made
 

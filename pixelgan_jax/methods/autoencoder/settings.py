@@ -118,6 +118,13 @@ class Optim:
     )
     optimizer: str = choice(("adam", "sgd"), "adam", "of every phase; sgd: with momentum", absent="adam")
     reconstruction_rate: float = real(0, 1e-3, "the optimizer's, encoder and decoder", above=True)
+    encoder_share: float = real(
+        0,
+        1.0,
+        "the part of it that moves the encoder; 0: decoder alone, the adversary and labels find the code",
+        high=1,
+        absent=1.0,
+    )
     discriminator_rate: float = real(0, 5e-4, "the optimizer's, discriminator", above=True)
     generator_rate: float = real(0, 1e-3, "the optimizer's, encoder against the discriminator", above=True)
     supervised_rate: float = real(0, 1e-3, "the optimizer's, encoder on labels", above=True)
@@ -170,6 +177,7 @@ class AutoencoderConfig(Config):
             raise refused("optim.temperature", self.optim.temperature, "1 without a categorical code")
         if not (self.optim.reconstruction or prior.code.width and prior.adversarial):
             raise refused("optim.reconstruction", False, "True without a code or without prior.adversarial")
+        self._check_encoder_share()
         if prior.name == "none" and model.decoder == "deconv":
             raise refused("prior.name", prior.name, "another with the deconv decoder, which must have a code")
         self._check_code_network()
@@ -187,6 +195,14 @@ class AutoencoderConfig(Config):
         model, without = self.model, not self.prior.code.categories
         fields = {"logits_batch_norm": model.logits_batch_norm, "discriminator_draws": model.discriminator_draws}
         return [f"model.{name}" for name, value in fields.items() if value and without]
+
+    def _check_encoder_share(self) -> None:
+        share = self.optim.encoder_share
+        if share != 1 and not (self.optim.reconstruction and self.prior.code.width):
+            raise refused("optim.encoder_share", share, "1 without a code or without optim.reconstruction")
+        if not share and not (self.prior.adversarial or self.data.labels):
+            allowed = "above 0 without prior.adversarial or labels, since nothing else moves the encoder"
+            raise refused("optim.encoder_share", share, allowed)
 
     def _check_code_network(self) -> None:
         model, name = self.model, self.prior.name

@@ -12,7 +12,8 @@ def reconstruction_nats(log_prob: Array) -> Array:
 
 
 def discriminator_loss(prior_logits: Array, code_logits: Array) -> Array:
-    """-E log D(z_prior) - E log(1 - D(z_code)) (Goodfellow et al. 2014), logits [N] each -> nats [].
+    """-E log D(z_prior) - E log(1 - D(z_code)) (Goodfellow et al. 2014), logits [N] each, or [N, P] of P discriminators,
+    of which it is the mean -> nats [].
 
     ln 4 where D cannot tell the two apart.
     """
@@ -20,7 +21,7 @@ def discriminator_loss(prior_logits: Array, code_logits: Array) -> Array:
 
 
 def generator_loss(code_logits: Array) -> Array:
-    """The non-saturating -E log D(z_code), logits [N] -> nats []; ln 2 where D cannot tell."""
+    """The non-saturating -E log D(z_code), logits [N] or [N, P] as above -> nats []; ln 2 where D cannot tell."""
     return jnp.mean(jax.nn.softplus(-code_logits))
 
 

@@ -8,14 +8,20 @@ from pixelgan_jax.nn.layers import Dense
 
 
 class Discriminator(nn.Module):
-    """Dense layers with leaky ReLU from a code to the logit that it came from the prior."""
+    """Dense layers with leaky ReLU from a code to the logit that it came from the prior; layers of its own for each part
+    of the code, which are of the widths `parts`."""
 
     units: tuple[int, ...]
+    parts: tuple[int, ...]
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, z: jax.Array) -> jax.Array:
-        """z [N, D] -> logits [N]."""
-        for width in self.units:
-            z = nn.leaky_relu(Dense(width, dtype=self.dtype)(z), 0.2)
-        return Dense(1, dtype=jnp.float32)(z)[:, 0]
+        """z [N, D] -> logits [N, P] of P parts."""
+        logits, end = [], 0
+        for part in self.parts:
+            h, end = z[:, end : end + part], end + part
+            for width in self.units:
+                h = nn.leaky_relu(Dense(width, dtype=self.dtype)(h), 0.2)
+            logits.append(Dense(1, dtype=jnp.float32)(h))
+        return jnp.concatenate(logits, axis=1)

@@ -186,6 +186,7 @@ def test_missing_names_are_refused():
         ("model.code_maps", 2, {"prior.name": "none", "data.labels": 0}),
         ("model.minimum_sd", 0.1, {"model.encoder": "deterministic"}),
         ("model.minimum_sd", 0.1, {"prior.name": "gaussian", "data.labels": 0, "model.encoder": "noise"}),
+        ("model.discriminator_apart", True, {}),
         ("model.mean_batch_norm", True, {}),
         ("model.mean_batch_norm", True, {"prior.name": "none", "data.labels": 0}),
         ("model.encoder", "gaussian", {"prior.name": "categorical"}),

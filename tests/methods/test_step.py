@@ -360,3 +360,21 @@ def test_a_share_of_what_moves_the_decoder_moves_the_encoder(optimizer, share):
     np.testing.assert_allclose(part["encoder"]["a"], share * whole["encoder"]["a"], rtol=1e-6)
     chex.assert_trees_all_equal(part["decoder"], whole["decoder"])
     chex.assert_trees_all_equal(updates("generator", share), updates("generator", 1.0))
+
+
+def test_discriminators_apart_see_a_part_of_the_code_each():
+    made = tiny.model(prior={"name": "product"}, model={"discriminator_apart": True})
+    state = create(made, 0)
+    params, keys = state.params["discriminator"], jax.random.split(jax.random.key(0), 2)
+    code = priors.sample(made.config.prior.code, keys)
+    categories = made.config.prior.categories
+
+    def logits(code):
+        return np.asarray(step.discriminate(made, params, code, keys))
+
+    before = logits(code)
+    assert before.shape == (2, 2)
+    for part, changed in enumerate((code.at[:, :categories].add(1.0), code.at[:, categories:].add(1.0))):
+        after = logits(changed)
+        assert (after[:, part] != before[:, part]).all()
+        np.testing.assert_array_equal(after[:, 1 - part], before[:, 1 - part])

@@ -68,9 +68,15 @@ def build(config: AutoencoderConfig, shape: tuple[int, int, int], axis_name: str
         width=code.width,
         encoder=encoder,
         decoder=_decoder(config, shape, likelihood.num_parameters),
-        discriminator=Discriminator(settings.discriminator_units),
+        discriminator=Discriminator(settings.discriminator_units, _discriminated(config)),
         likelihood=likelihood,
     )
+
+
+def _discriminated(config: AutoencoderConfig) -> tuple[int, ...]:
+    """The widths of the parts of a code, each of which a discriminator looks at apart."""
+    code = config.prior.code
+    return (code.categories, code.dimensions) if config.model.discriminator_apart else (code.width,)
 
 
 def in_training(model: Autoencoder) -> Autoencoder:

@@ -83,6 +83,11 @@ class Model:
     )
     mixtures: int = integer(1, 10, "components of the logistic mixture", high=1000)
     discriminator_units: tuple[int, ...] = widths((500, 500), "dense layers of the discriminator on the code")
+    discriminator_apart: bool = boolean(
+        False,
+        "of a product code: one for the categories and one for the rest, as in the adversarial autoencoder's paper",
+        absent=False,
+    )
     discriminator_noise: float = real(0, 0.05, "s.d. of Gaussian noise on the discriminator's input")
     discriminator_draws: bool = boolean(
         False, "show it one-hot draws of the categorical code instead of the softmax", absent=False
@@ -121,7 +126,7 @@ class Optim:
     encoder_share: float = real(
         0,
         1.0,
-        "the part of it that moves the encoder; 0: decoder alone, the adversary and labels find the code",
+        "the part of reconstruction_rate that moves the encoder; 0: none, the other phases alone move it",
         high=1,
         absent=1.0,
     )
@@ -187,6 +192,8 @@ class AutoencoderConfig(Config):
 
         if model.minimum_sd and model.encoder != "gaussian":
             raise refused("model.minimum_sd", model.minimum_sd, f"0 with model.encoder {model.encoder}")
+        if model.discriminator_apart and prior.name != "product":
+            raise refused("model.discriminator_apart", True, f"False with prior.name {prior.name}, of one part")
         if model.mean_batch_norm and not prior.code.dimensions:
             allowed = f"False with prior.name {prior.name}, which has no continuous code"
             raise refused("model.mean_batch_norm", True, allowed)

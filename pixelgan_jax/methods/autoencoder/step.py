@@ -167,7 +167,7 @@ def adversarial_phase(
 
 
 def discriminate(model: Autoencoder, params: dict, code: Array, keys: Array) -> Array:
-    """The discriminator's logits of codes [N, D], each under the noise of its key."""
+    """The discriminator's logits [N, P], of each part, of codes [N, D], each under the noise of its key."""
     if sd := model.config.model.discriminator_noise:
         code = code + sd * normal(keys, Stream.DISCRIMINATOR_NOISE, (model.width,))
     return model.discriminator.apply({"params": params}, code)

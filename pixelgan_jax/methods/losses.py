@@ -12,8 +12,8 @@ def reconstruction_nats(log_prob: Array) -> Array:
 
 
 def discriminator_loss(prior_logits: Array, code_logits: Array) -> Array:
-    """-E log D(z_prior) - E log(1 - D(z_code)) (Goodfellow et al. 2014), logits [N] each, or [N, P] of P discriminators,
-    of which it is the mean -> nats [].
+    """-E log D(z_prior) - E log(1 - D(z_code)) (Goodfellow et al. 2014), logits [N] each -> nats []; with logits [N, P]
+    of P discriminators their mean.
 
     ln 4 where D cannot tell the two apart.
     """

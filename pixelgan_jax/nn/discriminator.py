@@ -8,8 +8,8 @@ from pixelgan_jax.nn.layers import Dense
 
 
 class Discriminator(nn.Module):
-    """Dense layers with leaky ReLU from a code to the logit that it came from the prior; layers of its own for each part
-    of the code, which are of the widths `parts`."""
+    """Dense layers with leaky ReLU from a code to the logit that it came from the prior. The code's parts, of the widths
+    `parts`, have layers of their own each."""
 
     units: tuple[int, ...]
     parts: tuple[int, ...]

@@ -9,6 +9,7 @@ def get_config() -> ConfigDict:
     config = base.of_content(mnist.plain(), mnist.VIEWS)
     config.prior.name = "product"
     config.prior.dimensions = 10
+    config.model.discriminator_apart = True
     config.model.decoder = "deconv"
     config.data.binarisation = "threshold"
     return config

@@ -66,6 +66,7 @@ UNLABELLED = {  # {row: {column: (experiment, fields, note)}}
     "infogan": {"clusters_30": ("mnist_infogan", {}, "10 codes")},
     "infogan_20": {"clusters_30": ("mnist_infogan", {"infogan.categories": 20}, "20 codes")},
 }
+JOINT = {"model.discriminator_apart": False}  # one discriminator of both, by which most of these rows were trained
 AAE_CLUSTERS = {"data.labels": 0, "prior.categories": 30, "prior.dimensions": 5}
 
 SEEN = dict.fromkeys(SYSTEMS, "2,560,000 images") | {"infogan": "640,000 images"}  # steps × batch
@@ -138,8 +139,8 @@ def recipe(row: str, changes: dict) -> dict:
 
 def aae(row: str, changes: dict) -> dict:
     """The MNIST cells of the adversarial autoencoder, which sees the same views as PixelGAN."""
-    cells = {f"{row}/{column}": ("mnist_aae", own | changes) for column, (_, own) in MNIST.items()}
-    return cells | {f"{row}/clusters_30": ("mnist_aae", AAE_CLUSTERS | changes)}
+    cells = {f"{row}/{column}": ("mnist_aae", own | JOINT | changes) for column, (_, own) in MNIST.items()}
+    return cells | {f"{row}/clusters_30": ("mnist_aae", AAE_CLUSTERS | JOINT | changes)}
 
 
 def systems(labels: tuple[str, ...], scales: dict[str, dict], suffix: str = "") -> dict:

@@ -37,6 +37,8 @@ ROWS = {
     "adversary_alone_cpu_longer": "No decoder, ours: `best` without views, pooling: 768,000 images, CPU-scale",
     "aae_without_views_cpu": "AAE, ours: `best` without views: 768,000 images, CPU-scale",
     "aae_pooled_without_views_cpu": "AAE, ours: `best` without views, pooling: 192,000 images, CPU-scale",
+    "aae_apart_without_views_cpu": "AAE, ours: `best` without views, pooling, a discriminator for content and one for"
+    " style: 192,000 images, CPU-scale",
     "pooled_cpu_longer": "PixelGAN, ours: recipe `best`, encoder with pooling: 768,000 images, CPU-scale",
     "erased_cpu_longer": "PixelGAN, ours: `best`, pooling, blank bands among the views: 768,000 images, CPU-scale",
     "aae_pooled_cpu_longer": "AAE, ours: same protocol, encoder with pooling: 768,000 images, CPU-scale",
@@ -123,6 +125,9 @@ def get_plan() -> dict:
         **table1.recipe("tenth_without_views_cpu_longer", deep_pooled | {"optim.encoder_share": 0.1}),
         **table1.recipe("adversary_alone_cpu_longer", deep_pooled | {"optim.reconstruction": False}),
         **table1.aae("aae_pooled_without_views_cpu", pooled | table1.WITHOUT_VIEWS),
+        **table1.aae(
+            "aae_apart_without_views_cpu", pooled | table1.WITHOUT_VIEWS | {"model.discriminator_apart": True}
+        ),
     }
     cells |= {name: cell for name, cell in pooled_alone.items() if name.endswith("labels_100")}
     for name, seeds in MORE.items():

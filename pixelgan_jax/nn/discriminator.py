@@ -8,8 +8,8 @@ from pixelgan_jax.nn.layers import Dense
 
 
 class Discriminator(nn.Module):
-    """Dense layers with leaky ReLU from a code to the logit that it came from the prior. The code's parts, of the widths
-    `parts`, have layers of their own each."""
+    """Dense layers with leaky ReLU from a code to the logit that it came from the prior. The parts of the code, of the
+    widths `parts`, have layers of their own."""
 
     units: tuple[int, ...]
     parts: tuple[int, ...]

@@ -17,9 +17,9 @@ ROWS = {
     "deep_information": ("Deep PixelCNN, adversary, views, their information, draws shown", DEEP),
     "shallow": ("Shallow PixelCNN, adversary, no views", SHALLOW | WITHOUT_VIEWS),
     "shallow_information": ("Shallow PixelCNN, adversary, views, their information, draws shown", SHALLOW),
-    "deconv": ("Deconvolutional decoder (AAE), adversary, no views", DECONV | WITHOUT_VIEWS),
-    "deconv_views": ("Deconvolutional decoder (AAE), adversary, views", DECONV | WITHOUT_INFORMATION),
-    "deconv_information": ("Deconvolutional decoder (AAE), adversary, views, their information, draws shown", DECONV),
+    "deconv": ("AAE (deconvolutional, one discriminator), no views", DECONV | WITHOUT_VIEWS),
+    "deconv_views": ("AAE (deconvolutional, one discriminator), views", DECONV | WITHOUT_INFORMATION),
+    "deconv_information": ("AAE (deconvolutional, one discriminator), views, their information, draws shown", DECONV),
     "deep_alone": ("Deep PixelCNN, no adversary, no views", DEEP | WITHOUT_VIEWS | {"prior.adversarial": False}),
     "adversary_alone": ("No decoder, adversary, no views", WITHOUT_VIEWS | {"optim.reconstruction": False}),
     "labels_alone": (

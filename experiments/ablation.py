@@ -20,6 +20,10 @@ ROWS = {
     "deconv": ("AAE (deconvolutional, one discriminator), no views", DECONV | WITHOUT_VIEWS),
     "deconv_views": ("AAE (deconvolutional, one discriminator), views", DECONV | WITHOUT_INFORMATION),
     "deconv_information": ("AAE (deconvolutional, one discriminator), views, their information, draws shown", DECONV),
+    "content_deconv": (
+        "Deconvolutional decoder, no code for style, adversary, no views",
+        {"model.decoder": "deconv"} | WITHOUT_VIEWS,
+    ),
     "deep_alone": ("Deep PixelCNN, no adversary, no views", DEEP | WITHOUT_VIEWS | {"prior.adversarial": False}),
     "adversary_alone": ("No decoder, adversary, no views", WITHOUT_VIEWS | {"optim.reconstruction": False}),
     "labels_alone": (
@@ -33,7 +37,7 @@ ROWS = {
 }
 COLUMNS = ("clusters_30", "labels_100")
 POOLING = "labels_100_pooling"  # once more with an encoder that learns more of as few labels: is it the same story?
-POOLED_ROWS = ("deep", "shallow", "deconv", "deep_alone", "adversary_alone", "labels_alone")
+POOLED_ROWS = ("deep", "shallow", "deconv", "content_deconv", "deep_alone", "adversary_alone", "labels_alone")
 
 
 def get_config() -> ConfigDict:

@@ -3,9 +3,9 @@
 from ml_collections import ConfigDict
 
 from experiments import mnist, table1
-from experiments.table1 import DEEP, DEEP_LOCATED, SHALLOW, WITHOUT_INFORMATION, WITHOUT_VIEWS
+from experiments.table1 import DEEP, DEEP_LOCATED, JOINT, SHALLOW, WITHOUT_INFORMATION, WITHOUT_VIEWS
 
-DECONV = {"data.binarisation": "stochastic"}  # asked for the same pixels, so that nats compare
+DECONV = JOINT | {"data.binarisation": "stochastic"}  # asked for the same pixels, so that nats compare
 ROWS = {
     "deep": ("Deep PixelCNN, adversary, no views", DEEP | WITHOUT_VIEWS),
     "deep_located": ("Deep PixelCNN, location-dependent biases, adversary, no views", DEEP_LOCATED | WITHOUT_VIEWS),

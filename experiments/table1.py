@@ -25,6 +25,8 @@ ROWS = {
 INVARIANT = {"model.conditioning": "location_invariant"}
 # sees 3 rows above and 7 columns: enough to find clusters, and faster than a deep decoder
 SHALLOW = {"model.first_kernel": 5, "model.layers": 1}
+# one discriminator of content and style, by which the adversarial autoencoders at CPU scale were trained but one
+JOINT = {"model.discriminator_apart": False}
 POOLED = {"model.encoder_pooling": True}  # the encoder's convolutions have maxima in place of strides
 # `best` is the experiments (docs/recipe.md) under that bias. Without the views' information the discriminator sees the
 # softmax, as in the paper: shown draws of it, it would let a code tell by how soft it is
@@ -66,7 +68,6 @@ UNLABELLED = {  # {row: {column: (experiment, fields, note)}}
     "infogan": {"clusters_30": ("mnist_infogan", {}, "10 codes")},
     "infogan_20": {"clusters_30": ("mnist_infogan", {"infogan.categories": 20}, "20 codes")},
 }
-JOINT = {"model.discriminator_apart": False}  # one discriminator of both, by which most of these rows were trained
 AAE_CLUSTERS = {"data.labels": 0, "prior.categories": 30, "prior.dimensions": 5}
 
 SEEN = dict.fromkeys(SYSTEMS, "2,560,000 images") | {"infogan": "640,000 images"}  # steps × batch
@@ -139,8 +140,8 @@ def recipe(row: str, changes: dict) -> dict:
 
 def aae(row: str, changes: dict) -> dict:
     """The MNIST cells of the adversarial autoencoder, which sees the same views as PixelGAN."""
-    cells = {f"{row}/{column}": ("mnist_aae", own | JOINT | changes) for column, (_, own) in MNIST.items()}
-    return cells | {f"{row}/clusters_30": ("mnist_aae", AAE_CLUSTERS | JOINT | changes)}
+    cells = {f"{row}/{column}": ("mnist_aae", own | changes) for column, (_, own) in MNIST.items()}
+    return cells | {f"{row}/clusters_30": ("mnist_aae", AAE_CLUSTERS | changes)}
 
 
 def systems(labels: tuple[str, ...], scales: dict[str, dict], suffix: str = "") -> dict:

@@ -28,25 +28,24 @@ CLUSTERS = {
 FAITHFUL_LONGER = LONGER | {"train.steps": 40_000}  # half an hour: without views a step is cheap
 ROWS = {
     "cpu_longer": "PixelGAN, ours: recipe `best`: 768,000 images, CPU-scale",
-    "aae_cpu_longer": "AAE, ours: same protocol: 768,000 images, CPU-scale",
+    "aae_cpu_longer": "AAE (one critic), ours: same protocol: 768,000 images, CPU-scale",
     "without_views_cpu": "PixelGAN, ours: `best` without views, deep decoder: 768,000 images, CPU-scale",
     "pooled_without_views_cpu": "PixelGAN, ours: `best` without views, deep, pooling: 192,000 images, CPU-scale",
     "pooled_without_views_cpu_longer": "PixelGAN, ours: `best` without views, deep, pooling: 768,000 images, CPU-scale",
     "tenth_without_views_cpu_longer": "PixelGAN, ours: `best` without views, deep, pooling, a tenth of the"
     " reconstruction's rate moves the encoder: 768,000 images, CPU-scale",
     "adversary_alone_cpu_longer": "No decoder, ours: `best` without views, pooling: 768,000 images, CPU-scale",
-    "aae_without_views_cpu": "AAE, ours: `best` without views: 768,000 images, CPU-scale",
-    "aae_pooled_without_views_cpu": "AAE, ours: `best` without views, pooling: 192,000 images, CPU-scale",
-    "aae_apart_without_views_cpu": "AAE, ours: `best` without views, pooling, a discriminator for content and one for"
-    " style: 192,000 images, CPU-scale",
+    "aae_without_views_cpu": "AAE (one critic), ours: `best` without views: 768,000 images, CPU-scale",
+    "aae_pooled_without_views_cpu": "AAE (one critic), ours: `best` without views, pooling: 192,000 images, CPU-scale",
+    "aae_apart_without_views_cpu": "AAE (two critics), ours: `best` without views, pooling: 192,000 images, CPU-scale",
     "pooled_cpu_longer": "PixelGAN, ours: recipe `best`, encoder with pooling: 768,000 images, CPU-scale",
     "erased_cpu_longer": "PixelGAN, ours: `best`, pooling, blank bands among the views: 768,000 images, CPU-scale",
-    "aae_pooled_cpu_longer": "AAE, ours: same protocol, encoder with pooling: 768,000 images, CPU-scale",
+    "aae_pooled_cpu_longer": "AAE (one critic), ours: same protocol, encoder with pooling: 768,000 images, CPU-scale",
     "pooled_cpu": "PixelGAN, ours: recipe `best`, encoder with pooling: 192,000 images, CPU-scale",
     "erased_cpu": "PixelGAN, ours: `best`, pooling, blank bands among the views: 192,000 images, CPU-scale",
-    "aae_pooled_cpu": "AAE, ours: same protocol, encoder with pooling: 192,000 images, CPU-scale",
+    "aae_pooled_cpu": "AAE (one critic), ours: same protocol, encoder with pooling: 192,000 images, CPU-scale",
     "cpu": "PixelGAN, ours: recipe `best`: 192,000 images, CPU-scale",
-    "aae_cpu": "AAE, ours: same protocol: 192,000 images, CPU-scale",
+    "aae_cpu": "AAE (one critic), ours: same protocol: 192,000 images, CPU-scale",
     "faithful_cpu": "PixelGAN, ours: recipe `faithful`: 192,000 images, CPU-scale",
     "faithful_sgd_cpu": "PixelGAN, ours: recipe `faithful`, SGD at the paper's rates: 2,560,000 images, CPU-scale",
     "temporal_ensembling_cpu_longer": "Temporal Ensembling, ours: 768,000 images, CPU-scale",
@@ -82,7 +81,6 @@ MORE = {  # seeds of a cell that has more than its row
     "pooled_cpu_longer/labels_100": 10,
     "erased_cpu_longer/labels_50": SEEDS,
     "pooled_cpu_longer/clusters_30": SEEDS,
-    "adversary_alone_cpu_longer/labels_100": SEEDS,
     "aae_pooled_cpu_longer/labels_100": SEEDS,
     "aae_pooled_cpu_longer/clusters_30": SEEDS,
     "cpu/clusters_30": 10,
@@ -101,20 +99,20 @@ def get_plan() -> dict:
     without_views, deep_pooled = longer | table1.WITHOUT_VIEWS, pooled_longer | table1.WITHOUT_VIEWS | table1.DEEP
     cells = {
         **table1.recipe("cpu", SCALE),
-        **table1.aae("aae_cpu", SCALE),
+        **table1.aae("aae_cpu", SCALE | table1.JOINT),
         **table1.recipe("pooled_cpu", pooled),
-        **table1.aae("aae_pooled_cpu", pooled),
+        **table1.aae("aae_pooled_cpu", pooled | table1.JOINT),
         **table1.recipe("erased_cpu", SCALE | ERASED),
         **table1.recipe("faithful_cpu", table1.FAITHFUL | SCALE),
         **table1.others("cpu", SCALE),
         **table1.recipe("faithful_sgd_cpu", table1.FAITHFUL_SGD | SCALE | FAITHFUL_LONGER),
         **table1.recipe("pooled_cpu_longer", pooled_longer),
         **table1.recipe("erased_cpu_longer", SCALE | ERASED | BEST_LONGER),
-        **table1.aae("aae_pooled_cpu_longer", pooled_longer),
+        **table1.aae("aae_pooled_cpu_longer", pooled_longer | table1.JOINT),
         **table1.recipe("cpu_longer", longer),
-        **table1.aae("aae_cpu_longer", longer),
+        **table1.aae("aae_cpu_longer", longer | table1.JOINT),
         **table1.recipe("without_views_cpu", without_views | table1.DEEP),
-        **table1.aae("aae_without_views_cpu", without_views),
+        **table1.aae("aae_without_views_cpu", without_views | table1.JOINT),
         **table1.systems(("labels_100",), SCALES, "_cpu"),
     }
     ensembling, own = cells["temporal_ensembling_cpu/labels_100"]
@@ -124,10 +122,8 @@ def get_plan() -> dict:
         **table1.recipe("pooled_without_views_cpu_longer", deep_pooled),
         **table1.recipe("tenth_without_views_cpu_longer", deep_pooled | {"optim.encoder_share": 0.1}),
         **table1.recipe("adversary_alone_cpu_longer", deep_pooled | {"optim.reconstruction": False}),
-        **table1.aae("aae_pooled_without_views_cpu", pooled | table1.WITHOUT_VIEWS),
-        **table1.aae(
-            "aae_apart_without_views_cpu", pooled | table1.WITHOUT_VIEWS | {"model.discriminator_apart": True}
-        ),
+        **table1.aae("aae_pooled_without_views_cpu", pooled | table1.WITHOUT_VIEWS | table1.JOINT),
+        **table1.aae("aae_apart_without_views_cpu", pooled | table1.WITHOUT_VIEWS),
     }
     cells |= {name: cell for name, cell in pooled_alone.items() if name.endswith("labels_100")}
     for name, seeds in MORE.items():

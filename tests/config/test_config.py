@@ -186,7 +186,6 @@ def test_missing_names_are_refused():
         ("model.code_maps", 2, {"prior.name": "none", "data.labels": 0}),
         ("model.minimum_sd", 0.1, {"model.encoder": "deterministic"}),
         ("model.minimum_sd", 0.1, {"prior.name": "gaussian", "data.labels": 0, "model.encoder": "noise"}),
-        ("model.discriminator_apart", True, {}),
         ("model.mean_batch_norm", True, {}),
         ("model.mean_batch_norm", True, {"prior.name": "none", "data.labels": 0}),
         ("model.encoder", "gaussian", {"prior.name": "categorical"}),
@@ -206,10 +205,14 @@ def test_fields_that_do_not_go_together_are_refused(name, value, others):
 
 def test_fields_that_do_nothing_without_categories_are_known():
     config = base.get_config()
-    config.model.update(logits_batch_norm=3.0, discriminator_draws=True)
+    config.model.update(logits_batch_norm=3.0, discriminator_draws=True, discriminator_apart=True)
     assert from_dict(config).idle() == []
     config.prior.name = "gaussian"
-    assert from_dict(config).idle() == ["model.logits_batch_norm", "model.discriminator_draws"]
+    assert from_dict(config).idle() == [
+        "model.logits_batch_norm",
+        "model.discriminator_draws",
+        "model.discriminator_apart",
+    ]
 
 
 def test_a_config_survives_its_dict():

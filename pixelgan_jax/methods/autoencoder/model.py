@@ -76,7 +76,9 @@ def build(config: AutoencoderConfig, shape: tuple[int, int, int], axis_name: str
 def _discriminated(config: AutoencoderConfig) -> tuple[int, ...]:
     """The widths of the parts of a code, each of which a discriminator looks at apart."""
     code = config.prior.code
-    return (code.categories, code.dimensions) if config.model.discriminator_apart else (code.width,)
+    if not config.model.discriminator_apart:
+        return (code.width,)
+    return tuple(width for width in (code.categories, code.dimensions) if width)
 
 
 def in_training(model: Autoencoder) -> Autoencoder:

@@ -192,16 +192,14 @@ class AutoencoderConfig(Config):
 
         if model.minimum_sd and model.encoder != "gaussian":
             raise refused("model.minimum_sd", model.minimum_sd, f"0 with model.encoder {model.encoder}")
-        if model.discriminator_apart and prior.name != "product":
-            raise refused("model.discriminator_apart", True, f"False with prior.name {prior.name}, of one part")
         if model.mean_batch_norm and not prior.code.dimensions:
             allowed = f"False with prior.name {prior.name}, which has no continuous code"
             raise refused("model.mean_batch_norm", True, allowed)
 
     def idle(self) -> list[str]:
         model, without = self.model, not self.prior.code.categories
-        fields = {"logits_batch_norm": model.logits_batch_norm, "discriminator_draws": model.discriminator_draws}
-        return [f"model.{name}" for name, value in fields.items() if value and without]
+        fields = ("logits_batch_norm", "discriminator_draws", "discriminator_apart")
+        return [f"model.{name}" for name in fields if getattr(model, name) and without]
 
     def _check_encoder_share(self) -> None:
         share = self.optim.encoder_share

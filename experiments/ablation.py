@@ -17,9 +17,9 @@ ROWS = {
     "deep_information": ("Deep PixelCNN, adversary, views, their information, draws shown", DEEP),
     "shallow": ("Shallow PixelCNN, adversary, no views", SHALLOW | WITHOUT_VIEWS),
     "shallow_information": ("Shallow PixelCNN, adversary, views, their information, draws shown", SHALLOW),
-    "deconv": ("AAE (deconvolutional, one discriminator), no views", DECONV | WITHOUT_VIEWS),
-    "deconv_views": ("AAE (deconvolutional, one discriminator), views", DECONV | WITHOUT_INFORMATION),
-    "deconv_information": ("AAE (deconvolutional, one discriminator), views, their information, draws shown", DECONV),
+    "deconv": ("AAE (deconvolutional, joint discriminator), no views", DECONV | WITHOUT_VIEWS),
+    "deconv_views": ("AAE (deconvolutional, joint discriminator), views", DECONV | WITHOUT_INFORMATION),
+    "deconv_information": ("AAE (deconvolutional, joint discriminator), views, their information, draws shown", DECONV),
     "content_deconv": (
         "Deconvolutional decoder, no code for style, adversary, no views",
         {"model.decoder": "deconv"} | WITHOUT_VIEWS,

@@ -28,24 +28,27 @@ CLUSTERS = {
 FAITHFUL_LONGER = LONGER | {"train.steps": 40_000}  # half an hour: without views a step is cheap
 ROWS = {
     "cpu_longer": "PixelGAN, ours: recipe `best`: 768,000 images, CPU-scale",
-    "aae_cpu_longer": "AAE (one critic), ours: same protocol: 768,000 images, CPU-scale",
+    "aae_cpu_longer": "AAE (joint discriminator), ours: same protocol: 768,000 images, CPU-scale",
     "without_views_cpu": "PixelGAN, ours: `best` without views, deep decoder: 768,000 images, CPU-scale",
     "pooled_without_views_cpu": "PixelGAN, ours: `best` without views, deep, pooling: 192,000 images, CPU-scale",
     "pooled_without_views_cpu_longer": "PixelGAN, ours: `best` without views, deep, pooling: 768,000 images, CPU-scale",
     "tenth_without_views_cpu_longer": "PixelGAN, ours: `best` without views, deep, pooling, a tenth of the"
     " reconstruction's rate moves the encoder: 768,000 images, CPU-scale",
     "adversary_alone_cpu_longer": "No decoder, ours: `best` without views, pooling: 768,000 images, CPU-scale",
-    "aae_without_views_cpu": "AAE (one critic), ours: `best` without views: 768,000 images, CPU-scale",
-    "aae_pooled_without_views_cpu": "AAE (one critic), ours: `best` without views, pooling: 192,000 images, CPU-scale",
-    "aae_apart_without_views_cpu": "AAE (two critics), ours: `best` without views, pooling: 192,000 images, CPU-scale",
+    "aae_without_views_cpu": "AAE (joint discriminator), ours: `best` without views: 768,000 images, CPU-scale",
+    "aae_pooled_without_views_cpu": "AAE (joint discriminator), ours: `best` without views, pooling"
+    ": 192,000 images, CPU-scale",
+    "aae_apart_without_views_cpu": "AAE (two discriminators), ours: `best` without views, pooling"
+    ": 192,000 images, CPU-scale",
     "pooled_cpu_longer": "PixelGAN, ours: recipe `best`, encoder with pooling: 768,000 images, CPU-scale",
     "erased_cpu_longer": "PixelGAN, ours: `best`, pooling, blank bands among the views: 768,000 images, CPU-scale",
-    "aae_pooled_cpu_longer": "AAE (one critic), ours: same protocol, encoder with pooling: 768,000 images, CPU-scale",
+    "aae_pooled_cpu_longer": "AAE (joint discriminator), ours: same protocol, encoder with pooling"
+    ": 768,000 images, CPU-scale",
     "pooled_cpu": "PixelGAN, ours: recipe `best`, encoder with pooling: 192,000 images, CPU-scale",
     "erased_cpu": "PixelGAN, ours: `best`, pooling, blank bands among the views: 192,000 images, CPU-scale",
-    "aae_pooled_cpu": "AAE (one critic), ours: same protocol, encoder with pooling: 192,000 images, CPU-scale",
+    "aae_pooled_cpu": "AAE (joint discriminator), ours: same protocol, encoder with pooling: 192,000 images, CPU-scale",
     "cpu": "PixelGAN, ours: recipe `best`: 192,000 images, CPU-scale",
-    "aae_cpu": "AAE (one critic), ours: same protocol: 192,000 images, CPU-scale",
+    "aae_cpu": "AAE (joint discriminator), ours: same protocol: 192,000 images, CPU-scale",
     "faithful_cpu": "PixelGAN, ours: recipe `faithful`: 192,000 images, CPU-scale",
     "faithful_sgd_cpu": "PixelGAN, ours: recipe `faithful`, SGD at the paper's rates: 2,560,000 images, CPU-scale",
     "temporal_ensembling_cpu_longer": "Temporal Ensembling, ours: 768,000 images, CPU-scale",

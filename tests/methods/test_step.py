@@ -378,3 +378,7 @@ def test_discriminators_apart_see_a_part_of_the_code_each():
         after = logits(changed)
         assert (after[:, part] != before[:, part]).all()
         np.testing.assert_array_equal(after[:, 1 - part], before[:, 1 - part])
+
+
+def test_a_code_of_one_part_has_one_discriminator_all_the_same():
+    assert tiny.model(model={"discriminator_apart": True}).discriminator == tiny.model().discriminator

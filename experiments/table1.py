@@ -31,7 +31,9 @@ POOLED = {"model.encoder_pooling": True}  # the encoder's convolutions have maxi
 # `best` is the experiments (docs/recipe.md) under that bias. Without the views' information the discriminator sees the
 # softmax, as in the paper: shown draws of it, it would let a code tell by how soft it is
 WITHOUT_INFORMATION = {"optim.view_information": 0.0, "model.discriminator_draws": False}
-WITHOUT_VIEWS = {f"model.{field}": 0.0 for field in mnist.VIEWS} | WITHOUT_INFORMATION
+# two views of an image that differ in their noise alone: `best` that knows nothing of what leaves a digit the same
+NOISE_ALONE = {f"model.{field}": 0.0 for field in mnist.VIEWS}
+WITHOUT_VIEWS = NOISE_ALONE | WITHOUT_INFORMATION
 # a decoder that draws the style by itself leaves the content to the code: it sees 7 rows above and 15 columns
 DEEP = {"model.first_kernel": 7, "model.layers": 4}
 # a cluster's own picture is what tells it from another; with biases that do not know where they are, a decoder likes

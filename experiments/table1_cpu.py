@@ -8,6 +8,8 @@ from experiments import mnist_cpu, table1
 # narrow, a shallow decoder, four epochs
 SCALE = mnist_cpu.SCALE | table1.SHALLOW | {"train.steps": 3000}
 SEEDS = 3
+TENTH = {"optim.encoder_share": 0.1}  # of the reconstruction's rate moves the encoder
+NO_DECODER = {"optim.reconstruction": False}
 ERASED = table1.POOLED | {"model.input_erasing": 0.5}  # half of the views have a blank band
 LONGER = {"train.replicates": 1}  # what takes long has one seed, but for MORE
 BEST_LONGER = LONGER | {"train.steps": 12_000}
@@ -25,6 +27,8 @@ CLUSTERS = {
     "model.encoder_units": 1024,
     "optim.discriminator_rate": 1e-4,  # faster it tells so sure a softmax from one-hot codes, and wins
 }
+# what two views share that differ in noise, one of them moved to where its code changes most
+PERTURBED = {"optim.view_information": 3.0, "model.discriminator_draws": True, "optim.view_perturbation": 4.0}
 FAITHFUL_LONGER = LONGER | {"train.steps": 40_000}  # half an hour: without views a step is cheap
 ROWS = {
     "cpu_longer": "PixelGAN, ours: recipe `best`: 768,000 images, CPU-scale",
@@ -34,6 +38,14 @@ ROWS = {
     "pooled_without_views_cpu_longer": "PixelGAN, ours: `best` without views, deep, pooling: 768,000 images, CPU-scale",
     "tenth_without_views_cpu_longer": "PixelGAN, ours: `best` without views, deep, pooling, a tenth of the"
     " reconstruction's rate moves the encoder: 768,000 images, CPU-scale",
+    "noise_alone_cpu_longer": "PixelGAN, ours: `best`, views of noise alone, deep, pooling, a tenth of the"
+    " reconstruction's rate moves the encoder: 768,000 images, CPU-scale",
+    "noise_alone_cpu": "PixelGAN, ours: the same: 192,000 images, CPU-scale",
+    "aae_noise_alone_cpu": "AAE (two discriminators), ours: `best`, views of noise alone, pooling"
+    ": 192,000 images, CPU-scale",
+    "virtual_adversarial_cpu": "PixelGAN, ours: `best`, views of noise and virtual adversarial perturbations, deep,"
+    " pooling: 192,000 images, CPU-scale",
+    "adversary_noise_alone_cpu": "No decoder, ours: `best`, views of noise alone, pooling: 192,000 images, CPU-scale",
     "adversary_alone_cpu_longer": "No decoder, ours: `best` without views, pooling: 768,000 images, CPU-scale",
     "aae_without_views_cpu": "AAE (joint discriminator), ours: `best` without views: 768,000 images, CPU-scale",
     "aae_pooled_without_views_cpu": "AAE (joint discriminator), ours: `best` without views, pooling"
@@ -71,6 +83,8 @@ SEEN = {  # steps × batch
 NOTES = {
     "without_views_cpu/clusters_30": "location-dependent biases, 192,000 images by 8",
     "aae_without_views_cpu/clusters_30": "192,000 images by 8",
+    "adversary_alone_cpu_longer/clusters_30": "192,000 images by 8",
+    "virtual_adversarial_cpu/clusters_30": "location-dependent biases, by 8",
 }
 FIRST = ("labels_100", "clusters_30")  # trained before the other columns
 MORE = {  # seeds of a cell that has more than its row
@@ -123,16 +137,24 @@ def get_plan() -> dict:
     pooled_alone = {
         **table1.recipe("pooled_without_views_cpu", pooled | table1.WITHOUT_VIEWS | table1.DEEP),
         **table1.recipe("pooled_without_views_cpu_longer", deep_pooled),
-        **table1.recipe("tenth_without_views_cpu_longer", deep_pooled | {"optim.encoder_share": 0.1}),
-        **table1.recipe("adversary_alone_cpu_longer", deep_pooled | {"optim.reconstruction": False}),
+        **table1.recipe("tenth_without_views_cpu_longer", deep_pooled | TENTH),
+        **table1.recipe("noise_alone_cpu", pooled | table1.NOISE_ALONE | table1.DEEP | TENTH),
+        **table1.recipe("noise_alone_cpu_longer", pooled_longer | table1.NOISE_ALONE | table1.DEEP | TENTH),
+        **table1.aae("aae_noise_alone_cpu", pooled | table1.NOISE_ALONE),
+        **table1.recipe("adversary_noise_alone_cpu", pooled | table1.NOISE_ALONE | NO_DECODER),
+        **table1.recipe("adversary_alone_cpu_longer", deep_pooled | NO_DECODER),
         **table1.aae("aae_pooled_without_views_cpu", pooled | table1.WITHOUT_VIEWS | table1.JOINT),
         **table1.aae("aae_apart_without_views_cpu", pooled | table1.WITHOUT_VIEWS),
     }
-    cells |= {name: cell for name, cell in pooled_alone.items() if name.endswith("labels_100")}
+    kept = ("labels_100", "adversary_noise_alone_cpu/clusters_30", "adversary_alone_cpu_longer/clusters_30")
+    cells |= {name: cell for name, cell in pooled_alone.items() if name.endswith(kept)}
     for name, seeds in MORE.items():
         cells[name][1]["train.replicates"] = seeds
     cells["without_views_cpu/clusters_30"][1].update(table1.DEEP_LOCATED | CLUSTERS)
     cells["aae_without_views_cpu/clusters_30"][1].update(CLUSTERS)
+    experiment, own = cells["without_views_cpu/clusters_30"]
+    cells["virtual_adversarial_cpu/clusters_30"] = (experiment, own | PERTURBED)
+    cells["adversary_alone_cpu_longer/clusters_30"][1].update(table1.DEEP_LOCATED | CLUSTERS)
     for _, changes in cells.values():
         changes.setdefault("train.replicates", SEEDS)
     return table1.get_plan() | {

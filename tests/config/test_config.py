@@ -171,6 +171,7 @@ def test_missing_names_are_refused():
         ("prior.frequencies", (1,) * 10, {"prior.name": "gaussian", "data.labels": 0}),
         ("optim.view_information", 1.0, {"prior.name": "gaussian", "data.labels": 0}),
         ("optim.view_information", 1.0, {"prior.adversarial": False}),
+        ("optim.view_perturbation", 1.0, {"optim.view_information": 0.0}),
         ("optim.temperature", 2.0, {"prior.name": "gaussian", "data.labels": 0}),
         ("optim.reconstruction", False, {"prior.adversarial": False}),
         ("optim.encoder_share", 0.5, {"optim.reconstruction": False}),

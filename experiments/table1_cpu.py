@@ -45,6 +45,8 @@ ROWS = {
     ": 192,000 images, CPU-scale",
     "virtual_adversarial_cpu": "PixelGAN, ours: `best`, views of noise and virtual adversarial perturbations, deep,"
     " pooling: 192,000 images, CPU-scale",
+    "adversary_noise_alone_cpu_longer": "No decoder, ours: `best`, views of noise alone, pooling"
+    ": 768,000 images, CPU-scale",
     "adversary_noise_alone_cpu": "No decoder, ours: `best`, views of noise alone, pooling: 192,000 images, CPU-scale",
     "adversary_alone_cpu_longer": "No decoder, ours: `best` without views, pooling: 768,000 images, CPU-scale",
     "aae_without_views_cpu": "AAE (joint discriminator), ours: `best` without views: 768,000 images, CPU-scale",
@@ -141,6 +143,7 @@ def get_plan() -> dict:
         **table1.recipe("noise_alone_cpu", pooled | table1.NOISE_ALONE | table1.DEEP | TENTH),
         **table1.recipe("noise_alone_cpu_longer", pooled_longer | table1.NOISE_ALONE | table1.DEEP | TENTH),
         **table1.aae("aae_noise_alone_cpu", pooled | table1.NOISE_ALONE),
+        **table1.recipe("adversary_noise_alone_cpu_longer", pooled_longer | table1.NOISE_ALONE | NO_DECODER),
         **table1.recipe("adversary_noise_alone_cpu", pooled | table1.NOISE_ALONE | NO_DECODER),
         **table1.recipe("adversary_alone_cpu_longer", deep_pooled | NO_DECODER),
         **table1.aae("aae_pooled_without_views_cpu", pooled | table1.WITHOUT_VIEWS | table1.JOINT),

@@ -238,6 +238,7 @@ SPECIAL = {
 BESIDES = {  # what some fields need of the others
     "model.code_maps": {"code_units": (3,), "code_maps": 1, "conditioning": "location_dependent"},
     "model.minimum_sd": {"encoder": "gaussian"},
+    "optim.view_perturbation": {"view_information": 1.0},
 }
 
 
@@ -246,8 +247,8 @@ def test_the_first_difference_is_named_unless_it_is_free(name):
     start = values()
     start["prior"]["name"] = "product"  # an encoder of every kind goes with it
     start["model"]["likelihood"] = "logistic_mixture"  # as any number of levels does
-    start["model"].update(BESIDES.get(name, {}))
     group, field = name.split(".")
+    start[group].update(BESIDES.get(name, {}))
     old = start[group][field]
     choice = [c for c in CHOICES.get(name, ()) if c != old and not (name == "prior.name" and c == "none")]
     new = SPECIAL.get(name) or (choice[0] if choice else OTHER[FIELDS[name]["kind"]])

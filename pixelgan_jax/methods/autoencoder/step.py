@@ -88,9 +88,7 @@ def update(model: Autoencoder, state: TrainState, phase: str, gradients: dict) -
     return state.replace(params=params, opt=state.opt | {phase: opt}), metrics
 
 
-def posterior_of(
-    model: Autoencoder, state: TrainState, params: dict, x: Array, keys: Array
-) -> tuple[Posterior, dict]:
+def posterior_of(model: Autoencoder, state: TrainState, params: dict, x: Array, keys: Array) -> tuple[Posterior, dict]:
     """`encode_in_training` by the encoder's `params`, its softmax at the step's temperature."""
     posterior, moved = encode_in_training(model, params, state.stats["encoder"], x, keys)
     if model.config.optim.temperature == 1:

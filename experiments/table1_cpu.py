@@ -40,7 +40,8 @@ ROWS = {
     " reconstruction's rate moves the encoder: 768,000 images, CPU-scale",
     "noise_alone_cpu_longer": "PixelGAN, ours: `best`, views of noise alone, deep, pooling, a tenth of the"
     " reconstruction's rate moves the encoder: 768,000 images, CPU-scale",
-    "noise_alone_cpu": "PixelGAN, ours: the same: 192,000 images, CPU-scale",
+    "noise_alone_cpu": "PixelGAN, ours: `best`, views of noise alone, deep, pooling, a tenth of the"
+    " reconstruction's rate moves the encoder: 192,000 images, CPU-scale",
     "aae_noise_alone_cpu": "AAE (two discriminators), ours: `best`, views of noise alone, pooling"
     ": 192,000 images, CPU-scale",
     "virtual_adversarial_cpu": "PixelGAN, ours: `best`, views of noise and virtual adversarial perturbations, deep,"
@@ -48,6 +49,7 @@ ROWS = {
     "adversary_noise_alone_cpu_longer": "No decoder, ours: `best`, views of noise alone, pooling"
     ": 768,000 images, CPU-scale",
     "adversary_noise_alone_cpu": "No decoder, ours: `best`, views of noise alone, pooling: 192,000 images, CPU-scale",
+    "adversary_alone_cpu": "No decoder, ours: `best` without views: 192,000 images, CPU-scale",
     "adversary_alone_cpu_longer": "No decoder, ours: `best` without views, pooling: 768,000 images, CPU-scale",
     "aae_without_views_cpu": "AAE (joint discriminator), ours: `best` without views: 768,000 images, CPU-scale",
     "aae_pooled_without_views_cpu": "AAE (joint discriminator), ours: `best` without views, pooling"
@@ -85,8 +87,8 @@ SEEN = {  # steps × batch
 NOTES = {
     "without_views_cpu/clusters_30": "location-dependent biases, 192,000 images by 8",
     "aae_without_views_cpu/clusters_30": "192,000 images by 8",
-    "adversary_alone_cpu_longer/clusters_30": "192,000 images by 8",
-    "virtual_adversarial_cpu/clusters_30": "location-dependent biases, by 8",
+    "adversary_alone_cpu/clusters_30": "192,000 images by 8",
+    "virtual_adversarial_cpu/clusters_30": "location-dependent biases, 192,000 images by 8",
 }
 FIRST = ("labels_100", "clusters_30")  # trained before the other columns
 MORE = {  # seeds of a cell that has more than its row
@@ -100,6 +102,7 @@ MORE = {  # seeds of a cell that has more than its row
     "pooled_cpu_longer/labels_100": 10,
     "erased_cpu_longer/labels_50": SEEDS,
     "pooled_cpu_longer/clusters_30": SEEDS,
+    "noise_alone_cpu_longer/labels_100": SEEDS,
     "aae_pooled_cpu_longer/labels_100": SEEDS,
     "aae_pooled_cpu_longer/clusters_30": SEEDS,
     "cpu/clusters_30": 10,
@@ -136,28 +139,29 @@ def get_plan() -> dict:
     }
     ensembling, own = cells["temporal_ensembling_cpu/labels_100"]
     cells["temporal_ensembling_cpu_longer/labels_100"] = (ensembling, own | {"train.steps": 12_000})
+    noise, noise_longer = pooled | table1.NOISE_ALONE, pooled_longer | table1.NOISE_ALONE
     pooled_alone = {
         **table1.recipe("pooled_without_views_cpu", pooled | table1.WITHOUT_VIEWS | table1.DEEP),
         **table1.recipe("pooled_without_views_cpu_longer", deep_pooled),
         **table1.recipe("tenth_without_views_cpu_longer", deep_pooled | TENTH),
-        **table1.recipe("noise_alone_cpu", pooled | table1.NOISE_ALONE | table1.DEEP | TENTH),
-        **table1.recipe("noise_alone_cpu_longer", pooled_longer | table1.NOISE_ALONE | table1.DEEP | TENTH),
-        **table1.aae("aae_noise_alone_cpu", pooled | table1.NOISE_ALONE),
-        **table1.recipe("adversary_noise_alone_cpu_longer", pooled_longer | table1.NOISE_ALONE | NO_DECODER),
-        **table1.recipe("adversary_noise_alone_cpu", pooled | table1.NOISE_ALONE | NO_DECODER),
+        **table1.recipe("noise_alone_cpu", noise | table1.DEEP | TENTH),
+        **table1.recipe("noise_alone_cpu_longer", noise_longer | table1.DEEP | TENTH),
+        **table1.aae("aae_noise_alone_cpu", noise),
+        **table1.recipe("adversary_noise_alone_cpu", noise | NO_DECODER),
+        **table1.recipe("adversary_noise_alone_cpu_longer", noise_longer | NO_DECODER),
         **table1.recipe("adversary_alone_cpu_longer", deep_pooled | NO_DECODER),
         **table1.aae("aae_pooled_without_views_cpu", pooled | table1.WITHOUT_VIEWS | table1.JOINT),
         **table1.aae("aae_apart_without_views_cpu", pooled | table1.WITHOUT_VIEWS),
     }
-    kept = ("labels_100", "adversary_noise_alone_cpu/clusters_30", "adversary_alone_cpu_longer/clusters_30")
+    kept = ("labels_100", "adversary_noise_alone_cpu/clusters_30")
     cells |= {name: cell for name, cell in pooled_alone.items() if name.endswith(kept)}
     for name, seeds in MORE.items():
         cells[name][1]["train.replicates"] = seeds
     cells["without_views_cpu/clusters_30"][1].update(table1.DEEP_LOCATED | CLUSTERS)
     cells["aae_without_views_cpu/clusters_30"][1].update(CLUSTERS)
     experiment, own = cells["without_views_cpu/clusters_30"]
-    cells["virtual_adversarial_cpu/clusters_30"] = (experiment, own | PERTURBED)
-    cells["adversary_alone_cpu_longer/clusters_30"][1].update(table1.DEEP_LOCATED | CLUSTERS)
+    cells["adversary_alone_cpu/clusters_30"] = (experiment, own | LONGER | NO_DECODER)
+    cells["virtual_adversarial_cpu/clusters_30"] = (experiment, own | LONGER | PERTURBED)
     for _, changes in cells.values():
         changes.setdefault("train.replicates", SEEDS)
     return table1.get_plan() | {

@@ -1,4 +1,4 @@
-"""Virtual adversarial perturbations: what small change of an image changes its code most (Miyato et al. 2018)."""
+"""Virtual adversarial perturbations: small changes of an image that change its code much (Miyato et al. 2018)."""
 
 from collections.abc import Callable
 
@@ -9,26 +9,25 @@ from pixelgan_jax.data.randomness import Stream, normal
 
 Array = jax.Array
 
-# The L2 length, pixels in [-1, 1], of the random change whose effect's gradient is the direction taken.
-PROBE = 0.1
-
 
 def perturbed(encode: Callable[[Array], Array], x: Array, keys: Array, length: float) -> Array:
-    """x [N, H, W, C], each moved by the L2 length to where encode(x), log q(k | x) [N, K], changes most.
+    """x [N, H, W, C], each changed by an L2 norm of `length`, in the unit of its pixels, along the direction in which
+    log q(k | x) [N, K], which is encode(x), changes most, as far as one gradient tells.
 
-    By one step of power iteration (Miyato et al. 2018, section 3.3) from a random direction of the image's key [N]: the
-    gradient of KL(q(k | x) ‖ q(k | x + r)) at a short r points along what the divergence curves by most. No gradient
-    flows through what is returned.
+    From a random direction of the image's key [N] one step of power iteration (Miyato et al. 2018, section 3.3): the
+    gradient of KL(q(k | x) ‖ q(k | x + r)) at an r of that length. It costs two passes through the encoder and one
+    back. encode may couple the images, as BatchNorm does. No gradient flows through what is returned.
     """
     log_q = encode(x)
 
     def divergence(r: Array) -> Array:
         return jnp.sum(jnp.exp(log_q) * (log_q - encode(x + r)))
 
-    direction = _unit(normal(keys, Stream.PERTURBATION, x.shape[1:]))
-    return jax.lax.stop_gradient(x + length * _unit(jax.grad(divergence)(PROBE * direction)))
+    start = length * _unit(normal(keys, Stream.PERTURBATION, x.shape[1:]))
+    return jax.lax.stop_gradient(x + length * _unit(jax.grad(divergence)(start)))
 
 
 def _unit(r: Array) -> Array:
-    tiny = jnp.finfo(r.dtype).tiny  # where nothing changes the code there is no direction
-    return r * jax.lax.rsqrt(jnp.sum(jnp.square(r), axis=(1, 2, 3), keepdims=True) + tiny)
+    # scaled first: a sure code's gradient is so small that its square would be 0; where all of it is 0 there is no way
+    r = r / (jnp.max(jnp.abs(r), axis=(1, 2, 3), keepdims=True) + jnp.finfo(r.dtype).tiny)
+    return r * jax.lax.rsqrt(jnp.maximum(jnp.sum(jnp.square(r), axis=(1, 2, 3), keepdims=True), 1e-6))

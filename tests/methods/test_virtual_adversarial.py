@@ -1,5 +1,7 @@
 """Virtual adversarial perturbations, and the views that they move."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from pixelgan_jax.methods.autoencoder import step
 from pixelgan_jax.methods.autoencoder.phases import create
 from pixelgan_jax.methods.virtual_adversarial import perturbed
+from pixelgan_jax.training import parallel
 from tests import tiny
 
 KEYS = jax.random.split(jax.random.key(0), 8)
@@ -61,12 +64,24 @@ def test_no_gradient_flows_through_it():
     assert jax.grad(moved)(2.0) == 0.0
 
 
-@pytest.mark.parametrize("temperature", [1.0, 4.0])
-def test_the_second_view_alone_is_moved_and_agrees_less(temperature):
+@pytest.mark.parametrize("scale", [1e-3, 60.0])
+def test_the_length_is_whole_however_sure_the_code_is(scale):
+    """A margin of 60 nats leaves a gradient whose square is 0 in float32."""
+    x = jnp.ones((8, 4, 4, 1))
+    x = x + 0.01 * jax.random.normal(jax.random.key(1), x.shape)
+
+    def encode(x):
+        return jax.nn.log_softmax(scale / 2 * jnp.stack([x[:, 1, 2, 0], -x[:, 1, 2, 0]], axis=1))
+
+    change = perturbed(encode, x, KEYS, 0.1) - x
+    np.testing.assert_allclose(jnp.sqrt(jnp.sum(change**2, axis=(1, 2, 3))), 0.1, rtol=1e-4)
+
+
+def test_the_second_view_alone_is_moved_and_agrees_less():
     views, told = {}, {}
     images, view_keys = tiny.examples().images(jnp.arange(8)), [KEYS, jax.random.split(jax.random.key(1), 8)]
     for length in (0.0, 3.0):
-        optim = {"view_information": 1.0, "view_perturbation": length, "temperature": temperature}
+        optim = {"view_information": 1.0, "view_perturbation": length}
         made = tiny.model(optim=optim, model={"encoder_batch_norm": False, "input_shear": 0.5})
         state = create(made, 0)
         views[length] = np.asarray(step.views_of(made, state, images, view_keys))
@@ -76,3 +91,15 @@ def test_the_second_view_alone_is_moved_and_agrees_less(temperature):
     lengths = np.sqrt(np.square(views[3.0][8:] - views[0.0][8:]).sum(axis=(1, 2, 3)))
     np.testing.assert_allclose(lengths, 3.0, rtol=1e-4)
     assert told[3.0].mean() > 1.5 * told[0.0].mean()
+
+
+def test_a_steps_generator_is_told_of_the_perturbed_view():
+    mesh = parallel.make_mesh(jax.devices()[:1])
+    information = {}
+    for length in (0.0, 3.0):
+        made = tiny.model(optim={"view_information": 1.0, "view_perturbation": length})
+        program = parallel.compile_step(partial(step.train_step, made), mesh)
+        state, examples = parallel.replicate(create(made, 0), mesh), parallel.replicate(tiny.examples(), mesh)
+        _, metrics = program(state, examples, tiny.batch())
+        information[length] = float(np.ravel(metrics["generator_view_information_nats"])[0])
+    assert information[3.0] < 0.9 * information[0.0]

@@ -146,8 +146,11 @@ def encode(model: Autoencoder, params: Params, stats: Params, images: Array, key
 
 
 def random_input(model: Autoencoder, images: Array, keys: Array) -> Array:
-    """What the encoder sees in training: a random view of each image uint8 [N, H, W, C], with noise on its pixels."""
+    """What the encoder sees in training, float32 [N, H, W, C]: a random view of each image uint8 [N, H, W, C], with
+    noise on its pixels. Nothing is drawn for a model without a code."""
     settings = model.config.model
+    if not model.width:
+        return network_input(images, settings.input_standardised)
     views = Views(**{field.name: getattr(settings, f"input_{field.name}") for field in fields(Views)})
     x = random_view(views, network_input(images, settings.input_standardised), keys)
     if settings.input_noise:
@@ -158,8 +161,8 @@ def random_input(model: Autoencoder, images: Array, keys: Array) -> Array:
 def encode_in_training(
     model: Autoencoder, params: Params, stats: Params, x: Array, keys: Array
 ) -> tuple[Posterior, Params]:
-    """q(z | x) of inputs [N, H, W, C], each with its key [N]; and the encoder's batch statistics, moved by those of the
-    mini-batch, by which BatchNorm normalises it."""
+    """q(z | x) of what `random_input` gives [N, H, W, C], each with its key [N]; and the encoder's batch statistics,
+    moved by those of the mini-batch, by which BatchNorm normalises it."""
     if not model.width:
         return _no_posterior(x), stats
     variables = {"params": params, "batch_stats": stats}

@@ -149,7 +149,8 @@ class Optim:
     view_perturbation: float = real(
         0,
         0.0,
-        "L2 length of a virtual adversarial perturbation of the second view (pixels in [-1, 1], or standardised)",
+        "L2 norm, over an image, of a virtual adversarial perturbation of view_information's second view (pixels in"
+        " [-1, 1], or standardised); 0: none",
         absent=0.0,
     )
     temperature: float = real(

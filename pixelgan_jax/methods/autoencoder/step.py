@@ -98,8 +98,9 @@ def posterior_of(model: Autoencoder, state: TrainState, params: dict, x: Array, 
 
 
 def views_of(model: Autoencoder, state: TrainState, images: Array, view_keys: list[Array]) -> Array:
-    """What the encoder sees of the images under each view's keys [N], one view after another: [V · N, H, W, C]; the
-    second is where its code changes most, with `optim.view_perturbation`."""
+    """What the encoder sees of the images under each view's keys [N], one view after another: [V · N, H, W, C], no
+    gradient through it. With `optim.view_perturbation` the second is moved to where its code changes most, by the batch
+    statistics of the second views alone, while the generator's phase normalises both views together."""
     x = random_input(model, jnp.concatenate([images] * len(view_keys)), jnp.concatenate(view_keys))
     length = model.config.optim.view_perturbation
     if not length:

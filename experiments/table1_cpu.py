@@ -27,8 +27,6 @@ CLUSTERS = {
     "model.encoder_units": 1024,
     "optim.discriminator_rate": 1e-4,  # faster it tells so sure a softmax from one-hot codes, and wins
 }
-# what two views share that differ in noise, one of them moved to where its code changes most
-PERTURBED = {"optim.view_information": 3.0, "model.discriminator_draws": True, "optim.view_perturbation": 4.0}
 FAITHFUL_LONGER = LONGER | {"train.steps": 40_000}  # half an hour: without views a step is cheap
 ROWS = {
     "cpu_longer": "PixelGAN, ours: recipe `best`: 768,000 images, CPU-scale",
@@ -44,8 +42,6 @@ ROWS = {
     " reconstruction's rate moves the encoder: 192,000 images, CPU-scale",
     "aae_noise_alone_cpu": "AAE (two discriminators), ours: `best`, views of noise alone, pooling"
     ": 192,000 images, CPU-scale",
-    "virtual_adversarial_cpu": "PixelGAN, ours: `best`, views of noise and virtual adversarial perturbations, deep,"
-    " pooling: 192,000 images, CPU-scale",
     "adversary_noise_alone_cpu_longer": "No decoder, ours: `best`, views of noise alone, pooling"
     ": 768,000 images, CPU-scale",
     "adversary_noise_alone_cpu": "No decoder, ours: `best`, views of noise alone, pooling: 192,000 images, CPU-scale",
@@ -88,7 +84,6 @@ NOTES = {
     "without_views_cpu/clusters_30": "location-dependent biases, 192,000 images by 8",
     "aae_without_views_cpu/clusters_30": "192,000 images by 8",
     "adversary_alone_cpu/clusters_30": "192,000 images by 8",
-    "virtual_adversarial_cpu/clusters_30": "location-dependent biases, 192,000 images by 8",
 }
 FIRST = ("labels_100", "clusters_30")  # trained before the other columns
 MORE = {  # seeds of a cell that has more than its row
@@ -161,7 +156,6 @@ def get_plan() -> dict:
     cells["aae_without_views_cpu/clusters_30"][1].update(CLUSTERS)
     experiment, own = cells["without_views_cpu/clusters_30"]
     cells["adversary_alone_cpu/clusters_30"] = (experiment, own | LONGER | NO_DECODER)
-    cells["virtual_adversarial_cpu/clusters_30"] = (experiment, own | LONGER | PERTURBED)
     for _, changes in cells.values():
         changes.setdefault("train.replicates", SEEDS)
     return table1.get_plan() | {

@@ -40,7 +40,6 @@ class Stream(enum.IntEnum):
     INVERSION = 20
     IMPORTANCE = 21
     ERASING = 22
-    PERTURBATION = 23
 
 
 def fold(key: Array, *numbers: int | Array) -> Array:

@@ -171,7 +171,6 @@ def test_missing_names_are_refused():
         ("prior.frequencies", (1,) * 10, {"prior.name": "gaussian", "data.labels": 0}),
         ("optim.view_information", 1.0, {"prior.name": "gaussian", "data.labels": 0}),
         ("optim.view_information", 1.0, {"prior.adversarial": False}),
-        ("optim.view_perturbation", 1.0, {"optim.view_information": 0.0}),
         ("optim.temperature", 2.0, {"prior.name": "gaussian", "data.labels": 0}),
         ("optim.reconstruction", False, {"prior.adversarial": False}),
         ("optim.encoder_share", 0.5, {"optim.reconstruction": False}),
@@ -238,7 +237,6 @@ SPECIAL = {
 BESIDES = {  # what some fields need of the others
     "model.code_maps": {"code_units": (3,), "code_maps": 1, "conditioning": "location_dependent"},
     "model.minimum_sd": {"encoder": "gaussian"},
-    "optim.view_perturbation": {"view_information": 1.0},
 }
 
 
@@ -247,8 +245,8 @@ def test_the_first_difference_is_named_unless_it_is_free(name):
     start = values()
     start["prior"]["name"] = "product"  # an encoder of every kind goes with it
     start["model"]["likelihood"] = "logistic_mixture"  # as any number of levels does
+    start["model"].update(BESIDES.get(name, {}))
     group, field = name.split(".")
-    start[group].update(BESIDES.get(name, {}))
     old = start[group][field]
     choice = [c for c in CHOICES.get(name, ()) if c != old and not (name == "prior.name" and c == "none")]
     new = SPECIAL.get(name) or (choice[0] if choice else OTHER[FIELDS[name]["kind"]])

@@ -219,12 +219,7 @@ def test_a_step_in_microbatches_is_the_step(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "groups",
-    [
-        tiny.VIEWS | {"prior": {"categories": 4}},
-        pytest.param(WITHOUT_RECONSTRUCTION, marks=pytest.mark.slow),
-        pytest.param({"optim": {"view_information": 1.0, "view_perturbation": 1.0}}, marks=pytest.mark.slow),
-    ],
+    "groups", [tiny.VIEWS | {"prior": {"categories": 4}}, pytest.param(WITHOUT_RECONSTRUCTION, marks=pytest.mark.slow)]
 )
 def test_views_agree_on_one_device_and_eight(monkeypatch, groups):
     monkeypatch.setattr(step, "optimizers", record_gradients)

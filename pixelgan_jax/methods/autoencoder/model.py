@@ -145,26 +145,18 @@ def encode(model: Autoencoder, params: Params, stats: Params, images: Array, key
     return model.encoder.apply(variables, x, _encoder_noise(model, keys), train=False)
 
 
-def random_input(model: Autoencoder, images: Array, keys: Array) -> Array:
-    """What the encoder sees in training, float32 [N, H, W, C]: a random view of each image uint8 [N, H, W, C], with
-    noise on its pixels. Nothing is drawn for a model without a code."""
-    settings = model.config.model
+def encode_in_training(
+    model: Autoencoder, params: Params, stats: Params, images: Array, keys: Array
+) -> tuple[Posterior, Params]:
+    """q(z | x) of a random view of each image uint8 [N, H, W, C], with noise on its pixels; and the encoder's batch
+    statistics, moved by those of the mini-batch, by which BatchNorm normalises it."""
     if not model.width:
-        return network_input(images, settings.input_standardised)
+        return _no_posterior(images), stats
+    settings = model.config.model
     views = Views(**{field.name: getattr(settings, f"input_{field.name}") for field in fields(Views)})
     x = random_view(views, network_input(images, settings.input_standardised), keys)
     if settings.input_noise:
         x = x + settings.input_noise * normal(keys, Stream.INPUT_NOISE, model.shape)
-    return x
-
-
-def encode_in_training(
-    model: Autoencoder, params: Params, stats: Params, x: Array, keys: Array
-) -> tuple[Posterior, Params]:
-    """q(z | x) of what `random_input` gives [N, H, W, C], each with its key [N]; and the encoder's batch statistics,
-    moved by those of the mini-batch, by which BatchNorm normalises it."""
-    if not model.width:
-        return _no_posterior(x), stats
     variables = {"params": params, "batch_stats": stats}
     posterior, moved = model.encoder.apply(
         variables, x, _encoder_noise(model, keys), train=True, mutable=["batch_stats"]

@@ -146,13 +146,6 @@ class Optim:
     view_information: float = real(
         0, 0.0, "weight of the mutual information of two views' codes in the generator's loss", absent=0.0
     )
-    view_perturbation: float = real(
-        0,
-        0.0,
-        "L2 norm, over an image, of a virtual adversarial perturbation of view_information's second view (pixels in"
-        " [-1, 1], or standardised); 0: none",
-        absent=0.0,
-    )
     temperature: float = real(
         1,
         1.0,
@@ -185,8 +178,6 @@ class AutoencoderConfig(Config):
         if self.optim.view_information and not (prior.adversarial and categorical):
             allowed = "0 without a categorical code or without prior.adversarial"
             raise refused("optim.view_information", self.optim.view_information, allowed)
-        if self.optim.view_perturbation and not self.optim.view_information:
-            raise refused("optim.view_perturbation", self.optim.view_perturbation, "0 without optim.view_information")
         if self.optim.temperature != 1 and not categorical:
             raise refused("optim.temperature", self.optim.temperature, "1 without a categorical code")
         if not (self.optim.reconstruction or prior.code.width and prior.adversarial):

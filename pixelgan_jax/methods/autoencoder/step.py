@@ -18,7 +18,6 @@ from pixelgan_jax.methods.autoencoder.model import (
     encode_in_training,
     in_training,
     log_prob,
-    random_input,
     targets,
 )
 from pixelgan_jax.methods.autoencoder.phases import (
@@ -31,7 +30,6 @@ from pixelgan_jax.methods.autoencoder.phases import (
 )
 from pixelgan_jax.methods.method import AXIS, Batch, Examples, Metrics
 from pixelgan_jax.methods.state import TrainState, average, pick, step_keys
-from pixelgan_jax.methods.virtual_adversarial import perturbed
 from pixelgan_jax.nn.encoder import Posterior
 from pixelgan_jax.nn.xla_cpu import microbatches
 
@@ -88,29 +86,15 @@ def update(model: Autoencoder, state: TrainState, phase: str, gradients: dict) -
     return state.replace(params=params, opt=state.opt | {phase: opt}), metrics
 
 
-def posterior_of(model: Autoencoder, state: TrainState, params: dict, x: Array, keys: Array) -> tuple[Posterior, dict]:
+def posterior_of(
+    model: Autoencoder, state: TrainState, params: dict, images: Array, keys: Array
+) -> tuple[Posterior, dict]:
     """`encode_in_training` by the encoder's `params`, its softmax at the step's temperature."""
-    posterior, moved = encode_in_training(model, params, state.stats["encoder"], x, keys)
+    posterior, moved = encode_in_training(model, params, state.stats["encoder"], images, keys)
     if model.config.optim.temperature == 1:
         return posterior, moved
     logits = inverse_temperature(model.config)(state.step) * posterior.log_probabilities  # up to a constant
     return posterior._replace(log_probabilities=jax.nn.log_softmax(logits)), moved
-
-
-def views_of(model: Autoencoder, state: TrainState, images: Array, view_keys: list[Array]) -> Array:
-    """What the encoder sees of the images under each view's keys [N], one view after another: [V · N, H, W, C], no
-    gradient through it. With `optim.view_perturbation` the second is moved to where its code changes most, by the batch
-    statistics of the second views alone, while the generator's phase normalises both views together."""
-    x = random_input(model, jnp.concatenate([images] * len(view_keys)), jnp.concatenate(view_keys))
-    length = model.config.optim.view_perturbation
-    if not length:
-        return x
-    first, second = jnp.split(x, 2)
-
-    def log_q(x):
-        return posterior_of(model, state, state.params["encoder"], x, view_keys[1])[0].log_probabilities
-
-    return jnp.concatenate([first, perturbed(log_q, second, view_keys[1], length)])
 
 
 @jax.named_scope("reconstruction")
@@ -125,7 +109,7 @@ def reconstruction_phase(
         return losses.reconstruction_nats(log_prob(model, params, levels_of, code))
 
     def loss(params):
-        posterior, stats = posterior_of(model, state, params["encoder"], random_input(model, images, keys), keys)
+        posterior, stats = posterior_of(model, state, params["encoder"], images, keys)
         levels_of = targets(model, images, keys)
         code = priors.soft_code(posterior, keys)
         return microbatches.mean_loss(nats, values, params["decoder"], code, levels_of), stats
@@ -148,11 +132,11 @@ def adversarial_phase(
     respect to that code back to the encoder.
     """
     keys, count = view_keys[0], images.shape[0]
-    x = views_of(model, state, images, view_keys)
     code_for = priors.drawn_code if model.config.model.discriminator_draws else priors.soft_code
 
     def codes_of(params):
-        posterior, moved = posterior_of(model, state, params, x, jnp.concatenate(view_keys))
+        seen, seen_keys = jnp.concatenate([images] * len(view_keys)), jnp.concatenate(view_keys)
+        posterior, moved = posterior_of(model, state, params, seen, seen_keys)
         first = jax.tree.map(lambda x: x[:count], posterior)
         return (code_for(first, keys), posterior.log_probabilities), moved
 
@@ -209,7 +193,7 @@ def supervised_phase(
     """The encoder's softmax learns the labels of a labelled mini-batch by cross-entropy."""
 
     def loss(params):
-        posterior, _ = posterior_of(model, state, params, random_input(model, images, keys), keys)
+        posterior, _ = posterior_of(model, state, params, images, keys)
         return losses.supervised_loss(posterior.log_probabilities, labels)
 
     value, gradients = jax.value_and_grad(loss)(state.params["encoder"])

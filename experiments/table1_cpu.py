@@ -38,12 +38,8 @@ ROWS = {
     " reconstruction's rate moves the encoder: 768,000 images, CPU-scale",
     "noise_alone_cpu_longer": "PixelGAN, ours: `best`, views of noise alone, deep, pooling, a tenth of the"
     " reconstruction's rate moves the encoder: 768,000 images, CPU-scale",
-    "noise_alone_cpu": "PixelGAN, ours: `best`, views of noise alone, deep, pooling, a tenth of the"
-    " reconstruction's rate moves the encoder: 192,000 images, CPU-scale",
     "aae_noise_alone_cpu": "AAE (two discriminators), ours: `best`, views of noise alone, pooling"
     ": 192,000 images, CPU-scale",
-    "adversary_noise_alone_cpu_longer": "No decoder, ours: `best`, views of noise alone, pooling"
-    ": 768,000 images, CPU-scale",
     "adversary_noise_alone_cpu": "No decoder, ours: `best`, views of noise alone, pooling: 192,000 images, CPU-scale",
     "adversary_alone_cpu": "No decoder, ours: `best` without views: 192,000 images, CPU-scale",
     "adversary_alone_cpu_longer": "No decoder, ours: `best` without views, pooling: 768,000 images, CPU-scale",
@@ -139,11 +135,9 @@ def get_plan() -> dict:
         **table1.recipe("pooled_without_views_cpu", pooled | table1.WITHOUT_VIEWS | table1.DEEP),
         **table1.recipe("pooled_without_views_cpu_longer", deep_pooled),
         **table1.recipe("tenth_without_views_cpu_longer", deep_pooled | TENTH),
-        **table1.recipe("noise_alone_cpu", noise | table1.DEEP | TENTH),
         **table1.recipe("noise_alone_cpu_longer", noise_longer | table1.DEEP | TENTH),
         **table1.aae("aae_noise_alone_cpu", noise),
         **table1.recipe("adversary_noise_alone_cpu", noise | NO_DECODER),
-        **table1.recipe("adversary_noise_alone_cpu_longer", noise_longer | NO_DECODER),
         **table1.recipe("adversary_alone_cpu_longer", deep_pooled | NO_DECODER),
         **table1.aae("aae_pooled_without_views_cpu", pooled | table1.WITHOUT_VIEWS | table1.JOINT),
         **table1.aae("aae_apart_without_views_cpu", pooled | table1.WITHOUT_VIEWS),

@@ -162,7 +162,11 @@ class AutoencoderConfig(Config):
     prior: Prior = Prior()
     optim: Optim = Optim()
 
-    removed: ClassVar[dict[str, object]] = {"optim.consistency": 0.0, "model.input_contrast": 0.0}
+    removed: ClassVar[dict[str, object]] = {
+        "optim.consistency": 0.0,
+        "optim.view_perturbation": 0.0,
+        "model.input_contrast": 0.0,
+    }
 
     def check(self) -> None:
         super().check()

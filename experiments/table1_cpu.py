@@ -130,12 +130,12 @@ def get_plan() -> dict:
     }
     ensembling, own = cells["temporal_ensembling_cpu/labels_100"]
     cells["temporal_ensembling_cpu_longer/labels_100"] = (ensembling, own | {"train.steps": 12_000})
-    noise, noise_longer = pooled | table1.NOISE_ALONE, pooled_longer | table1.NOISE_ALONE
+    noise = pooled | table1.NOISE_ALONE
     pooled_alone = {
         **table1.recipe("pooled_without_views_cpu", pooled | table1.WITHOUT_VIEWS | table1.DEEP),
         **table1.recipe("pooled_without_views_cpu_longer", deep_pooled),
         **table1.recipe("tenth_without_views_cpu_longer", deep_pooled | TENTH),
-        **table1.recipe("noise_alone_cpu_longer", noise_longer | table1.DEEP | TENTH),
+        **table1.recipe("noise_alone_cpu_longer", pooled_longer | table1.NOISE_ALONE | table1.DEEP | TENTH),
         **table1.aae("aae_noise_alone_cpu", noise),
         **table1.recipe("adversary_noise_alone_cpu", noise | NO_DECODER),
         **table1.recipe("adversary_alone_cpu_longer", deep_pooled | NO_DECODER),

@@ -106,10 +106,12 @@ def test_the_generator_climbs_the_views_information_and_makes_codes_as_frequent_
     skewed = tiny.model(**groups | {"prior": {"frequencies": frequencies}})
     slope = jax.tree.map(np.subtract, recording(skewed)[0].opt["generator"], before.opt["generator"])["encoder"]
 
+    encode = jax.jit(partial(models.encode, made))
+
     def rare(params):
         """The part of the codes that are of the five rare categories."""
         images, keys = jnp.asarray(tiny.examples().images(jnp.arange(40))), jax.random.split(jax.random.key(0), 40)
-        posterior = models.encode(made, params, before.stats["encoder"], images, keys)
+        posterior = encode(params, before.stats["encoder"], images, keys)
         return float(jnp.exp(posterior.log_probabilities)[:, :5].sum(axis=1).mean())
 
     start = before.params["encoder"]
@@ -135,7 +137,7 @@ def seen_in_training(made, images, keys):
     def encode(images):
         return models.encode_in_training(made, params["encoder"], stats["encoder"], images, keys)[0].log_probabilities
 
-    return np.asarray(jax.vmap(encode, axis_name=AXIS)(images[None])[0])
+    return np.asarray(jax.jit(jax.vmap(encode, axis_name=AXIS))(images[None])[0])
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -147,7 +149,7 @@ def test_a_field_of_the_encoders_input_reaches_it_in_training_and_then_alone(fie
     assert np.abs(apart).max() > 1e-3
     params, stats = models.initialise(without, 0)
     told = [
-        models.encode(made, params["encoder"], stats["encoder"], images, keys).log_probabilities
+        jax.jit(partial(models.encode, made))(params["encoder"], stats["encoder"], images, keys).log_probabilities
         for made in (without, with_it)
     ]
     np.testing.assert_array_equal(*told)

@@ -34,7 +34,7 @@ def test_probabilities_of_all_levels_sum_to_one(case, spread):
     made, channels, levels = make(case)
     values = every_level(channels, levels)
     parameters = spread * jax.random.normal(jax.random.key(0), (1, made.num_parameters))
-    log_prob = made.log_prob(jnp.repeat(parameters, len(values), axis=0), values)
+    log_prob = jax.jit(made.log_prob)(np.repeat(parameters, len(values), axis=0), values)
     np.testing.assert_allclose(np.exp(np.asarray(log_prob, np.float64)).sum(), 1.0, rtol=2e-5)
 
 
@@ -44,7 +44,7 @@ def test_gradients_are_finite_at_every_level_and_for_extreme_parameters(case, si
     made, channels, levels = make(case)
     values = np.unique(np.clip([[0] * channels, [1] * channels, [levels - 1] * channels], 0, levels - 1), axis=0)
     parameters = size * jax.random.normal(jax.random.key(1), (len(values), made.num_parameters))
-    value, gradient = jax.value_and_grad(lambda p: made.log_prob(p, values).sum())(parameters)
+    value, gradient = jax.jit(jax.value_and_grad(lambda p: made.log_prob(p, values).sum()))(parameters)
     assert np.isfinite(value) and np.all(np.isfinite(gradient))
 
 
@@ -54,12 +54,11 @@ def test_samples_follow_the_probabilities(case):
     parameters = 0.7 * jax.random.normal(jax.random.key(2), (1, made.num_parameters))
     count = 40_000
     uniform = jax.random.uniform(jax.random.key(3), (count, made.uniforms))
-    drawn = np.asarray(made.sample(jnp.repeat(parameters, count, axis=0), uniform))
+    drawn = np.asarray(jax.jit(made.sample)(np.repeat(parameters, count, axis=0), uniform))
     assert drawn.shape == (count, channels) and drawn.min() >= 0 and drawn.max() < levels
     values = every_level(channels, levels)
-    expected = count * np.exp(
-        np.asarray(made.log_prob(jnp.repeat(parameters, len(values), axis=0), values), np.float64)
-    )
+    log_prob = jax.jit(made.log_prob)(np.repeat(parameters, len(values), axis=0), values)
+    expected = count * np.exp(np.asarray(log_prob, np.float64))
     place = np.ravel_multi_index(drawn.T, (levels,) * channels)
     observed = np.bincount(place, minlength=levels**channels)
     rare = expected < 10  # too few for χ²: together
@@ -105,7 +104,8 @@ def test_temperature_divides_logits_and_widens_logistics(case):
     count, temperature = 500, 0.4
     parameters = jax.random.normal(jax.random.key(2), (count, made.num_parameters))
     uniform = jax.random.uniform(jax.random.key(3), (count, made.uniforms))
-    drawn = made.sample(parameters, uniform, temperature)
+    sample = jax.jit(made.sample)
+    drawn = sample(parameters, uniform, temperature)
     if case in ("bernoulli", "categorical"):
         changed = parameters / temperature
     else:
@@ -113,6 +113,6 @@ def test_temperature_divides_logits_and_widens_logistics(case):
         by_kind[:, 0] /= temperature
         by_kind[:, 1 + channels : 1 + 2 * channels] += np.log(temperature)
         changed = jnp.asarray(by_kind.reshape(count, -1))
-    expected = made.sample(changed, uniform)
+    expected = sample(changed, uniform)
     assert np.mean(drawn != expected) < 1e-3  # rounding may move a draw at the edge of a level
-    assert np.mean(made.sample(parameters, uniform) != expected) > 0.05
+    assert np.mean(sample(parameters, uniform) != expected) > 0.05

@@ -142,7 +142,8 @@ def test_a_step_is_the_same_on_one_device_and_on_eight(target):
         assert set(one[-1].stats) == {"classifier"}
 
 
-@pytest.mark.parametrize("target", [pytest.param("ensemble", marks=pytest.mark.slow), "second_pass"])
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["ensemble", "second_pass"])
 def test_gradients_agree_on_one_device_and_on_eight(target, monkeypatch):
     """Of the second step, in which there is something to agree with."""
     monkeypatch.setattr(te, "optimizer", lambda config: tiny.recorder())

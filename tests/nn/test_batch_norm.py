@@ -17,12 +17,13 @@ def both(learnt):
         return nn.BatchNorm(not train, momentum=0.9, use_bias=learnt, use_scale=learnt)
 
     ours = BatchNorm(learnt=learnt)
-    return (
+    functions = (
         lambda variables, x: ours.apply(variables, x, True, mutable=["batch_stats"]),
         lambda variables, x: theirs(True).apply(variables, x, mutable=["batch_stats"]),
         lambda variables, x: ours.apply(variables, x, False),
         lambda variables, x: theirs(False).apply(variables, x),
     )
+    return [jax.jit(function) for function in functions]
 
 
 def variables(random, learnt, width):
@@ -42,7 +43,8 @@ def test_values_statistics_and_gradients_are_flaxs(shape, learnt):
     chex.assert_trees_all_close(ours_still(held, x), theirs_still(held, x), rtol=1e-5, atol=1e-5)
 
     def gradients(function):
-        return jax.grad(lambda p, x: jnp.sum(weight * function(held | {"params": p}, x)[0]), (0, 1))(held["params"], x)
+        slope = jax.grad(lambda p, x: jnp.sum(weight * function(held | {"params": p}, x)[0]), (0, 1))
+        return jax.jit(slope)(held["params"], x)
 
     chex.assert_trees_all_close(gradients(ours), gradients(theirs), rtol=1e-4, atol=1e-5)
 
@@ -62,7 +64,8 @@ def test_of_a_product_is_that_of_the_products_values(learnt):
         y, moved = norm.apply(held | {"params": params}, x @ kernel, True, **moving)
         return jnp.sum(weight * y), (y, moved)
 
-    results = (jax.value_and_grad(f, (0, 1, 2), has_aux=True)(held["params"], kernel, x) for f in (fused, plain))
+    slopes = (jax.value_and_grad(function, (0, 1, 2), has_aux=True) for function in (fused, plain))
+    results = (jax.jit(slope)(held["params"], kernel, x) for slope in slopes)
     chex.assert_trees_all_close(*results, rtol=1e-4, atol=1e-4)
 
 
@@ -75,8 +78,8 @@ def test_statistics_are_of_all_devices(method):
     def norm(x, axis_name):
         return BatchNorm(axis_name=axis_name).apply(held, x, argument, method=method, mutable=["batch_stats"])
 
-    spread_out = jax.vmap(lambda x: norm(x, "data"), axis_name="data")(x.reshape(4, 2, 3, 2))
-    at_once = norm(x, None)
+    spread_out = jax.jit(jax.vmap(lambda x: norm(x, "data"), axis_name="data"))(x.reshape(4, 2, 3, 2))
+    at_once = jax.jit(lambda x: norm(x, None))(x)
     chex.assert_trees_all_close(spread_out[0].reshape(x.shape), at_once[0], rtol=1e-5, atol=1e-5)
     moved = jax.tree.map(lambda leaf: leaf[0], spread_out[1])
     chex.assert_trees_all_close(moved, at_once[1], rtol=1e-5, atol=1e-5)

@@ -12,10 +12,8 @@ from pixelgan_jax.nn.decoders.masked_conv import AdaptiveBias
 from pixelgan_jax.nn.decoders.pixelcnn import reach
 from tests.decoders import CASES, CONDITIONS, DECODERS, HEIGHT, WIDTH, build, codes
 
-WITH_NETWORK = [(*each, condition) for each in CASES[::4] for condition in ("network", "network_invariant")]
 
-
-@pytest.mark.parametrize(("decoder", "kind", "condition"), [(*case, "linear") for case in CASES] + WITH_NETWORK)
+@pytest.mark.parametrize(("decoder", "kind", "condition"), CASES)
 def test_parameters_depend_on_earlier_pixels_and_the_code_alone(decoder, kind, condition):
     made, params = build(decoder, kind, condition)
     channels = made.shape[2]

@@ -23,7 +23,7 @@ def check(ours, theirs, shape, turned_off):
     weights = jnp.float32(random.randn(*jax.eval_shape(theirs.apply, variables, x).shape))
 
     def slopes(layer):
-        return jax.value_and_grad(lambda v, x: jnp.sum(weights * layer.apply(v, x)), (0, 1))(variables, x)
+        return jax.jit(jax.value_and_grad(lambda v, x: jnp.sum(weights * layer.apply(v, x)), (0, 1)))(variables, x)
 
     with xla_cpu.without(*turned_off):
         found = slopes(ours)

@@ -133,7 +133,7 @@ def test_an_encoders_training_is_the_same_with_and_without_forms(channels, batch
     def trained(*turned_off):
         with xla_cpu.without(*turned_off):
             run = jax.value_and_grad(lambda params: loss(params), has_aux=True)
-            return run(variables["params"]), str(jax.make_jaxpr(run)(variables["params"]))
+            return jax.jit(run)(variables["params"]), str(jax.make_jaxpr(run)(variables["params"]))
 
     (found, taken), (others, without), (plain, _) = trained(), trained("patch_statistics"), trained(*xla_cpu.FORMS)
     assert (taken != without) == (batch_norm and channels < 4)

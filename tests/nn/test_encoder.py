@@ -1,5 +1,7 @@
 """The recognition network against its layers written out."""
 
+from functools import partial
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -33,10 +35,10 @@ def largest(x):
 def test_an_encoder_is_its_convolutions_one_dense_layer_and_a_head(pooling):
     x, noise = jnp.float32(np.random.RandomState(0).randn(2, 7, 6, 3)), jnp.float32([[0.3], [-2.0]])
     encoder = Encoder((4, 5, 6), 8, 3, 0, False, 0.0, False, 0.0, False, pooling=pooling)
-    params = encoder.init(jax.random.key(0), x, noise, train=False)["params"]
+    params = jax.device_get(jax.jit(partial(encoder.init, train=False))(jax.random.key(0), x, noise)["params"])
     params = jax.tree.map(lambda leaf: leaf + 0.1 * np.random.RandomState(1).randn(*leaf.shape).astype("f"), params)
-    found = encoder.apply({"params": params}, x, noise, train=False).log_probabilities
-    for image, n, told in zip(np.asarray(x), noise, found, strict=True):
+    found = jax.jit(partial(encoder.apply, train=False))({"params": params}, x, noise).log_probabilities
+    for image, n, told in zip(np.asarray(x), np.asarray(noise), found, strict=True):
         for index in range(3):
             image = convolved(image, params[f"Conv_{index}"], 1 if pooling or index == 0 else 2)
             image = largest(image) if pooling else image

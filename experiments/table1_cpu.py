@@ -27,6 +27,8 @@ CLUSTERS = {
     "model.encoder_units": 1024,
     "optim.discriminator_rate": 1e-4,  # faster it tells so sure a softmax from one-hot codes, and wins
 }
+# beside that, what two draws of noise on an image share: with 10, as elsewhere, it was not tried
+CLUSTERS_OF_NOISE = {"optim.view_information": 3.0, "model.discriminator_draws": True}
 FAITHFUL_LONGER = LONGER | {"train.steps": 40_000}  # half an hour: without views a step is cheap
 ROWS = {
     "cpu_longer": "PixelGAN, ours: recipe `best`: 768,000 images, CPU-scale",
@@ -38,9 +40,12 @@ ROWS = {
     " reconstruction's rate moves the encoder: 768,000 images, CPU-scale",
     "noise_alone_cpu_longer": "PixelGAN, ours: `best`, views of noise alone, deep, pooling, a tenth of the"
     " reconstruction's rate moves the encoder: 768,000 images, CPU-scale",
+    "noise_alone_cpu": "PixelGAN, ours: `best`, views of noise alone, deep, pooling: 192,000 images, CPU-scale",
     "aae_noise_alone_cpu": "AAE (two discriminators), ours: `best`, views of noise alone, pooling"
     ": 192,000 images, CPU-scale",
     "adversary_noise_alone_cpu": "No decoder, ours: `best`, views of noise alone, pooling: 192,000 images, CPU-scale",
+    "adversary_noise_alone_by_8_cpu": "No decoder, ours: `best`, views of noise alone, pooling, mini-batches of 8"
+    ": 192,000 images, CPU-scale",
     "adversary_alone_cpu": "No decoder, ours: `best` without views: 192,000 images, CPU-scale",
     "adversary_alone_cpu_longer": "No decoder, ours: `best` without views, pooling: 768,000 images, CPU-scale",
     "aae_without_views_cpu": "AAE (joint discriminator), ours: `best` without views: 768,000 images, CPU-scale",
@@ -78,6 +83,8 @@ SEEN = {  # steps × batch
 }
 NOTES = {
     "without_views_cpu/clusters_30": "location-dependent biases, 192,000 images by 8",
+    "noise_alone_cpu/clusters_30": "location-dependent biases, 192,000 images by 8",
+    "noise_alone_cpu_longer/clusters_30": "location-dependent biases, 384,000 images by 8",
     "aae_without_views_cpu/clusters_30": "192,000 images by 8",
     "adversary_alone_cpu/clusters_30": "192,000 images by 8",
 }
@@ -136,6 +143,7 @@ def get_plan() -> dict:
         **table1.recipe("pooled_without_views_cpu_longer", deep_pooled),
         **table1.recipe("tenth_without_views_cpu_longer", deep_pooled | TENTH),
         **table1.recipe("noise_alone_cpu_longer", pooled_longer | table1.NOISE_ALONE | table1.DEEP | TENTH),
+        **table1.recipe("noise_alone_cpu", noise | table1.DEEP),
         **table1.aae("aae_noise_alone_cpu", noise),
         **table1.recipe("adversary_noise_alone_cpu", noise | NO_DECODER),
         **table1.recipe("adversary_alone_cpu_longer", deep_pooled | NO_DECODER),
@@ -150,6 +158,9 @@ def get_plan() -> dict:
     cells["aae_without_views_cpu/clusters_30"][1].update(CLUSTERS)
     experiment, own = cells["without_views_cpu/clusters_30"]
     cells["adversary_alone_cpu/clusters_30"] = (experiment, own | LONGER | NO_DECODER)
+    cells["adversary_noise_alone_by_8_cpu/clusters_30"] = (experiment, own | CLUSTERS_OF_NOISE | LONGER | NO_DECODER)
+    cells["noise_alone_cpu/clusters_30"] = (experiment, own | CLUSTERS_OF_NOISE)
+    cells["noise_alone_cpu_longer/clusters_30"] = (experiment, own | CLUSTERS_OF_NOISE | LONGER | {"train.steps": 48_000})
     for _, changes in cells.values():
         changes.setdefault("train.replicates", SEEDS)
     return table1.get_plan() | {

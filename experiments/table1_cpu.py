@@ -27,7 +27,7 @@ CLUSTERS = {
     "model.encoder_units": 1024,
     "optim.discriminator_rate": 1e-4,  # faster it tells so sure a softmax from one-hot codes, and wins
 }
-# beside that, what two draws of noise on an image share: with 10, as elsewhere, it was not tried
+# beside that, what two draws of noise on an image share
 CLUSTERS_OF_NOISE = {"optim.view_information": 3.0, "model.discriminator_draws": True}
 FAITHFUL_LONGER = LONGER | {"train.steps": 40_000}  # half an hour: without views a step is cheap
 ROWS = {
@@ -159,7 +159,7 @@ def get_plan() -> dict:
     experiment, own = cells["without_views_cpu/clusters_30"]
     cells["adversary_alone_cpu/clusters_30"] = (experiment, own | LONGER | NO_DECODER)
     cells["adversary_noise_alone_by_8_cpu/clusters_30"] = (experiment, own | CLUSTERS_OF_NOISE | LONGER | NO_DECODER)
-    cells["noise_alone_cpu/clusters_30"] = (experiment, own | CLUSTERS_OF_NOISE)
+    cells["noise_alone_cpu/clusters_30"] = (experiment, own | CLUSTERS_OF_NOISE | {"train.replicates": SEEDS})
     cells["noise_alone_cpu_longer/clusters_30"] = (experiment, own | CLUSTERS_OF_NOISE | LONGER | {"train.steps": 48_000})
     for _, changes in cells.values():
         changes.setdefault("train.replicates", SEEDS)

@@ -84,7 +84,7 @@ SEEN = {  # steps × batch
 NOTES = {
     "without_views_cpu/clusters_30": "location-dependent biases, 192,000 images by 8",
     "noise_alone_cpu/clusters_30": "location-dependent biases, 192,000 images by 8",
-    "noise_alone_cpu_longer/clusters_30": "location-dependent biases, 384,000 images by 8",
+    "noise_alone_cpu_longer/clusters_30": "location-dependent biases, the whole rate, 384,000 images by 8",
     "aae_without_views_cpu/clusters_30": "192,000 images by 8",
     "adversary_alone_cpu/clusters_30": "192,000 images by 8",
 }
@@ -158,9 +158,10 @@ def get_plan() -> dict:
     cells["aae_without_views_cpu/clusters_30"][1].update(CLUSTERS)
     experiment, own = cells["without_views_cpu/clusters_30"]
     cells["adversary_alone_cpu/clusters_30"] = (experiment, own | LONGER | NO_DECODER)
-    cells["adversary_noise_alone_by_8_cpu/clusters_30"] = (experiment, own | CLUSTERS_OF_NOISE | LONGER | NO_DECODER)
-    cells["noise_alone_cpu/clusters_30"] = (experiment, own | CLUSTERS_OF_NOISE | {"train.replicates": SEEDS})
-    cells["noise_alone_cpu_longer/clusters_30"] = (experiment, own | CLUSTERS_OF_NOISE | LONGER | {"train.steps": 48_000})
+    own = own | CLUSTERS_OF_NOISE
+    cells["adversary_noise_alone_by_8_cpu/clusters_30"] = (experiment, own | LONGER | NO_DECODER)
+    cells["noise_alone_cpu/clusters_30"] = (experiment, own | {"train.replicates": SEEDS})
+    cells["noise_alone_cpu_longer/clusters_30"] = (experiment, own | LONGER | {"train.steps": 48_000})
     for _, changes in cells.values():
         changes.setdefault("train.replicates", SEEDS)
     return table1.get_plan() | {

@@ -25,10 +25,12 @@ CONDITIONS = {  # the conditioning and its network
 # What goes through nothing that the others do not: a mixture of three channels has all that one of one has, and a bias
 # for every pixel all that one for the image has
 SLOW = {"logistic_mixture", "linear_invariant", "network_invariant"}
-WITH = [(kind, "linear") for kind in LIKELIHOODS] + [("bernoulli", name) for name in CONDITIONS if name != "linear"]
+COMBINATIONS = [(kind, "linear") for kind in LIKELIHOODS] + [
+    ("bernoulli", name) for name in CONDITIONS if name != "linear"
+]
 CASES = [  # (decoder, likelihood, condition)
     pytest.param(decoder, *case, marks=pytest.mark.slow if SLOW & set(case) else ())
-    for decoder, case in itertools.product(DECODERS, WITH)
+    for decoder, case in itertools.product(DECODERS, COMBINATIONS)
 ]
 
 

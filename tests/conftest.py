@@ -18,6 +18,8 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # eight virtual devices: what runs on all of them is compared with what runs on the first
 jax.config.update("jax_num_cpu_devices", 8)
+# tracing makes many small objects that stay: looking through them every few hundred takes a tenth of the tests' time
+gc.set_threshold(50_000)
 
 # Cases of each property that does not say how many. There are 48 of hostile input:
 # `python -m pytest -k hostile --hypothesis-profile=long` tries 19,200 cases, the default 1,410.

@@ -60,6 +60,8 @@ ROWS = {
     "pooled_cpu": "PixelGAN, ours: recipe `best`, encoder with pooling: 192,000 images, CPU-scale",
     "erased_cpu": "PixelGAN, ours: `best`, pooling, blank bands among the views: 192,000 images, CPU-scale",
     "aae_pooled_cpu": "AAE (joint discriminator), ours: same protocol, encoder with pooling: 192,000 images, CPU-scale",
+    "aae_apart_pooled_cpu": "AAE (two discriminators), ours: same protocol, encoder with pooling"
+    ": 192,000 images, CPU-scale",
     "cpu": "PixelGAN, ours: recipe `best`: 192,000 images, CPU-scale",
     "aae_cpu": "AAE (joint discriminator), ours: same protocol: 192,000 images, CPU-scale",
     "faithful_cpu": "PixelGAN, ours: recipe `faithful`: 192,000 images, CPU-scale",
@@ -149,8 +151,9 @@ def get_plan() -> dict:
         **table1.recipe("adversary_alone_cpu_longer", deep_pooled | NO_DECODER),
         **table1.aae("aae_pooled_without_views_cpu", pooled | table1.WITHOUT_VIEWS | table1.JOINT),
         **table1.aae("aae_apart_without_views_cpu", pooled | table1.WITHOUT_VIEWS),
+        **table1.aae("aae_apart_pooled_cpu", pooled),
     }
-    kept = ("labels_100", "adversary_noise_alone_cpu/clusters_30")
+    kept = ("labels_100", "adversary_noise_alone_cpu/clusters_30", "aae_apart_pooled_cpu/clusters_30")
     cells |= {name: cell for name, cell in pooled_alone.items() if name.endswith(kept)}
     for name, seeds in MORE.items():
         cells[name][1]["train.replicates"] = seeds

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 
+from experiments import mnist_faithful, table1
 from pixelgan_jax import cli
 from pixelgan_jax.commands import run
 from pixelgan_jax.config import first_difference
@@ -53,6 +54,7 @@ NAMED = [
     "mnist_catgan",
     "mnist_clusters",
     "mnist_cpu",
+    "mnist_faithful",
     "mnist_gaussian",
     "mnist_infogan",
     "mnist_pixelcnn",
@@ -154,6 +156,13 @@ def test_an_experiment_trains_a_step(name, tmp_path):
     for role, old in start.params.items():
         pairs = zip(jax.tree.leaves(old), jax.tree.leaves(state.params[role]), strict=True)
         assert any(not np.array_equal(a, b) for a, b in pairs) == bool(jax.tree.leaves(old)), role
+
+
+def test_the_papers_own_experiment_is_the_tables_recipe():
+    experiment, changes = table1.get_plan()["cells"]["faithful/labels_100"]
+    cell = importlib.import_module(f"experiments.{experiment}").get_config()
+    cell.update_from_flattened_dict(changes)
+    assert first_difference(from_dict(mnist_faithful.get_config()), from_dict(cell)) is None
 
 
 RESULTS = [path for path in sorted(ROOT.glob("results/*.json")) if path.stem in NAMES]

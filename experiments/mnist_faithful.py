@@ -1,5 +1,5 @@
-"""`mnist` as the paper describes it (recipe `faithful` of Table 1), but by Adam: no random views, plain logits, constant
-rates and a bias that is the same at every pixel."""
+"""`mnist` as the paper describes it, but by Adam (recipe `faithful` of Table 1): no random views, plain logits,
+constant rates and a bias that is the same at every pixel."""
 
 from ml_collections import ConfigDict
 

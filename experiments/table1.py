@@ -25,7 +25,7 @@ ROWS = {
 INVARIANT = {"model.conditioning": "location_invariant"}
 # sees 3 rows above and 7 columns: enough to find clusters, and faster than a deep decoder
 SHALLOW = {"model.first_kernel": 5, "model.layers": 1}
-# one discriminator for content and style together: of the adversarial autoencoders at CPU scale, but for rows that say two
+# one discriminator for content and style together: the adversarial autoencoders' at CPU scale unless a row says two
 JOINT = {"model.discriminator_apart": False}
 POOLED = {"model.encoder_pooling": True}  # the encoder's convolutions have maxima in place of strides
 # `best` is the experiments (docs/recipe.md) under that bias. Without the views' information the discriminator sees the

@@ -94,6 +94,7 @@ IN_DETAIL = [  # which README leaves to docs/results.md
     ("table1_cpu", "cpu/clusters_30", "cluster_error_best_example", 2),
     ("table1_cpu", "pooled_cpu/labels_50", "error", 2),
     ("table1_cpu", "erased_cpu/labels_50", "error", 2),
+    ("table1_cpu", "erased_cpu/labels_20", "error", 2),
     ("table1_cpu", "pooled_cpu/clusters_30", "cluster_error_best_example", 2),
 ]
 

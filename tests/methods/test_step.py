@@ -157,15 +157,15 @@ NORMALISED = {
 
 
 def on_eight(made):
-    mesh, before, examples = ready(made, jax.devices())
-    return compiled(made, mesh)(before, examples, parallel.split_batch(tiny.batch(), mesh))
+    opt, _, metrics = recorded(made, jax.devices())
+    return opt, metrics
 
 
 def by_pmap(made):
     share = jax.tree.map(lambda x: x.reshape(8, -1), tiny.batch())
     mapped = jax.pmap(partial(step.train_step, made), AXIS, in_axes=(None, None, 0))
     after, metrics = mapped(create(made, 0), tiny.examples(), share)
-    return jax.tree.map(lambda x: x[0], after), metrics
+    return jax.tree.map(lambda x: x[0], (after.opt, metrics))
 
 
 slow = partial(pytest.param, marks=pytest.mark.slow)
@@ -176,10 +176,8 @@ def test_gradients_on_eight_devices_are_those_on_one(groups, other, monkeypatch)
     monkeypatch.setattr(step, "optimizers", record_gradients)
     monkeypatch.setattr(phases, "optimizers", record_gradients)
     made = tiny.model(**groups)
-    reference, _, told = recorded(made, jax.devices()[:1])
-    after, metrics = other(made)
-    found = dict(jax.tree_util.tree_leaves_with_path((after.opt, jax.tree.map(lambda x: x[0], metrics))))
-    reference = dict(jax.tree_util.tree_leaves_with_path((reference, told)))
+    opt, _, metrics = recorded(made, jax.devices()[:1])
+    reference, found = (dict(jax.tree_util.tree_leaves_with_path(each)) for each in ((opt, metrics), other(made)))
     assert any(np.abs(value).max() > 0.1 for value in reference.values())
     for path, value in reference.items():
         # rounding is relative to a gradient's size, not to each of its entries

@@ -1,14 +1,15 @@
 """Small decoders of every kind, with parameters away from their initial values."""
 
 import itertools
+from functools import partial
 
-import jax
 import numpy as np
 import pytest
 
 from experiments import base
 from pixelgan_jax.methods.autoencoder import model
 from pixelgan_jax.methods.registry import from_dict
+from tests.variables import drawn
 
 HEIGHT, WIDTH, CODE = 5, 6, 3
 DECODERS = ("pixelcnn", "gated_pixelcnn")
@@ -54,10 +55,7 @@ def build(decoder, kind, condition="linear", layers=2, first=3, side=3, shape=No
     fields.prior.name = "gaussian" if width else "none"
     fields.prior.dimensions = max(width, 1)
     made = model.build(from_dict(fields), shape or (HEIGHT, WIDTH, channels))
-    params = jax.device_get(model.initialise(made, 1)[0]["decoder"])
-    # away from the initial zero biases, where a missing term would not show
-    noise = np.random.RandomState(1)
-    return made, jax.tree.map(lambda leaf: leaf + 0.3 * noise.randn(*leaf.shape).astype(np.float32), params)
+    return made, drawn(partial(model.initialise, made), 1)[0]["decoder"]
 
 
 def codes(count, width=CODE):

@@ -94,6 +94,7 @@ RUNS = [name for name in NAMES if not name.startswith(PLANS)]
 TRACED = [  # what no other of these has: a decoder, a code, a likelihood, a phase, a kind of view
     "binarized_mnist_gated",
     "binarized_mnist_gaussian",
+    "digits",
     "digits_catgan",
     "digits_gaussian",
     "digits_infogan",
@@ -142,9 +143,8 @@ def test_an_experiment_begins(name, tmp_path):
         check_one_piece(made, state, after, metrics)
 
 
-@pytest.mark.parametrize(
-    "name", [name if name == "digits" else pytest.param(name, marks=pytest.mark.slow) for name in RUNS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RUNS)
 def test_an_experiment_trains_a_step(name, tmp_path):
     made, examples, batch = started(name, tmp_path)
     state = initial(made.method, made.config, made.mesh)

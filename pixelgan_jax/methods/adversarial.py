@@ -67,8 +67,8 @@ def create(settings: Adversarial, steps: int, seed: Array, generator: tuple, dis
     """The state before the first step. generator, discriminator: the network, then inputs of the shapes it takes."""
     key = fold(jax.random.key(seed), Stream.INITIALISATION)
     made = {
-        "generator": first_variables(fold(key, 0), *generator),
-        "discriminator": first_variables(fold(key, 1), *discriminator),
+        "generator": first_variables(fold(key, 0), *generator, train=False),
+        "discriminator": first_variables(fold(key, 1), *discriminator, train=False),
     }
     params = {role: variables["params"] for role, variables in made.items()}
     stats = {role: variables["batch_stats"] for role, variables in made.items()}

@@ -128,7 +128,7 @@ def init(config: EnsemblingConfig, model: Classifier, shape: tuple, remembered: 
     training image the weighted sum of its predictions [M, K] and how often it was seen [M]."""
     key = fold(jax.random.key(seed), Stream.INITIALISATION)
     unused = example_keys(key, jnp.arange(1))  # of dropout and noise
-    variables = first_variables(key, model, jnp.zeros((1, *shape)), unused)
+    variables = first_variables(key, model, jnp.zeros((1, *shape)), unused, train=False)
     params, stats = {"classifier": variables["params"]}, {"classifier": variables["batch_stats"]}
     ema, ema_stats = jax.tree.map(jnp.copy, (params, stats))
     opt = {"classification": optimizer(config).init(params)}

@@ -1,6 +1,6 @@
-"""First variables of networks, by one compiled program each: operation by operation they take longer."""
+"""First variables of networks, by one compiled program each: operation by operation they take longer, and networks
+that are equal share it, whatever lies beside them."""
 
-from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -10,22 +10,13 @@ import jax.numpy as jnp
 from pixelgan_jax.nn.xla_cpu import run_once_options
 
 
-def run_once(function: Callable, *static: str) -> Callable:
-    """The function compiled for one call, the arguments of these names static. Where jax.eval_shape asks for shapes
-    alone nothing is compiled, and no compiler's option taken."""
-
-    def called(*arguments):
-        asked = isinstance(jnp.zeros(()), jax.core.Tracer)
-        options = None if asked else run_once_options()
-        return jax.jit(function, static_argnames=static, compiler_options=options)(*arguments)
-
-    return called
+def first_variables(key: jax.Array, network: nn.Module, *inputs: jax.Array, **mode: bool) -> dict[str, Any]:
+    """A network's variables by a key, made for inputs of these shapes; `mode`: `train=False` of a network that asks.
+    Where jax.eval_shape asks for shapes alone nothing is compiled, and no compiler's option taken."""
+    asked = isinstance(jnp.zeros(()), jax.core.Tracer)
+    options = None if asked else run_once_options()
+    return jax.jit(_init, static_argnames=("network", *mode), compiler_options=options)(key, network, *inputs, **mode)
 
 
-def first_variables(key: jax.Array, network: nn.Module, *inputs: jax.Array) -> dict[str, Any]:
-    """A network's variables by a key, made for inputs of these shapes."""
-    return run_once(_init, "network")(key, network, *inputs)
-
-
-def _init(key: jax.Array, network: nn.Module, *inputs: jax.Array) -> dict[str, Any]:
-    return network.init(key, *inputs, train=False)
+def _init(key: jax.Array, network: nn.Module, *inputs: jax.Array, **mode: bool) -> dict[str, Any]:
+    return network.init(key, *inputs, **mode)

@@ -19,7 +19,7 @@ from pixelgan_jax.methods.method import AXIS, Batch, Examples
 from pixelgan_jax.training import parallel
 from tests import tiny
 from tests.methods import test_gans, test_temporal_ensembling
-from tests.methods.test_step import record_gradients
+from tests.methods.test_step import keep_gradients
 
 
 @pytest.mark.slow
@@ -71,8 +71,7 @@ def test_where_an_image_lies_among_the_others_does_not_matter(name):
 def recording(monkeypatch):
     """A function (model, the encoder's parameters) -> (state, metrics) after a step that moves nothing and keeps each
     phase's gradient in the place of its optimizer's state."""
-    for module in (step, phases):
-        monkeypatch.setattr(module, "optimizers", record_gradients)
+    keep_gradients(monkeypatch)
     mesh = parallel.make_mesh(jax.devices()[:1])
     program = cache(lambda made: parallel.compile_step(partial(step.train_step, made), mesh))
 

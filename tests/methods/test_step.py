@@ -149,6 +149,32 @@ def record_gradients(config):
     return {name: tiny.recorder() for name in names(config)}
 
 
+def keep_gradients(patch):
+    """Steps that are compiled from now on keep each phase's gradient in the place of its optimizer's state."""
+    for module in (step, phases):
+        patch.setattr(module, "optimizers", record_gradients)
+
+
+@pytest.fixture
+def recorders(monkeypatch):
+    keep_gradients(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def on_one(semi_supervised):
+    """`recorded` of the plain model on one device."""
+    with pytest.MonkeyPatch.context() as patch:
+        keep_gradients(patch)
+        return recorded(semi_supervised, jax.devices()[:1])
+
+
+def recorded(made, devices):
+    """Every phase's gradients, the state and the metrics after a step on the devices."""
+    mesh, before, examples = ready(made, devices)
+    after, metrics = compiled(made, mesh)(before, examples, parallel.split_batch(tiny.batch(), mesh))
+    return jax.device_get((after.opt, after, jax.tree.map(lambda x: x[0], metrics)))
+
+
 NORMALISED = {
     "data": {"labels": 0},
     "prior": {"name": "gaussian"},
@@ -172,11 +198,9 @@ slow = partial(pytest.param, marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize(("groups", "other"), [({}, on_eight), slow({}, by_pmap), slow(NORMALISED, on_eight)])
-def test_gradients_on_eight_devices_are_those_on_one(groups, other, monkeypatch):
-    monkeypatch.setattr(step, "optimizers", record_gradients)
-    monkeypatch.setattr(phases, "optimizers", record_gradients)
+def test_gradients_on_eight_devices_are_those_on_one(groups, other, on_one, recorders):
     made = tiny.model(**groups)
-    opt, _, metrics = recorded(made, jax.devices()[:1])
+    opt, _, metrics = recorded(made, jax.devices()[:1]) if groups else on_one
     reference, found = (dict(jax.tree_util.tree_leaves_with_path(each)) for each in ((opt, metrics), other(made)))
     assert any(np.abs(value).max() > 0.1 for value in reference.values())
     for path, value in reference.items():
@@ -185,17 +209,8 @@ def test_gradients_on_eight_devices_are_those_on_one(groups, other, monkeypatch)
         np.testing.assert_allclose(found[path], value, rtol=1e-5, atol=atol, err_msg=jax.tree_util.keystr(path))
 
 
-def recorded(made, devices):
-    """Every phase's gradients, the state and the metrics after a step on the devices."""
-    mesh, before, examples = ready(made, devices)
-    after, metrics = compiled(made, mesh)(before, examples, parallel.split_batch(tiny.batch(), mesh))
-    return jax.device_get((after.opt, after, jax.tree.map(lambda x: x[0], metrics)))
-
-
 @pytest.mark.slow
-def test_view_information_adds_its_gradient_to_the_generators_alone(monkeypatch):
-    monkeypatch.setattr(step, "optimizers", record_gradients)
-    monkeypatch.setattr(phases, "optimizers", record_gradients)
+def test_view_information_adds_its_gradient_to_the_generators_alone(recorders):
     # without batch normalisation, through which the second view would reach the first one's code
     model = tiny.VIEWS["model"] | {"encoder_batch_norm": False}
     found, told = {}, {}
@@ -213,23 +228,17 @@ def test_view_information_adds_its_gradient_to_the_generators_alone(monkeypatch)
     chex.assert_trees_all_close(jax.tree.map(lambda x: 3 * x, once), thrice, rtol=1e-3, atol=1e-5)
 
 
-def test_a_step_in_microbatches_is_the_step(monkeypatch):
-    monkeypatch.setattr(step, "optimizers", record_gradients)
-    monkeypatch.setattr(phases, "optimizers", record_gradients)
-    made = tiny.model()
-    whole = recorded(made, jax.devices()[:1])
-    for devices, images in ((jax.devices()[:1], 8), (jax.devices(), 1)):
-        monkeypatch.setattr(microbatches, "VALUES", images * 4 * 4 * 4)
-        assert microbatches.sizes(tiny.BATCH // len(devices), 4 * 4 * 4) == [images, images]
-        chex.assert_trees_all_close(recorded(made, devices), whole, rtol=1e-3, atol=1e-5)
+@pytest.mark.parametrize(("devices", "images"), [(1, 8), slow(8, 1)])
+def test_a_step_in_microbatches_is_the_step(semi_supervised, on_one, recorders, monkeypatch, devices, images):
+    monkeypatch.setattr(microbatches, "VALUES", images * 4 * 4 * 4)
+    assert microbatches.sizes(tiny.BATCH // devices, 4 * 4 * 4) == [images, images]
+    chex.assert_trees_all_close(recorded(semi_supervised, jax.devices()[:devices]), on_one, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize(
     "groups", [tiny.VIEWS | {"prior": {"categories": 4}}, pytest.param(WITHOUT_RECONSTRUCTION, marks=pytest.mark.slow)]
 )
-def test_views_agree_on_one_device_and_eight(monkeypatch, groups):
-    monkeypatch.setattr(step, "optimizers", record_gradients)
-    monkeypatch.setattr(phases, "optimizers", record_gradients)
+def test_views_agree_on_one_device_and_eight(recorders, groups):
     made = tiny.model(**groups)
     (one, after, metrics), (eight, after_eight, metrics_eight) = (
         recorded(made, devices) for devices in (jax.devices()[:1], jax.devices())
@@ -243,13 +252,10 @@ def test_views_agree_on_one_device_and_eight(monkeypatch, groups):
     )
 
 
-def test_bfloat16_networks_have_float32_parameters_losses_and_near_the_same_gradients(monkeypatch):
-    monkeypatch.setattr(step, "optimizers", record_gradients)
-    monkeypatch.setattr(phases, "optimizers", record_gradients)
-    found = {}
-    for dtype in ("float32", "bfloat16"):
-        found[dtype] = recorded(tiny.model(train={"dtype": dtype}), jax.devices()[:1])
-        kinds = {np.asarray(leaf).dtype for leaf in jax.tree.leaves(found[dtype])}
+def test_bfloat16_networks_have_float32_parameters_losses_and_near_the_same_gradients(on_one, recorders):
+    found = {"float32": on_one, "bfloat16": recorded(tiny.model(train={"dtype": "bfloat16"}), jax.devices()[:1])}
+    for each in found.values():
+        kinds = {np.asarray(leaf).dtype for leaf in jax.tree.leaves(each)}
         assert kinds == {np.dtype("float32"), np.dtype("int32")}
     (whole, _, metrics), (half, _, half_metrics) = found.values()
     for phase, gradients in whole.items():

@@ -10,6 +10,7 @@ import pytest
 from scipy.ndimage import correlate
 
 from pixelgan_jax.nn.encoder import Encoder
+from tests.variables import drawn
 
 
 def convolved(x, layer, stride):
@@ -35,8 +36,7 @@ def largest(x):
 def test_an_encoder_is_its_convolutions_one_dense_layer_and_a_head(pooling):
     x, noise = jnp.float32(np.random.RandomState(0).randn(2, 7, 6, 3)), jnp.float32([[0.3], [-2.0]])
     encoder = Encoder((4, 5, 6), 8, 3, 0, False, 0.0, False, 0.0, False, pooling=pooling)
-    params = jax.device_get(jax.jit(partial(encoder.init, train=False))(jax.random.key(0), x, noise)["params"])
-    params = jax.tree.map(lambda leaf: leaf + 0.1 * np.random.RandomState(1).randn(*leaf.shape).astype("f"), params)
+    params = drawn(partial(encoder.init, train=False), jax.random.key(0), x, noise)["params"]
     found = jax.jit(partial(encoder.apply, train=False))({"params": params}, x, noise).log_probabilities
     for image, n, told in zip(np.asarray(x), np.asarray(noise), found, strict=True):
         for index in range(3):

@@ -10,6 +10,7 @@ from pixelgan_jax.methods.autoencoder.model import log_prob
 from pixelgan_jax.nn import xla_cpu
 from pixelgan_jax.nn.xla_cpu import microbatches
 from tests import tiny
+from tests.variables import drawn
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_value_and_gradients_are_those_of_the_whole_mini_batch(monkeypatch, coun
     levels_of = jnp.asarray(random.randint(0, made.config.data.levels, (count, *made.shape)))
     code = jax.nn.softmax(jnp.asarray(random.randn(count, made.width), jnp.float32))
     shown = jax.numpy.zeros((1, *made.shape)), jax.numpy.zeros((1, made.width))
-    params = jax.jit(made.decoder.init)(jax.random.key(0), *shown)["params"]
+    params = drawn(made.decoder.init, jax.random.key(0), *shown)["params"]
     values = np.prod(made.shape)
     monkeypatch.setattr(microbatches, "VALUES", 2 * values)
     assert len(microbatches.sizes(count, values)) == (count + 1) // 2

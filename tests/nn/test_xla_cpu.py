@@ -1,5 +1,7 @@
 """The forms that XLA:CPU is given compute what the plain operations do, and are taken where they pay alone."""
 
+from functools import partial
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,7 @@ import pytest
 from pixelgan_jax.nn import ops, xla_cpu
 from pixelgan_jax.nn.encoder import Encoder
 from pixelgan_jax.nn.xla_cpu.sampler import FEW, after, by_turns
+from tests.variables import drawn
 
 
 def arrays(*shapes):
@@ -123,8 +126,7 @@ def test_an_encoders_training_is_the_same_with_and_without_forms(channels, batch
     x, noise, weight = *arrays((5, 8, 6, channels)), jnp.zeros((5, 0)), *arrays((5, 3))
     plain = {"gaussian": False, "minimum_sd": 0.0, "logits_batch_norm": 0.0, "mean_batch_norm": False}
     encoder = Encoder((6, 5), 4, 3, 0, batch_norm=batch_norm, pooling=pooling, **plain)
-    variables = encoder.init(jax.random.key(0), x, noise, train=False)
-    variables = jax.tree.map(lambda leaf: leaf + 0.1 * arrays(leaf.shape)[0], variables)
+    variables = drawn(partial(encoder.init, train=False), jax.random.key(0), x, noise)
 
     def loss(params):
         made, moved = encoder.apply(variables | {"params": params}, x, noise, train=True, mutable=["batch_stats"])

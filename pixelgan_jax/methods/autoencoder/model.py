@@ -22,7 +22,7 @@ from pixelgan_jax.nn.decoders.gated import GatedPixelCNN
 from pixelgan_jax.nn.decoders.pixelcnn import PixelCNN
 from pixelgan_jax.nn.discriminator import Discriminator
 from pixelgan_jax.nn.encoder import Encoder, Posterior
-from pixelgan_jax.nn.initial import run_once
+from pixelgan_jax.nn.initial import first_variables
 
 Array = jax.Array
 Params = dict[str, Any]
@@ -112,21 +112,16 @@ def _decoder(config: AutoencoderConfig, shape: tuple[int, int, int], num_paramet
 
 def initialise(model: Autoencoder, seed: int | Array) -> tuple[dict[str, Params], dict[str, Params]]:
     """(params by role, batch statistics by role) of a seed. A model without code has no encoder parameters."""
-    return run_once(_initialise, "model")(model, seed)
-
-
-def _initialise(model: Autoencoder, seed: Array) -> tuple[dict[str, Params], dict[str, Params]]:
     key = fold(jax.random.key(seed), Stream.INITIALISATION)
-    image = jnp.zeros((1, *model.shape))
-    code = jnp.zeros((1, model.width))
+    image, code = jnp.zeros((1, *model.shape)), jnp.zeros((1, model.width))
     params = {"encoder": {}, "discriminator": {}}
     stats: Params = {}
-    params["decoder"] = model.decoder.init(fold(key, 1), image, code)["params"]
+    params["decoder"] = first_variables(fold(key, 1), model.decoder, image, code)["params"]
     if model.width:
         noise = jnp.zeros((1, noise_width(model)))
-        variables = model.encoder.init(fold(key, 0), image, noise, train=False)
+        variables = first_variables(fold(key, 0), model.encoder, image, noise, train=False)
         params["encoder"], stats = variables["params"], variables.get("batch_stats", {})
-        params["discriminator"] = model.discriminator.init(fold(key, 2), code)["params"]
+        params["discriminator"] = first_variables(fold(key, 2), model.discriminator, code)["params"]
     return params, {"encoder": stats}
 
 

@@ -102,6 +102,7 @@ MORE = {  # seeds of a cell that has more than its row
     "pooled_cpu_longer/labels_100": 10,
     "erased_cpu_longer/labels_50": SEEDS,
     "pooled_cpu_longer/clusters_30": SEEDS,
+    "pooled_cpu_longer/labels_20": SEEDS,
     "noise_alone_cpu_longer/labels_100": SEEDS,
     "aae_pooled_cpu_longer/labels_100": SEEDS,
     "aae_pooled_cpu_longer/clusters_30": SEEDS,

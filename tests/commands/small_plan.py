@@ -28,7 +28,7 @@ from experiments import base
 def get_config():
     config = base.get_config()
     config.data.validation = 100
-    config.prior.categories = 3
+    config.prior.update(categories=3, adversarial=False)
     config.model.update(encoder_channels=(2,), encoder_units=4, channels=2, layers=0, discriminator_units=(4,))
     config.train.update(batch_size=16, steps=2, log_every=2, evaluate_every=2)
     config.sample.count = 4

@@ -330,7 +330,8 @@ def test_names_and_warnings_go_from_the_data_to_the_report_and_to_python(capsys,
     images = np.random.RandomState(0).randint(0, 17, (40, 9, 9), dtype=np.uint8)
     write_pictures(tmp_path / "mine", images, np.arange(40) % 2, ["cat", "dog"])
     told = ["--config", DIGITS, *NARROW, "--config.data.labels=4", "--config.prior.categories=2"]
-    told += ["--config.data.side=6", f"--config.data.name={tmp_path / 'mine'}", f"--workdir={tmp_path / 'run'}"]
+    told += ["--config.prior.adversarial=False", "--config.data.side=6"]
+    told += [f"--config.data.name={tmp_path / 'mine'}", f"--workdir={tmp_path / 'run'}"]
     status, out, err = run(capsys, *told)
     assert status == 0, err
     page, warnings = (tmp_path / "run/report.html").read_text(), json.loads((tmp_path / "run/results.json").read_text())

@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -51,9 +52,11 @@ def batches(count):
     ]
 
 
+@cache
 def steps(made, devices, count):
-    """(states, metrics) of a few steps, the first state being that before them."""
-    mesh, method = parallel.make_mesh(devices), registry.make(made, DATA)
+    """(states, metrics, the last state on the devices) of a few steps on so many devices, the first state being that
+    before them."""
+    mesh, method = parallel.make_mesh(jax.devices()[:devices]), registry.make(made, DATA)
     state, told = trained.initial(method, made, mesh), []
     states = [jax.device_get(state)]
     call = parallel.compile_step(method.step, mesh)
@@ -126,9 +129,7 @@ def test_an_image_that_is_twice_in_a_mini_batch_is_remembered_once():
 def test_a_step_is_the_same_on_one_device_and_on_eight(target):
     """Parameters, statistics and every device's memory of every image."""
     made = config(target=target)
-    (one, told, _), (eight, told_by_eight, state) = (
-        steps(made, devices, 3) for devices in (jax.devices()[:1], jax.devices())
-    )
+    (one, told, _), (eight, told_by_eight, state) = (steps(made, devices, 3) for devices in (1, 8))
     for alone, shared in zip(told, told_by_eight, strict=True):
         for name, value in alone.items():
             assert shared[name] == pytest.approx(value, rel=2e-4, abs=1e-6), name
@@ -149,13 +150,13 @@ def test_gradients_agree_on_one_device_and_on_eight(target, monkeypatch):
     monkeypatch.setattr(te, "optimizer", lambda config: tiny.recorder())
     registry._make.cache_clear()
     made = config(target=target, weight=300.0)
-    (one, _, _), (eight, _, _) = (steps(made, devices, 2) for devices in (jax.devices()[:1], jax.devices()))
+    (one, _, _), (eight, _, _) = (steps.__wrapped__(made, devices, 2) for devices in (1, 8))
     registry._make.cache_clear()
     tiny.assert_same_gradients(one[-1].opt, eight[-1].opt)
 
 
 def test_the_first_step_has_nothing_to_agree_with_and_later_ones_have():
-    _, told, _ = steps(config(), jax.devices()[:1], 3)
+    _, told, _ = steps(config(), 1, 3)
     assert told[0]["consistency_loss"] == 0.0 < told[-1]["consistency_loss"]
     assert told[0]["consistency_weight"] < told[-1]["consistency_weight"] < 30.0
 
@@ -169,12 +170,13 @@ def test_dropout_noise_and_views_are_each_images_own(some):
     model = method.step.args[1]
     images, keys = examples().images(np.arange(4)), jax.random.split(jax.random.key(0), 4)
 
+    @jax.jit
     def predict(keys):
         told, _ = jax.vmap(
             lambda x, k: te._predict(made.ensembling, model, state.params, state.stats["classifier"], x, k),
             axis_name="data",
         )(images[None], keys[None])
-        return np.asarray(told[0])
+        return told[0]
 
     same, other = predict(keys), predict(jax.random.split(jax.random.key(1), 4))
     assert np.array_equal(predict(keys), same) and not np.any(np.all(same == other, axis=1))

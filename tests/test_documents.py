@@ -52,6 +52,7 @@ TOLD = [
     ("table1", "without_views/labels_100", "error", 2),
     ("table1_cpu", "pooled_cpu/labels_100", "error", 2),
     ("table1_cpu", "pooled_cpu_longer/labels_100", "error", 2),
+    ("table1_cpu", "pooled_cpu_longer/labels_20", "error", 2),
     ("table1_cpu", "erased_cpu_longer/labels_50", "error", 2),
     ("table1_cpu", "pooled_without_views_cpu/labels_100", "error", 2),
     ("table1_cpu", "tenth_without_views_cpu_longer/labels_100", "error", 2),

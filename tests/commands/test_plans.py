@@ -104,7 +104,11 @@ def plan_of(folder, place, drawing, cells):
         ("samples", {"data.name": "all.npz"}, "config.data.name: '{}/all.npz' is not allowed: a figure needs labelled"),
         ("samples", {"data.name": "few.npz"}, "28 labelled training images of 4 classes, 6 of one: must be 10 a class"),
         ("codes", {"prior.categories": 4}, "4 categories and 0 dimensions are not allowed: must be a code that fits"),
-        ("samples", {"optim.reconstruction": False}, "has no samples: must have a prior of its code and a decoder"),
+        (
+            "samples",
+            {"optim.reconstruction": False, "prior.adversarial": True},
+            "has no samples: must have a prior of its code and a decoder",
+        ),
         ("rows", {"prior.name": "gaussian"}, "has no rows of samples: must have a categorical code and a decoder"),
         ("rows", {"train.batch_size": 7}, "config.train.batch_size: 7 is not allowed: must be a multiple of the"),
     ],

@@ -91,7 +91,7 @@ def test_the_experiments_are_those_the_readme_names():
 # tables and figures train other experiments: tests/commands/test_plans.py
 PLANS = ("ablation", "figure", "likelihood", "svhn_reduced_cpu", "table", "precision")
 RUNS = [name for name in NAMES if not name.startswith(PLANS)]
-TRACED = [  # what no other of these has: a decoder, a code, a likelihood, a phase, a kind of view
+TRACED = [  # README's first, and what no other of these has: a decoder, a code, a likelihood, a phase, a kind of view
     "binarized_mnist_gated",
     "binarized_mnist_gaussian",
     "digits",

@@ -6,6 +6,7 @@ Test error in % on the split of experiments/digits.py, mean and standard deviati
 parameters (k, C) are chosen on the validation split, as the network's recipe was.
 """
 
+import argparse
 import dataclasses
 
 import numpy as np
@@ -45,4 +46,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     main()

@@ -9,6 +9,7 @@ there.
 import argparse
 import importlib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -21,7 +22,7 @@ INTRODUCTION = """\
 
 Written by `python -m benchmarks.results` from the JSON files beside it. Mean ± sample standard deviation over the
 seeds, which vary initialisation, data order, validation split and labelled subset together; `FOLDER` is where the data
-lie.
+lie. Of published numbers, *verified* ones were read in a source, *recalled* ones are from memory and were not checked.
 """
 
 
@@ -37,12 +38,18 @@ def planned() -> list[str]:
     return [name for name in names if hasattr(importlib.import_module(f"experiments.{name}"), "get_plan")]
 
 
+def anchor(heading: str) -> str:
+    """The fragment that leads to a heading, by GitHub's rule."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
 def page(folder: Path) -> str:
     found = gathered(folder)
     missing = [f"`{name}`" for name in planned() if name not in {each["name"] for each in found}]
     parts = [INTRODUCTION]
     if missing:
         parts.append(f"Not run yet: {', '.join(missing)}. Those without `_cpu` are full-size and meant for a GPU.\n")
+    parts.append("\n".join(f"- [{each['title']}](#{anchor(each['title'])})" for each in found) + "\n")
     for each in found:
         text = (markdown.table if each["kind"] == "table" else markdown.figure_with_claim)(each)
         parts.append(f"## {each['title']}\n\n{text}")

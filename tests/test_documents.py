@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import results
+
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")))
+PAGES = (ROOT / "README.md", ROOT / "results" / "RESULTS.md", *(ROOT / "docs").glob("*.md"))
+DOCUMENTS = sorted(path.relative_to(ROOT).as_posix() for path in PAGES)
 
 
 def anchors(path: Path) -> set[str]:
-    """The fragments that a Markdown file's headings have where it is shown: GitHub's rule for headings of one kind."""
-    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    """The fragments that a Markdown file's headings have where it is shown."""
+    return {results.anchor(heading) for heading in re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)}
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -58,9 +58,10 @@ def test_keras_npz_with_validation_images(tmp_path):
     assert dataset.notes == ("all.npz: extra not read",)
 
 
-def test_own_validation_images_that_are_trained_on_are_told_of(tmp_path):
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_own_validation_images_that_are_trained_on_are_told_of(tmp_path, name):
     np.savez(tmp_path / "train.npz", images=TRAIN, labels=LABELS)
-    for part in ("test", "val"):
+    for part in ("test", name):
         np.savez(tmp_path / f"{part}.npz", images=TEST, labels=TEST_LABELS)
     told = "the data's own 8 validation images are training images too; config.data.validation=0 keeps them for"
     assert load(data(tmp_path)).notes == (f"{told} validation",)
@@ -188,6 +189,13 @@ def test_qmnist_labels(tmp_path):
     expect(load(data(tmp_path)))
 
 
+def test_qmnist_labels_of_no_columns(tmp_path):
+    write_idx(tmp_path, prefix="qmnist-", test="test")
+    (tmp_path / "qmnist-train-labels-idx1-ubyte").unlink()
+    (tmp_path / "qmnist-train-labels-idx2-int").write_bytes(idx(np.zeros((20, 0), ">i4"), 12))
+    refused(tmp_path, r"qmnist-train-labels-idx2-int: is \[20, 0\]; must have at least one column")
+
+
 @pytest.mark.parametrize("values", [[1, 2, 3, 4], [0, 2, 7, 30], [100, 200, 65536, 70000]])
 def test_classes_are_the_labels_that_occur(tmp_path, values):
     """From 1, with gaps, however large: their own values are the classes' names."""
@@ -296,6 +304,25 @@ def test_csv_without_header(tmp_path, beginning):
     np.savetxt(tmp_path / f"{beginning}train.csv", rows, "%d", ",")
     np.savetxt(tmp_path / f"{beginning}test.csv", rows[:8], "%d", ",")
     expect(load(data(tmp_path)), test=TRAIN[:8], test_labels=LABELS[:8])
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_csv_whose_header_counts_its_columns(tmp_path, labelled):
+    """As pandas writes an array."""
+    rows = TRAIN.reshape(20, -1)
+    rows = np.concatenate([LABELS[:, None], rows], axis=1) if labelled else rows
+    header = ",".join(map(str, range(rows.shape[1])))
+    np.savetxt(tmp_path / "own.csv", rows, "%d", ",", header=header, comments="")
+    (found,), _ = unsplit(data(tmp_path / "own.csv"))
+    np.testing.assert_array_equal(found.images[..., 0], TRAIN)
+    assert found.labels == [str(label) if labelled else "" for label in LABELS]
+
+
+def test_labelled_test_images_beside_training_images_without_labels_are_refused(tmp_path):
+    """And not left out without a word."""
+    np.savetxt(tmp_path / "train.csv", TRAIN.reshape(20, -1), "%d", ",")
+    np.savetxt(tmp_path / "test.csv", np.concatenate([TEST_LABELS[:, None], TEST.reshape(8, -1)], axis=1), "%d", ",")
+    refused(tmp_path, "test label 0 is no train label")
 
 
 def test_csv_without_header_keeps_a_first_row_without_a_label(tmp_path):

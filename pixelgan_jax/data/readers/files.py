@@ -123,8 +123,10 @@ def read_idx(images: Path, labels: Path) -> Part:
 
     Raises InputError naming the file that is missing, truncated, too long, damaged or of another kind.
     """
-    told = _read_idx_array(labels, 2, 12)[:, 0] if "idx2" in labels.name else _read_idx_array(labels, 1)
-    pair = _read_idx_array(images, 3), told
+    told = _read_idx_array(labels, 2, 12) if "idx2" in labels.name else _read_idx_array(labels, 1)[:, None]
+    if not told.shape[1]:
+        raise InputError(f"{labels}: is {list(told.shape)}; must have at least one column")
+    pair = _read_idx_array(images, 3), told[:, 0]
     check(images, *((array.shape, array.dtype) for array in pair))
     return Part(channels(pair[0]), pair[1])
 

@@ -80,13 +80,12 @@ def _binary(path: Path, pixels: np.ndarray) -> Part:
 
 
 def read_npz_folder(path: Path, data: Data) -> Parts | None:
-    """train.npz and test.npz, and perhaps validation.npz or val.npz."""
-    if not any((path / f"{part}.npz").exists() for part in ("train", "test")):
+    """train.npz and test.npz, and perhaps validation.npz, valid.npz or val.npz."""
+    there = {part: path / f"{part}.npz" for part in ("train", "test")}
+    if not any(file.exists() for file in there.values()):
         return None
-    parts = {part: path / f"{part}.npz" for part in ("train", "test", "validation")}
-    if not parts["validation"].exists():
-        parts["validation"] = path / "val.npz"
-    there = {part: file for part, file in parts.items() if part != "validation" or file.exists()}
+    validation = (path / f"{name}.npz" for name in ("val", "valid", "validation"))
+    there |= {"validation": file for file in validation if file.exists()}  # the last of these
     found = {part: _images_and_labels(file) for part, file in there.items()}
     read = {"images"} if found["train"].labels is None else {"images", "labels"}
     others = set(files.npz_names(there["train"])) - read
@@ -242,10 +241,8 @@ def read_csv(path: Path, data: Data) -> Parts | None:
         return None  # what it lists are pictures' names
     train, test = found[0], found[0].with_name(f"{found[0].name.removesuffix('train.csv')}test.csv")
     known, asked = text.read_csv(train), text.read_csv(test) if test.is_file() else None
-    if asked is None or (asked.labels is None) == (known.labels is None):
+    if asked is None or asked.labels is not None or known.labels is None:
         return Parts(known, asked)
-    if asked.labels is not None:
-        return Parts(known)
     return Parts(known, unlabelled={"test": lambda: asked})
 
 

@@ -23,11 +23,13 @@ def read_numbers(path: Path, delimiter: str | None, header: bool) -> np.ndarray:
 
 def read_csv(path: Path) -> Part:
     """Reads a CSV file with a row of pixels 0 to 255 an image, a square or a square of three colours, pixel by pixel;
-    where the first line names its columns and the first of them is the label, labels too."""
+    labels too, where the first line names its columns, a label first, or where the pixels are a square without the
+    first column. A first line that counts the columns, 0,1,2,…, is no image."""
     with readable(path), path.open("rb") as stream:
         first = stream.readline(1 << 20).removeprefix(codecs.BOM_UTF8).strip().lower().replace(b'"', b"")
     named = bool(first) and not first.translate(None, b", -").isdigit()  # a label may be -1
-    rows = read_numbers(path, ",", named)
+    numbered = first == b",".join(b"%d" % column for column in range(first.count(b",") + 1))  # pandas' header
+    rows = read_numbers(path, ",", named or numbered)
     labelled = first.startswith((b"label,", b"class,", b"y,")) or not named and _side(rows.shape[1]) is None
     labels, pixels = (rows[:, 0], rows[:, 1:]) if labelled else (None, rows)
     return Part(squares(path, pixels), labels)

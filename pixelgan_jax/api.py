@@ -17,7 +17,7 @@ from pixelgan_jax.config import SAMPLERS, Config, to_dict
 from pixelgan_jax.config.fields import refused
 from pixelgan_jax.data.levels import quantise
 from pixelgan_jax.data.sources import scale_pixels
-from pixelgan_jax.evaluation import predictions, trained
+from pixelgan_jax.evaluation import measures, predictions, trained
 from pixelgan_jax.evaluation.trained import Trained
 from pixelgan_jax.methods.method import Method
 from pixelgan_jax.methods.registry import from_dict
@@ -137,7 +137,8 @@ class TrainedModel:
             raise ValueError(f"code: {len(code)} rows for {len(images)} images; must be as many")
         if not len(images):
             return np.zeros((0, *self.shape[:2]), np.float32)
-        return trained.rows(self._trained, _pixel_log_prob(self._method), (images, code))
+        batch = measures.decoded_at_once(self._method, trained.MAPPED)
+        return trained.rows(self._trained, _pixel_log_prob(self._method), (images, code), batch)
 
     def sample(
         self,

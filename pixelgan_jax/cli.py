@@ -116,8 +116,8 @@ def _split(arguments: list[str]) -> tuple[dict[str, str], dict[str, str]]:
             allowed = f"must be {', '.join(f'--{flag}' for flag in FLAGS)}, --config.group.field=value or --help"
             raise InputError(f"{argument}: no such flag; {allowed}")
         if not equals and rest and not rest[0].startswith("--"):
-            value = rest.pop(0)
-        elif not equals or not (value or override):
+            equals, value = "=", rest.pop(0)
+        if not equals or not (value or override):
             raise InputError(f"--{name}: has no value; must be --{name}=value")
         if override:
             overrides[name.removeprefix("config.")] = value

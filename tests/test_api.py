@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import threading
 
 import jax
@@ -158,6 +159,8 @@ def test_training_from_python_is_what_the_command_does(tmp_path):
     for function in (pg.load, lambda place: pg.train(fields, place)):
         with pytest.raises(ValueError, match=r"gs://bucket/run: is a URL; must be a folder"):
             function("gs://bucket/run")
+        with pytest.raises(ValueError, match="^workdir: is empty; must name a folder$"):
+            function("")
 
 
 def test_log_prob_is_of_levels_and_normalised(model, images):
@@ -275,10 +278,12 @@ def test_replicates_are_gathered(tmp_path, monkeypatch):
     train = {"steps": 1, "replicates": 2, "seed": 5}
     alone = {"data": {"labels": 0, "validation": 20}, "prior": {"name": "none"}, "model": {"layers": 0}}
     folder = tmp_path / "run"
-    replicates.execute("train", "tiny", from_dict(tiny.fields(train=train, **alone)), folder)
+    asked = from_dict(tiny.fields(train=train, **alone))
+    replicates.execute("train", "tiny", asked, folder)
     results = results_of(folder)
     seeds = [results_of(folder / f"seed_{seed}") for seed in (5, 6)]
     assert [r["seed"] for r in results["replicates"]] == [5, 6] == [r["seed"] for r in seeds]
+    assert results["seed"] == 5 and from_dict(results["config"]) == asked
     assert [r["config"]["data"]["seed"] for r in seeds] == [0, 1]
     losses = [json.loads((folder / f"seed_{s}" / "metrics.jsonl").read_text().splitlines()[0]) for s in (5, 6)]
     assert losses[0]["reconstruction_nats"] != losses[1]["reconstruction_nats"]
@@ -287,6 +292,18 @@ def test_replicates_are_gathered(tmp_path, monkeypatch):
     assert results["test"]["reconstruction_nats"] == pytest.approx(np.mean(nats))
     assert results["test_sd"]["reconstruction_nats"] == pytest.approx(np.std(nats, ddof=1))
     assert "replicate" in (folder / "report.html").read_text().lower()
+
+    # a mean is of one step: where a seed is behind, or is not there, nothing is evaluated
+    before = [path.read_bytes() for path in sorted(folder.rglob("results.json"))]
+    for steps, said in ((2, "seed_5: is at step 1; every replicate must be at config.train.steps, 2"), (1, None)):
+        if not said:
+            shutil.rmtree(folder / "seed_6" / "checkpoints")
+            said = "seed_6: holds no checkpoint; every replicate must be at config.train.steps, 1"
+        asked = from_dict(tiny.fields(train=train | {"steps": steps}, **alone))
+        for mode in ("evaluate", "sample"):
+            with pytest.raises(ValueError, match=said):
+                replicates.execute(mode, "tiny", asked, folder)
+    assert before == [path.read_bytes() for path in sorted(folder.rglob("results.json"))]
 
 
 def results_of(folder):

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
         (["--config"], "--config: has no value; must be --config=value"),
         (["--config", "--mode=train"], "--config: has no value; must be --config=value"),
         (["--config="], "--config: has no value; must be --config=value"),
+        (["--config", ""], "--config: has no value; must be --config=value"),
         (["--config=nosuch.py"], "--config nosuch.py: no such file; must be experiments/NAME.py"),
         ([f"--config={'x' * 5000}"], f"--config {'x' * 5000}: no such file; must be experiments/NAME.py"),
         ([f"--config={ROOT}"], f"--config {ROOT}: is a folder; must be experiments/NAME.py"),

@@ -1,5 +1,6 @@
 """What each mode of the command line does with a run: train, evaluate, sample."""
 
+import dataclasses
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,9 @@ def train(run: Run) -> dict[str, Any] | None:
 def evaluate(run: Run) -> dict[str, Any] | None:
     """Evaluates the newest good checkpoint and rewrites results.json and the report; as `train`."""
     state, meta = existing(run)
+    # of training the results say what it was, whatever it would be if it went on
+    train = dataclasses.replace(meta.config.train, importance_draws=run.config.train.importance_draws)
+    run = run._replace(config=dataclasses.replace(run.config, train=train))
     if parallel.is_first():
         prepare(run.workdir)
     return _finish(noting_other_images(run, meta, images_crc(run)), state, meta)

@@ -12,8 +12,10 @@ from pixelgan_jax.commands import modes, run
 from pixelgan_jax.config import Config, Data, to_dict
 from pixelgan_jax.data import sources
 from pixelgan_jax.data.readers import named
+from pixelgan_jax.errors import InputError
 from pixelgan_jax.report import page
 from pixelgan_jax.training import parallel
+from pixelgan_jax.training.checkpoint import newest_step
 from pixelgan_jax.training.workdir import write_json
 
 
@@ -33,12 +35,16 @@ def execute(mode: str, experiment: str, config: Config, workdir: Path) -> None:
     run.check_workdir(experiment, workdir, config.train.replicates)
     load = partial(sources.load, parts=named.read(config.data))  # pictures take long to read
     # what cannot be read is refused before anything is written
-    run.start(experiment, seeded(config, 0), workdir / f"seed_{config.train.seed}", load)
+    run.start(experiment, seeded(config, 0), _folder(workdir, config), load)
     with modes.locked(mode, workdir):
+        for number in range(config.train.replicates if mode != "train" else 0):
+            folder = _folder(workdir, seeded(config, number))
+            _check_finished(folder, newest_step(folder), config)
         results = _each(mode, experiment, config, workdir, load)
-        if mode != "sample" and parallel.is_first():
+        if mode == "train" and parallel.is_first():
             write_json(workdir / "config.json", {"experiment": experiment, **to_dict(config)})
-            write_json(workdir / "results.json", gather(config, results))
+        if mode != "sample" and parallel.is_first():
+            write_json(workdir / "results.json", gather(results))
             page.write_html(workdir)
 
 
@@ -50,11 +56,25 @@ def _each(
         one = seeded(config, number)
         if parallel.is_first():
             print(f"replicate {number + 1} of {config.train.replicates}: seed {one.train.seed}", flush=True)
-        results.append(modes.execute(mode, run.start(experiment, one, workdir / f"seed_{one.train.seed}", load)))
+        folder = _folder(workdir, one)
+        results.append(modes.execute(mode, run.start(experiment, one, folder, load)))
+        if results[-1]:  # of an older checkpoint where the newest is damaged
+            _check_finished(folder, results[-1]["step"], config)
     return results
 
 
-def gather(config: Config, results: list[dict[str, Any]]) -> dict[str, Any]:
+def _folder(workdir: Path, one: Config) -> Path:
+    return workdir / f"seed_{one.train.seed}"
+
+
+def _check_finished(folder: Path, step: int | None, config: Config) -> None:
+    """Raises InputError where a replicate is at another step than all are to be at: means are of one step."""
+    if step != config.train.steps:
+        there = "holds no checkpoint" if step is None else f"is at step {step}"
+        raise InputError(f"{folder}: {there}; every replicate must be at config.train.steps, {config.train.steps}")
+
+
+def gather(results: list[dict[str, Any]]) -> dict[str, Any]:
     """The results.json of replicates: `test` and `validation` hold means, `test_sd` the sample standard deviations
     of what every replicate has; training time is summed."""
     first, runs = results[0], [{name: r[name] for name in ("seed", "validation", "test")} for r in results]
@@ -65,9 +85,11 @@ def gather(config: Config, results: list[dict[str, Any]]) -> dict[str, Any]:
 
     spent = {name: sum(r["train"][name] for r in results) for name in ("seconds", "compile_seconds")}
     rate = float(np.mean([r["train"]["images_per_second"] for r in results]))
+    config = first["config"] | {
+        "train": first["config"]["train"] | {"replicates": len(results)}
+    }  # its seeds are theirs
     return first | {
-        "seed": config.train.seed,
-        "config": to_dict(config),
+        "config": config,
         "train": spent | {"images_per_second": rate},
         "validation": each("validation", np.mean),
         "test": each("test", np.mean),

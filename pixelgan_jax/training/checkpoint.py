@@ -249,6 +249,12 @@ def has_checkpoints(workdir: Path) -> bool:
     return any((workdir / "checkpoints").glob("[0-9]*"))
 
 
+def newest_step(workdir: Path) -> int | None:
+    """The step of the workdir's newest checkpoint, whole or not; None where it holds none."""
+    names = (path.name for path in (workdir / "checkpoints").glob("*") if retention.STEP_NAME.fullmatch(path.name))
+    return max(map(int, names), default=None)
+
+
 def replicate(workdir: Path) -> Path | None:
     """The workdir of the first of the replicates that it holds; None where it holds none."""
     return next((path for path in sorted(workdir.glob("seed_*")) if has_checkpoints(path)), None)

@@ -37,7 +37,10 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def own_path(what: str, path: str | Path) -> Path:
-    """A workdir as somebody writes it, with ~ for the home folder. Raises InputError for a URL."""
+    """A workdir as somebody writes it, with ~ for the home folder. Raises InputError for a URL, or for nothing at
+    all."""
+    if not os.fspath(path):
+        raise InputError(f"{what}: is empty; must name a folder")
     if _URL.match(os.fspath(path)):
         raise InputError(f"{what} {path}: is a URL; must be a folder of this machine, where a bucket may be mounted")
     return Path(os.path.expanduser(path))

@@ -83,8 +83,10 @@ def test_evaluate_and_sample_rewrite_what_is_theirs(capsys, copied):
     assert (status, err) == (0, "") and f"step 3: {folder / 'samples'}, {folder / 'explore.html'}" in out
     assert contents(folder / "samples") == {path: pictures[path] for path in contents(folder / "samples")}
     assert folder / "samples" / "prior.png" in contents(folder / "samples")
-    assert run(capsys, *arguments, "--mode=evaluate")[::2] == (0, "")
+    going_on = "--config.train.dtype=bfloat16", "--config.train.steps=9"  # is not what it was trained with
+    assert run(capsys, *arguments, "--mode=evaluate", *going_on)[::2] == (0, "")
     again = json.loads((folder / "results.json").read_text())
+    assert again["config"] == results["config"]
     assert (again["test"], again["validation"]) == (results["test"], results["validation"])
     workdir.write_json(folder / "results.json", again | {"step": 2})
     status, out, err = run(capsys, *arguments, "--mode=sample")

@@ -63,6 +63,14 @@ def test_the_best_example_is_the_surest_one_also_where_q_is_one_within_rounding(
         assert found["cluster_error_best_example"] == 0.0
 
 
+def test_clusters_of_as_many_classes_as_data_may_have():
+    """Of which a table of classes by classes would hold 34 GB."""
+    labels = np.array([0, 40_000, 65_535, 0])
+    sorted_out = log_one_hot([0, 1, 2, 1], 3, np.full(4, 0.9))
+    found = cluster_metrics(sorted_out, labels, sorted_out, labels, 65_536)
+    assert found["cluster_error_majority"] == 0.25
+
+
 def test_the_negative_elbo_is_reconstruction_and_both_terms_of_the_code():
     method = SimpleNamespace(
         information=lambda found: {"marginal_kl_nats": 0.5, "mutual_information_nats": 2.0},

@@ -84,8 +84,9 @@ def read_npz_folder(path: Path, data: Data) -> Parts | None:
     there = {part: path / f"{part}.npz" for part in ("train", "test")}
     if not any(file.exists() for file in there.values()):
         return None
-    validation = (path / f"{name}.npz" for name in ("val", "valid", "validation"))
-    there |= {"validation": file for file in validation if file.exists()}  # the last of these
+    for name in ("val", "valid", "validation"):
+        if (file := path / f"{name}.npz").exists():
+            there["validation"] = file
     found = {part: _images_and_labels(file) for part, file in there.items()}
     read = {"images"} if found["train"].labels is None else {"images", "labels"}
     others = set(files.npz_names(there["train"])) - read

@@ -1,4 +1,5 @@
-"""Temporal Ensembling (Laine & Aila 2017) on SVHN, 1,000 labels: the paper's network, batch, rates and views."""
+"""Temporal Ensembling (Laine & Aila 2017) on SVHN, 1,000 labels: the paper's batch, rates and views, and its network
+but for what pixelgan_jax/nn/classifier.py says."""
 
 from ml_collections import ConfigDict
 

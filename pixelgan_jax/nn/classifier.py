@@ -16,9 +16,9 @@ class Classifier(nn.Module):
     """Blocks of 3×3 convolutions of one width, each block followed by a maximum over 2×2 pixels and dropout; then the
     head's widths, the first by a 3×3 convolution and the others pixel by pixel; the mean over all pixels; K logits.
 
-    Leaky rectifiers of slope 0.1. Batch normalisation stands where Laine & Aila have weight normalisation with
-    mean-only batch normalisation. Dropout, and noise on what every convolution sees, are drawn with each image's own
-    key, so that they depend on neither devices nor batches.
+    Leaky rectifiers of slope 0.1. Laine & Aila have weight normalisation with mean-only batch normalisation in place
+    of batch normalisation, and do not pad the head's 3×3 convolution. Dropout, and noise on what every convolution
+    sees, are drawn with each image's own key, so that they depend on neither devices nor batches.
     """
 
     blocks: tuple[int, ...]

@@ -71,7 +71,7 @@ def plan(file: str, named: dict[str, Any], own_data: str, seeds: int, folder: Pa
             config = experiment.typed(path, values, reaching)
         except InputError as error:
             raise InputError(f"cell {name}: {error}") from None
-        own_seeds = min(seeds, changes.get("train.replicates", seeds))
+        own_seeds = min(seeds, before.train.replicates if "train.replicates" in changes else seeds)
         tasks = _tasks(stem, config, own_seeds, folder / name)
         command = _command(path, changes | reaching, tasks)
         same = committed.get(name, {})

@@ -31,7 +31,7 @@ from pixelgan_jax.commands.run import Run
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.evaluation.metrics import BY_KEY, CHOSEN_BY, VALIDATION, VECTORS, first_of
 from pixelgan_jax.report import markdown, plots
-from pixelgan_jax.report.figures import DRAWINGS, Task, check_cell
+from pixelgan_jax.report.figures import DRAWINGS, REAL, Task, check_cell, check_same_shape
 from pixelgan_jax.training import logs
 from pixelgan_jax.training.workdir import prepare, write_json, write_whole
 
@@ -61,10 +61,15 @@ def execute(
     _say_what_is_committed(cells, committed)
     gather_and_write = _table if mode == "table" else _figure
 
+    shapes: list[tuple[int, ...]] = []
+
     def drawable(cell: Cell, started: Run) -> None:
         if mode == "figure":
             first = cell is cells[0]
             check_cell(asked["drawing"], cell.name, first, started.config.data, started.method, started.splits)
+            shapes.append(started.method.shape)
+            if asked["drawing"] == "samples":
+                check_same_shape(cell.name, started.method, shapes[0])
 
     for outcomes in train(cells, drawable):
         prepare(workdir)
@@ -87,9 +92,13 @@ def _check(mode: str, asked: Any, where: str) -> None:
         if not isinstance(asked.get(part, {}), dict):
             raise InputError(f"{where}: {part} is a {type(asked[part]).__name__}; must be a dict")
     for name, cell in asked["cells"].items():
+        if not isinstance(name, str):
+            raise InputError(f"{where}: cell {name!r} is called by a {type(name).__name__}; must be a text")
         if not (isinstance(cell, tuple | list) and [type(value) for value in cell] == [str, dict]):
             raise InputError(f"{where}: cell {name} is {cell!r}; must be (experiment, {{field: value}})")
-    if mode == "figure" and asked["drawing"] not in DRAWINGS:
+    if other := [name for name in asked.get("notes", {}) if name not in asked["cells"]]:
+        raise InputError(f"{where}: notes have a cell {other[0]!r}; must be one of the plan's")
+    if mode == "figure" and asked["drawing"] not in list(DRAWINGS):
         raise InputError(f"{where}: drawing {asked['drawing']!r} is unknown; must be one of {', '.join(DRAWINGS)}")
     if mode == "table":
         _check_table(asked, where)
@@ -114,6 +123,9 @@ def _check_claim(asked: Row, where: str) -> None:
         if not (bounded and isinstance(check.get("cell"), str) and check["cell"] in asked["cells"]):
             allowed = "a cell of the plan, a metric, and a number at_least or at_most"
             raise InputError(f"{where}: check {check!r} of the claim must have {allowed}")
+        others = (*asked["cells"], REAL)
+        if check.get("less", REAL) not in others:
+            raise InputError(f"{where}: check {check!r} of the claim: less must be a cell of the plan, or {REAL}")
         _check_metric(check.get("metric"), where)
 
 
@@ -132,8 +144,13 @@ def _check_table(asked: Row, where: str) -> None:
         found = list(entries.values()) if isinstance(entries, dict) else [None]
         if not all(isinstance(entry, tuple | list) and all(isinstance(text, str) for text in entry) for entry in found):
             raise InputError(f"{where}: published {row} is {entries!r}; must be {{column: (text, mark)}}")
-    for key in (*asked.get("headlines", ()), *asked.get("metrics", ())):
-        _check_metric(key, where)
+        if other := [column for column in entries if column not in asked["columns"]]:
+            raise InputError(f"{where}: published {row} has a column {other[0]!r}; must be one of the plan's")
+    for part in ("headlines", "metrics"):
+        if not isinstance(asked.get(part, ()), tuple | list):
+            raise InputError(f"{where}: {part} is {asked[part]!r}; must be a list of metrics")
+        for key in asked.get(part, ()):
+            _check_metric(key, where)
 
 
 def _say_what_is_committed(cells: list[Cell], committed: Path) -> None:

@@ -49,7 +49,7 @@ def load(data: Data, parts: Parts | None = None) -> Dataset:
 
     Raises InputError naming the field or the file, and what is allowed.
     """
-    parts = named.read(data) if parts is None else parts
+    parts = _apart(named.read(data) if parts is None else parts)
     dataset = _checked(_with_test(parts, data), data)
     notes = [
         f"no image is taken from {part}, which has no labels; --mode predict takes them" for part in parts.unlabelled
@@ -66,6 +66,16 @@ def load(data: Data, parts: Parts | None = None) -> Dataset:
         told = f"the images stay {height}×{width}: config.data.side resizes picture files alone"
         dataset = dataset._replace(notes=(*dataset.notes, told))
     return _first_classes(dataset, data.classes) if data.classes else dataset
+
+
+def _apart(parts: Parts) -> Parts:
+    """The parts, of which test images without a label, where training images have some, are for prediction alone."""
+    labels = [None if part is None or part.labels is None else part.labels for part in (parts.train, parts.test)]
+    seen = [each is not None and bool((each != UNLABELLED).any()) for each in labels]
+    if parts.test is None or seen != [True, False]:
+        return parts
+    test = parts.test
+    return parts._replace(test=None, unlabelled={**parts.unlabelled, "test": lambda: test})
 
 
 def _called(kind: int, parts: Parts) -> str:

@@ -165,8 +165,6 @@ function showGallery(title, numbers, focus) {
 function drawConfusion() {
   const known = every.filter((i) => data.labels[i] >= 0);
   const labels = d3.max(known, (i) => data.labels[i]) + 1, rows = Math.max(labels, data.names.length);
-  const cells = d3.range(rows).map(() => d3.range(data.category_count).map(() => []));
-  for (const i of known) cells[data.labels[i]][data.categories[i]].push(i);
   const section = d3.select("#confusion"), classes = data.kind === "class";
   const mistakes = surest(known.filter(wrong));
   section.select("h2").text(classes ? "Which is taken for which" : "Labels and clusters");
@@ -177,6 +175,14 @@ function drawConfusion() {
     const all = section.insert("button", ".wide").attr("type", "button").attr("id", "mistakes").text("All mistakes, the surest first");
     all.on("click", () => showGallery(`All ${mistakes.length} mistakes, the surest first`, mistakes, true));
   }
+  section.node().hidden = false;
+  if (classes && mistakes.length) showGallery(`All ${mistakes.length} mistakes, the surest first`, mistakes, false);
+  if (rows * data.category_count > 10000) {  // more buttons than a page bears
+    section.select("p").text(`${classes ? `${mistakes.length} of ${known.length} images are wrong. ` : ""}There are too many classes for a table.`);
+    return;
+  }
+  const cells = d3.range(rows).map(() => d3.range(data.category_count).map(() => []));
+  for (const i of known) cells[data.labels[i]][data.categories[i]].push(i);
   const table = section.select(".wide").append("table");
   const head = table.append("tr");
   head.append("th").text(classes ? "label \\ says" : "label \\ cluster");
@@ -195,8 +201,6 @@ function drawConfusion() {
     });
     if (classes) line.append("th").text(total ? percent(1 - row[label].length / total) : "–");
   });
-  section.node().hidden = false;
-  if (classes && mistakes.length) showGallery(`All ${mistakes.length} mistakes, the surest first`, mistakes, false);
 }
 
 function drawWall() {

@@ -29,6 +29,7 @@ Numbers = dict[str, Any]
 Drawing = tuple[bytes, dict[str, list[Numbers]], dict[str, Numbers]]
 
 
+REAL = "real test images"  # what samples' numbers are held against is called
 STEPS = 10  # of a walk along either dimension of a code
 # of codes on the simplex: the corners, counter-clockwise
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, math.sqrt(0.75)]])
@@ -56,6 +57,7 @@ def samples(done: dict[str, list[Task]]) -> Drawing:
         numbers[name] = []
         for task in tasks:
             model, seed = trained.load(task.workdir), task.config.sample.seed
+            check_same_shape(name, model.method, real.images.shape[1:])
             drawn = comparison.from_prior(model, scores.SCORED, seed)
             numbers[name].append(scores.score(real.judge, drawn))
             if name not in shown:
@@ -65,7 +67,7 @@ def samples(done: dict[str, list[Task]]) -> Drawing:
     shown["real images"] = real.images[: first.config.sample.count]
     reference = scores.score(real.judge, real.images) | {"classifier_error": real.error}
     panels = {name: pictures.square(images) for name, images in (shown | walks).items()}
-    return plots.gallery(panels, columns=len(shown)), numbers, {"real test images": reference}
+    return plots.gallery(panels, columns=len(shown)), numbers, {REAL: reference}
 
 
 def walk() -> np.ndarray:
@@ -134,6 +136,13 @@ def _real_if_any(name: str, data: Data, model: Trained) -> Real | None:
 
 
 DRAWINGS: dict[str, Callable[[dict[str, list[Task]]], Drawing]] = {"samples": samples, "codes": codes, "rows": rows}
+
+
+def check_same_shape(cell: str, method: Method, shape: tuple[int, ...]) -> None:
+    """Raises InputError where the cell's images are of another shape than those that they are held against."""
+    if method.shape != tuple(shape):
+        told = f"{list(method.shape)}, those that it is held against {list(shape)}"
+        raise InputError(f"cell {cell}: its images are {told}; must be the same")
 
 
 def check_cell(drawing: str, cell: str, is_first: bool, data: Data, method: Method, parts: Splits) -> None:

@@ -40,8 +40,9 @@ def _titled(metric: Metric) -> str:
 
 
 def _grid(header: list[str], rows: list[list[str]]) -> str:
+    """A table; a text may have a bar of its own, as q(z|x) has."""
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    return "\n".join("| " + " | ".join(text.replace("|", "\\|") for text in line) + " |" for line in lines) + "\n"
 
 
 def _entry(cell: dict[str, Any] | None, headlines: Sequence[str], note: str | None) -> str:

@@ -208,12 +208,15 @@ def learning_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]],
             for images, value in (point for seed in seeds for point in seed):
                 at.setdefault(images, []).append(value)
             x = sorted(images for images, values in at.items() if len(values) == len(seeds))
+            if not x:  # of a seed the last evaluation was torn off
+                continue
             mean = np.array([np.mean(at[images]) for images in x])
             sd = np.array([np.std(at[images], ddof=1) if len(at[images]) > 1 else 0.0 for images in x])
             mark = "o" if len(x) < 20 else None
             axes.plot(x, mean, color=of_curve[label], linewidth=1.3, label=label, marker=mark, markersize=3)
             axes.fill_between(x, mean - sd, mean + sd, color=of_curve[label], alpha=0.2, linewidth=0)
-        axes.set_yscale("log")
+        if axes.lines:
+            axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))  # a decade or less: its powers are too few
         axes.yaxis.set_major_formatter(
             PercentFormatter(1, decimals=1) if metric.unit == "%" else StrMethodFormatter("{x:.4g}")
@@ -224,5 +227,6 @@ def learning_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]],
         axes.set_xlabel("training images seen")
         named = {"%": "validation error", "nats": "validation, nats an image"}
         axes.set_ylabel(named.get(metric.unit, f"validation: {metric.title}"))
-        legend(axes, **({"loc": "upper center", "bbox_to_anchor": (0.5, -0.14)} if below else {"loc": "best"}))
+        if axes.lines:
+            legend(axes, **({"loc": "upper center", "bbox_to_anchor": (0.5, -0.14)} if below else {"loc": "best"}))
     return figure_png(figure)

@@ -101,7 +101,7 @@ def _whole(arrays: dict[str, np.ndarray], name: str) -> np.ndarray | None:
 
 def is_one(path: Path) -> bool:
     """Whether the path is a .zip, or a folder that holds exported weights."""
-    return path.is_file() and path.suffix == ".zip" or (path / WEIGHTS).is_file()
+    return path.is_file() and path.suffix.lower() == ".zip" or (path / WEIGHTS).is_file()
 
 
 def read(path: Path, like: Callable[[Meta], Any]) -> tuple[Any, Meta]:

@@ -130,6 +130,23 @@ def test_a_figure_that_could_not_be_drawn_is_refused_before_any_cell_is_trained(
     assert not (tmp_path / "runs").exists()
 
 
+def test_samples_of_another_shape_are_refused_before_any_cell_is_trained(folder, tmp_path, capsys):
+    images = np.random.RandomState(0).randint(0, 256, (200, 4, 4), np.uint8)
+    np.savez(tmp_path / "wide.npz", images=images, labels=np.arange(200) % 4)
+    other = {"data.name": str(tmp_path / "wide.npz"), "data.validation": 4}
+    cells = {"ours/a": ("tiny_clusters", {}), "ours/b": ("tiny_clusters", other)}
+    assert cli.run_command(plan_of(folder, tmp_path, "samples", cells)) == 2
+    out, error = capsys.readouterr()
+    told = "cell ours/b: its images are [4, 4, 1], those that it is held against [8, 8, 1]; must be the same"
+    assert told in error and "training" not in out and not (tmp_path / "runs").exists()
+
+
+def test_seeds_may_be_written_as_a_whole_real_number(folder):
+    cells = {"ours/a": ("tiny_clusters", {"train.replicates": 2.0})}
+    [cell] = plans.plan(str(folder / "experiments" / "plan.py"), cells, "digits", 3, folder / "runs", {})
+    assert [task.config.train.seed for task in cell.tasks] == [0, 1]
+
+
 def test_rows_whose_picture_is_gone_are_refused(folder, tmp_path):
     path = str(folder / "experiments" / "tiny_clusters.py")
     made = experiment.typed(path, experiment.config_of(path, experiment.load(path)), {})
@@ -180,6 +197,23 @@ def test_a_plan_that_does_not_fit_the_mode_is_refused(capsys):
             ": check {'cell': 'x'} of the claim must have a cell of the plan, a metric, and a number at_least or",
         ),
         ("figure", '"samples"', '"sample"', ": drawing 'sample' is unknown; must be one of samples"),
+        ("figure", '"samples"', '["samples"]', ": drawing ['samples'] is unknown; must be one of samples"),
+        ("figure", '"ours/svhn"', "3", ": cell 3 is called by a int; must be a text"),
+        ("table", '"drawing"', '"headlines": None, "drawing"', ": headlines is None; must be a list of metrics"),
+        ("table", '"drawing"', '"notes": {"ours/x": ""}, "drawing"', ": notes have a cell 'ours/x'; must be one of"),
+        (
+            "table",
+            '"published": {"Theirs": {"clusters"',
+            '"published": {"Theirs": {"clusterz"',
+            ": published Theirs has a column 'clusterz'; must be one of the plan's",
+        ),
+        (
+            "figure",
+            '"drawing"',
+            '"claim": {"source": "", "text": "", "checks": [{"cell": "ours/svhn", "metric": "nmi", "at_least": 1,'
+            ' "less": "real"}]}, "drawing"',
+            "of the claim: less must be a cell of the plan, or real test images",
+        ),
     ],
 )
 def test_a_plan_that_cannot_be_gathered_is_refused_before_anything_is_trained(folder, capsys, mode, old, new, message):

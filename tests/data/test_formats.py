@@ -318,6 +318,56 @@ def test_csv_whose_header_counts_its_columns(tmp_path, labelled):
     assert found.labels == [str(label) if labelled else "" for label in LABELS]
 
 
+@pytest.mark.parametrize("columns", ["id,{pixels},label", "Id,label,{pixels}", ",label,{pixels}"])
+def test_csv_whose_header_says_where_the_label_is(tmp_path, columns):
+    header = columns.format(pixels=",".join(f"pixel{number}" for number in range(36)))
+    at = header.split(",").index("label")
+    rows = np.insert(TRAIN.reshape(20, -1), at - 1, LABELS, axis=1)
+    rows = np.insert(rows, 0, np.arange(20) + 500, axis=1)
+    np.savetxt(tmp_path / "own.csv", rows, "%d", ",", header=header, comments="")
+    (found,), _ = unsplit(data(tmp_path / "own.csv"))
+    np.testing.assert_array_equal(found.images[..., 0], TRAIN)
+    assert found.labels == list(map(str, LABELS))
+
+
+def test_csv_of_emnist_is_turned_upright_as_its_other_files_are(tmp_path):
+    for part, images, labels in (("train", TRAIN, LABELS), ("test", TEST, TEST_LABELS)):
+        rows = np.concatenate([labels[:, None], images.swapaxes(1, 2).reshape(len(images), -1)], axis=1)
+        np.savetxt(tmp_path / f"emnist-letters-{part}.csv", rows, "%d", ",")
+    expect(load(data(tmp_path)))
+
+
+@pytest.mark.parametrize("row", ["{},7,1", "{},1,640,480", "{},0,1,0,0"])
+def test_a_csv_that_tells_of_pictures_is_not_taken_for_them(tmp_path, row):
+    for number in range(20):
+        (tmp_path / "train" / str(number % 2)).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(TRAIN[number]).save(tmp_path / "train" / str(number % 2) / f"{number}.png")
+    table = "\n".join(["id,a,b,c,d"[: row.count(",") * 2 + 2], *(row.format(number) for number in range(20))])
+    (tmp_path / "train.csv").write_text(table + "\n")
+    assert load(data(tmp_path)).classes == 2
+
+
+def test_several_data_sets_in_a_folder_are_refused(tmp_path):
+    for name in ("k49", "kmnist"):
+        (tmp_path / f"{name}-train-imgs.npz").write_bytes(b"")
+    refused(tmp_path, "holds k49-train-imgs.npz, kmnist-train-imgs.npz; must hold one of them")
+    for name in ("cifar-10-batches-bin/data_batch_1.bin", "cifar-100-binary/train.bin"):
+        (tmp_path / "both" / name).parent.mkdir(parents=True)
+        (tmp_path / "both" / name).write_bytes(b"")
+    refused(tmp_path / "both", "holds cifar-10-batches-bin, cifar-100-binary; must hold one of them")
+
+
+def test_test_images_without_labels_are_for_prediction_alone(tmp_path):
+    """Whether they are called so or have none at all."""
+    np.savez(tmp_path / "train.npz", images=TRAIN, labels=LABELS)
+    for unlabelled in ({}, {"labels": np.full(8, -1)}):
+        np.savez(tmp_path / "test.npz", images=TEST, **unlabelled)
+        dataset = load(data(tmp_path))
+        assert (len(dataset.train.images), len(dataset.test.images)) == (16, 4) and dataset.test.labels.min() >= 0
+        assert dataset.notes == ("no image is taken from test, which has no labels; --mode predict takes them",)
+        assert [part.part for part in unsplit(data(tmp_path))[0]] == ["train", "test"]
+
+
 def test_labelled_test_images_beside_training_images_without_labels_are_refused(tmp_path):
     """And not left out without a word."""
     np.savetxt(tmp_path / "train.csv", TRAIN.reshape(20, -1), "%d", ",")
@@ -350,6 +400,8 @@ def test_the_first_classes_alone_have_no_image_without_a_label(tmp_path):
         ("label,a,b\n1,2,3\n", "2 pixels; must be a square"),
         ("label,a\n1,300\n", "pixels go from 300 to 300"),
         ("label,a\n1,x\n", "damaged or unreadable"),
+        ("label,a\n1.0,0.5\n", "must be whole numbers, pixels of 0 to 255"),
+        ("1.0e0,0.5\n1.0e0,0.5\n", "at row 0, .*must be whole numbers, pixels of 0 to 255"),
         ("label,a\n", "rows of"),
         ("", "rows of|damaged"),
     ],
@@ -471,6 +523,22 @@ def test_parquet_of_the_hugging_face_hub(tmp_path):
     expect(dataset)
     assert dataset.names == tuple(names) and not dataset.notes
     assert load(data(tmp_path / "mnist", side=3)).train.images.shape == (20, 3, 3, 1)
+
+
+def test_parquet_without_some_or_all_labels(tmp_path):
+    """Nulls are -1; test images without a label are for prediction alone."""
+    write_parquet(tmp_path / "train-0.parquet", TRAIN, [None, *LABELS[1:].tolist()])
+    write_parquet(tmp_path / "test-0.parquet", TEST, [None] * 8)
+    dataset = load(data(tmp_path))
+    assert dataset.classes == 4 and len(dataset.test.images) == 4
+    labels = np.concatenate([dataset.train.labels, dataset.test.labels])
+    assert sorted(labels) == sorted([-1, *LABELS[1:]])
+
+
+def test_parquet_whose_files_call_the_classes_otherwise(tmp_path):
+    write_parquet(tmp_path / "train-0.parquet", TRAIN, LABELS, ["bag", "boot", "coat", "shirt"])
+    write_parquet(tmp_path / "test-0.parquet", TEST, TEST_LABELS, ["boot", "bag", "coat", "shirt"])
+    refused(tmp_path, r"train-0\.parquet: its classes are not called as those of the other files; must be the same")
 
 
 def test_parquet_of_which_a_file_is_missing_is_told_of(tmp_path):

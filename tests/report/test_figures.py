@@ -20,6 +20,12 @@ def test_a_curve_goes_where_all_its_seeds_were_evaluated():
     assert drawn(often, seldom) == drawn((often[0], often[2]), seldom) != drawn(often, often)
 
 
+def test_a_curve_whose_seeds_share_no_evaluation_is_left_out():
+    apart = [[(64, 0.5)], [(128, 0.4)]]
+    both = plots.learning_curves({"P": {"C": apart, "D": apart[:1]}}, BY_KEY["error"])
+    assert len({plots.learning_curves({"P": {"C": apart}}, BY_KEY["error"]), both}) == 2
+
+
 def test_a_legend_that_would_hide_the_curves_makes_the_picture_taller():
     def height(count):
         curves = {f"C{n}": [[(64, 0.5), (96, 0.1)]] for n in range(count)}

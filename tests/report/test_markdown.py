@@ -35,6 +35,11 @@ def test_a_cell_shows_the_headline_that_its_report_shows(test, entry):
     assert f"| Ours | {entry} (1 of 2 seeds) |" in markdown.table(gathered(test))
 
 
+def test_a_bar_in_a_title_ends_no_column():
+    found = gathered(CLUSTERS) | {"rows": {"ours": "q(z|x)"}}
+    assert "| q(z\\|x) | **20.00** (1 of 2 seeds) |" in markdown.table(found)
+
+
 def test_a_cell_without_any_headline_is_a_dash_and_its_seeds_are_told_under_it():
     found = gathered({"error": 0.5}, {"error": 0.5, "reconstruction_nats": 82.0}) | {
         "headlines": ["reconstruction_nats"]

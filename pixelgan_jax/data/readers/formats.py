@@ -44,7 +44,7 @@ CIFAR_FOLDERS = ("", "cifar-10-batches-bin", "cifar-100-binary")
 
 def read_one_npz(path: Path, data: Data) -> Parts | None:
     """One .npz file of all images, or of train, test and perhaps validation."""
-    if path.suffix != ".npz" or not path.is_file():
+    if path.suffix.lower() != ".npz" or not path.is_file():
         return None
     held = set(files.npz_names(path))
     if set(PACKED) <= held:
@@ -98,12 +98,19 @@ def _images_and_labels(path: Path) -> Part:
     return files.read_npz(path, "images", "labels" if labelled else None)
 
 
+def _only(path: Path, found: list[Path]) -> Path:
+    """The first, of one. Raises InputError where a folder holds several data sets."""
+    if len(found) > 1:
+        raise InputError(f"{path}: holds {', '.join(file.name for file in found)[:200]}; must hold one of them")
+    return found[0]
+
+
 def read_kmnist_npz(path: Path, data: Data) -> Parts | None:
     """KMNIST's four .npz files, arr_0 each."""
     found = sorted(path.glob("*-train-imgs.npz")) if path.is_dir() else []
     if not found:
         return None
-    prefix = found[0].name.removesuffix("train-imgs.npz")
+    prefix = _only(path, found).name.removesuffix("train-imgs.npz")
 
     def part(name: str) -> Part:
         images, labels = (path / f"{prefix}{name}-{kind}.npz" for kind in ("imgs", "labels"))
@@ -194,13 +201,17 @@ def _norb_part(path: Path, name: str) -> Part:
 
 def read_cifar(path: Path, data: Data) -> Parts | None:
     """CIFAR-10's or CIFAR-100's binary files; of the latter the hundred fine classes."""
-    for place in (path / name for name in CIFAR_FOLDERS):
+    places = [path / name for name in CIFAR_FOLDERS]
+    places = [place for place in places if (place / "train.bin").exists() or any(place.glob("data_batch_*.bin"))]
+    for place in [_only(path, places)] if places else []:
         batches = sorted(place.glob("data_batch_*.bin"))
         if batches:
             train = [files.read_records(file, 1) for file in batches]
             whole = Part(*(np.concatenate([getattr(each, name) for each in train]) for name in ("images", "labels")))
             names = _names(place / "batches.meta.txt")
-            return Parts(whole, files.read_records(place / "test_batch.bin", 1), names=names)
+            told = f"{place.name}: only {len(batches)} of 5 files data_batch_….bin found"
+            notes = () if len(batches) == 5 else (told,)
+            return Parts(whole, files.read_records(place / "test_batch.bin", 1), names=names, notes=notes)
         if (place / "train.bin").exists():
             names = _names(place / "fine_label_names.txt")
             return Parts(*(files.read_records(place / f"{part}.bin", 2) for part in ("train", "test")), None, names)
@@ -231,20 +242,16 @@ def read_binarised(path: Path, data: Data) -> Parts | None:
 
 def read_csv(path: Path, data: Data) -> Parts | None:
     """One CSV file of pixels, or train.csv and perhaps test.csv, with any beginning, as mnist_train.csv."""
-    if path.is_file() and path.suffix == ".csv":
+    if path.is_file() and path.suffix.lower() == ".csv":
         return Parts(text.read_csv(path))
     found = sorted(path.glob("*train.csv")) if path.is_dir() else []
-    if len(found) > 1:
-        raise InputError(f"{path}: holds {', '.join(file.name for file in found)[:200]}; must hold one of them")
     if not found:
         return None
-    if not text.is_pixels(found[0]) and image_folder.is_folder_of_pictures(path):
+    train = _only(path, found)
+    if not text.is_image(train) and image_folder.is_folder_of_pictures(path):
         return None  # what it lists are pictures' names
-    train, test = found[0], found[0].with_name(f"{found[0].name.removesuffix('train.csv')}test.csv")
-    known, asked = text.read_csv(train), text.read_csv(test) if test.is_file() else None
-    if asked is None or asked.labels is not None or known.labels is None:
-        return Parts(known, asked)
-    return Parts(known, unlabelled={"test": lambda: asked})
+    test = train.with_name(f"{train.name.removesuffix('train.csv')}test.csv")
+    return Parts(text.read_csv(train), text.read_csv(test) if test.is_file() else None)
 
 
 def read_parquet(path: Path, data: Data) -> Parts | None:

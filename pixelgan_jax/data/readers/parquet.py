@@ -28,7 +28,7 @@ PARTS = {"train": ("train",), "validation": ("validation", "valid", "val", "dev"
 def find(path: Path) -> dict[str, list[Path]]:
     """The files of each part: a file alone is training images, those of a folder go by their names' beginnings, as in
     train-00000-of-00002.parquet; the folder's own, or those of one folder below it."""
-    if path.suffix == ".parquet" and path.is_file():
+    if path.suffix.lower() == ".parquet" and path.is_file():
         return {"train": [path]}
     if not path.is_dir():
         return {}
@@ -60,6 +60,8 @@ def read(found: dict[str, list[Path]], side: int) -> Parts:
             pictures, labels, own = _read(file)
             rows[part][0].extend(pictures)
             rows[part][1].append(labels)
+            if names and own and names != own:
+                raise InputError(f"{file}: its classes are not called as those of the other files; must be the same")
             names = names or own
     shape = shape_of((picture for pictures, _ in rows.values() for picture in pictures), side)
     room = sum(file.stat().st_size for files in found.values() for file in files) * DEFLATE_RATIO
@@ -140,7 +142,7 @@ def _content(path: Path, row: int, content: Any) -> bytes:
 
 
 def _labels(path: Path, column: Any) -> np.ndarray:
-    labels = np.asarray(column.to_pylist())
+    labels = np.asarray([-1 if label is None else label for label in column.to_pylist()])
     if labels.dtype.kind not in "iu" or labels.ndim != 1:
         raise InputError(f"{path}: labels are {column.type}; must be integers, -1 where there is none")
     return labels

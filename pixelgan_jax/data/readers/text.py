@@ -11,36 +11,59 @@ import numpy as np
 
 from pixelgan_jax.data.readers.files import readable
 from pixelgan_jax.data.readers.parts import Part
-from pixelgan_jax.errors import InputError
+from pixelgan_jax.errors import InputError, one_line
+
+LABEL = (b"label", b"class", b"y")  # what a column of labels is called
 
 
 def read_numbers(path: Path, delimiter: str | None, header: bool) -> np.ndarray:
     """Reads a text file of whole numbers from 0 to 32,767, a row a line: int16 [N, columns]."""
     # without a byte order mark, and without the warning of no rows
     with readable(path), path.open(encoding="utf-8-sig") as lines, warnings.catch_warnings(action="ignore"):
-        return np.loadtxt(lines, np.int16, comments=None, delimiter=delimiter, skiprows=int(header), ndmin=2)
+        try:
+            return np.loadtxt(lines, np.int16, comments=None, delimiter=delimiter, skiprows=int(header), ndmin=2)
+        except ValueError as error:
+            told = f"damaged or unreadable: {one_line(str(error))[:200]}; must be whole numbers, pixels of 0 to 255"
+            raise InputError(f"{path}: {told}") from error
 
 
 def read_csv(path: Path) -> Part:
     """Reads a CSV file with a row of pixels 0 to 255 an image, a square or a square of three colours, pixel by pixel;
-    labels too, where the first line names its columns, a label first, or where the pixels are a square without the
-    first column. A first line that counts the columns, 0,1,2,…, is no image."""
+    labels too, in a column that the first line calls so, or the first one where the others are such a square and no
+    line names them. A column called id, or nothing, is left out; a first line that counts the columns, 0,1,2,…, is no
+    image. EMNIST's images lie on their side, as in its other files."""
     with readable(path), path.open("rb") as stream:
         first = stream.readline(1 << 20).removeprefix(codecs.BOM_UTF8).strip().lower().replace(b'"', b"")
-    named = bool(first) and not first.translate(None, b", -").isdigit()  # a label may be -1
-    numbered = first == b",".join(b"%d" % column for column in range(first.count(b",") + 1))  # pandas' header
+    cells = [cell.strip() for cell in first.split(b",")]
+    named = bool(first) and not all(map(_is_number, cells))
+    numbered = cells == [b"%d" % column for column in range(len(cells))]  # pandas' header
     rows = read_numbers(path, ",", named or numbered)
-    labelled = first.startswith((b"label,", b"class,", b"y,")) or not named and _side(rows.shape[1]) is None
-    labels, pixels = (rows[:, 0], rows[:, 1:]) if labelled else (None, rows)
-    return Part(squares(path, pixels), labels)
+    columns = np.arange(rows.shape[1])
+    if named:
+        label = [column for column, name in enumerate(cells) if name in LABEL][:1]
+        others = [column for column, name in enumerate(cells) if name in (b"id", b"")]
+    else:
+        label, others = [0] if _side(rows.shape[1]) is None else [], []
+    images = squares(path, rows[:, np.setdiff1d(columns, label + others)])
+    if path.name.startswith("emnist"):
+        images = np.ascontiguousarray(images.swapaxes(1, 2))
+    return Part(images, rows[:, label[0]] if label else None)
 
 
-def is_pixels(path: Path) -> bool:
-    """Whether the second line of a CSV file may be an image's, and not a picture's name and label."""
+def _is_number(cell: bytes) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def is_image(path: Path) -> bool:
+    """Whether the second line of a CSV file may be an image's, of at least 4×4 pixels, and not what is told of one."""
     with readable(path), path.open("rb") as stream:
         stream.readline(1 << 20)
         line = stream.readline(1 << 20)
-    return line.count(b",") > 1 and not line.translate(None, b'0123456789,.-+eE" \t\r\n')
+    return line.count(b",") >= 15 and not line.translate(None, b'0123456789,.-+eE" \t\r\n')
 
 
 def _side(count: int) -> tuple[int, int] | None:

@@ -217,7 +217,8 @@ def learning_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]],
             axes.fill_between(x, mean - sd, mean + sd, color=of_curve[label], alpha=0.2, linewidth=0)
         if axes.lines:
             axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))  # a decade or less: its powers are too few
+            # a decade or less: its powers are too few
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
         axes.yaxis.set_major_formatter(
             PercentFormatter(1, decimals=1) if metric.unit == "%" else StrMethodFormatter("{x:.4g}")
         )

@@ -109,7 +109,6 @@ MORE = {  # seeds of a cell that has more than its row
     "pooled_cpu_longer/labels_20": SEEDS,
     "noise_alone_cpu_longer/labels_100": SEEDS,
     "aae_pooled_cpu_longer/labels_100": SEEDS,
-    "aae_pooled_cpu_longer/labels_20": SEEDS,
     "aae_pooled_cpu_longer/clusters_30": SEEDS,
     "cpu/clusters_30": 10,
     "without_views_cpu/clusters_30": 5,
@@ -161,11 +160,8 @@ def get_plan() -> dict:
         **table1.aae("aae_apart_without_views_cpu", pooled | table1.WITHOUT_VIEWS),
         **table1.aae("aae_apart_pooled_cpu", pooled),
     }
-    kept = [name for name in pooled_alone if name.endswith("labels_100")] + [
-        *("adversary_noise_alone_cpu/clusters_30", "aae_apart_pooled_cpu/clusters_30"),
-        *("noise_alone_cpu_longer/labels_20", "noise_alone_cpu_longer/labels_50"),
-    ]
-    cells |= {name: pooled_alone[name] for name in kept}
+    kept = ("labels_100", "adversary_noise_alone_cpu/clusters_30", "aae_apart_pooled_cpu/clusters_30")
+    cells |= {name: cell for name, cell in pooled_alone.items() if name.endswith(kept)}
     for name, seeds in MORE.items():
         cells[name][1]["train.replicates"] = seeds
     cells["without_views_cpu/clusters_30"][1].update(table1.DEEP_LOCATED | CLUSTERS)

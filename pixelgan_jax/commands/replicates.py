@@ -34,37 +34,33 @@ def execute(mode: str, experiment: str, config: Config, workdir: Path) -> None:
         return
     run.check_workdir(experiment, workdir, config.train.replicates)
     load = partial(sources.load, parts=named.read(config.data))  # pictures take long to read
+    seeds = [seeded(config, number) for number in range(config.train.replicates)]
+    each = {workdir / f"seed_{one.train.seed}": one for one in seeds}
     # what cannot be read is refused before anything is written
-    run.start(experiment, seeded(config, 0), _folder(workdir, config), load)
+    run.start(experiment, seeds[0], next(iter(each)), load)
     with modes.locked(mode, workdir):
-        for number in range(config.train.replicates if mode != "train" else 0):
-            folder = _folder(workdir, seeded(config, number))
-            _check_finished(folder, newest_step(folder), config)
-        results = _each(mode, experiment, config, workdir, load)
+        if mode != "train":
+            for folder in each:
+                _check_finished(folder, newest_step(folder), config)
+        results = _each(mode, experiment, each, load)
         if mode == "train" and parallel.is_first():
             write_json(workdir / "config.json", {"experiment": experiment, **to_dict(config)})
         if mode != "sample" and parallel.is_first():
+            for folder, own in zip(each, results, strict=True):  # of an older checkpoint where the newest is damaged
+                _check_finished(folder, own["step"], config)
             write_json(workdir / "results.json", gather(results))
             page.write_html(workdir)
 
 
 def _each(
-    mode: str, experiment: str, config: Config, workdir: Path, load: Callable[[Data], sources.Dataset]
+    mode: str, experiment: str, each: dict[Path, Config], load: Callable[[Data], sources.Dataset]
 ) -> list[dict[str, Any] | None]:
     results = []
-    for number in range(config.train.replicates):
-        one = seeded(config, number)
+    for number, (folder, one) in enumerate(each.items(), 1):
         if parallel.is_first():
-            print(f"replicate {number + 1} of {config.train.replicates}: seed {one.train.seed}", flush=True)
-        folder = _folder(workdir, one)
+            print(f"replicate {number} of {len(each)}: seed {one.train.seed}", flush=True)
         results.append(modes.execute(mode, run.start(experiment, one, folder, load)))
-        if results[-1]:  # of an older checkpoint where the newest is damaged
-            _check_finished(folder, results[-1]["step"], config)
     return results
-
-
-def _folder(workdir: Path, one: Config) -> Path:
-    return workdir / f"seed_{one.train.seed}"
 
 
 def _check_finished(folder: Path, step: int | None, config: Config) -> None:
@@ -85,11 +81,9 @@ def gather(results: list[dict[str, Any]]) -> dict[str, Any]:
 
     spent = {name: sum(r["train"][name] for r in results) for name in ("seconds", "compile_seconds")}
     rate = float(np.mean([r["train"]["images_per_second"] for r in results]))
-    config = first["config"] | {
-        "train": first["config"]["train"] | {"replicates": len(results)}
-    }  # its seeds are theirs
+    train = first["config"]["train"] | {"replicates": len(results)}  # its seeds are those of all
     return first | {
-        "config": config,
+        "config": first["config"] | {"train": train},
         "train": spent | {"images_per_second": rate},
         "validation": each("validation", np.mean),
         "test": each("test", np.mean),

@@ -201,6 +201,15 @@ def test_what_there_is_not_is_left_out(case, browser, tmp_path):
     assert len(told) == 1
 
 
+@pytest.mark.slow
+def test_thousands_of_classes_have_no_table(browser, tmp_path):
+    names = tuple(f"c{number}" for number in range(500))
+    explore.write(tmp_path, "many", explored(names=names, category_count=500))
+    page, _ = opened(browser, tmp_path / "explore.html")
+    assert page.locator("#confusion table").count() == 0 and page.locator("#mistakes").is_visible()
+    assert page.inner_text("#confusion p") == "6 of 60 images are wrong. There are too many classes for a table."
+
+
 # of the networks of each method, to compile in seconds
 SMALLER = {
     "autoencoder": [*SMALL, "--config.model.first_kernel=3"],

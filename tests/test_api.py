@@ -13,7 +13,7 @@ import pixelgan_jax as pg
 from pixelgan_jax.commands import replicates
 from pixelgan_jax.data.readers import named
 from pixelgan_jax.errors import InputError
-from pixelgan_jax.evaluation import trained
+from pixelgan_jax.evaluation import measures, trained
 from pixelgan_jax.methods.registry import from_dict
 from pixelgan_jax.training import parallel
 from pixelgan_jax.training.checkpoint import Checkpoints
@@ -163,9 +163,15 @@ def test_training_from_python_is_what_the_command_does(tmp_path):
             function("")
 
 
-def test_log_prob_is_of_levels_and_normalised(model, images):
+def test_log_prob_is_of_levels_and_normalised(model, images, monkeypatch):
     code = np.eye(10)[:6]
     logp = model.log_prob(images, code)
+    batches, rows = [], trained.rows
+    with monkeypatch.context() as patch:
+        patch.setattr(measures, "LOGITS", 4 * logp[0].size * model.config.data.levels * 2)  # room for two images
+        patch.setattr(trained, "rows", lambda *told: (batches.append(told[3]), rows(*told))[1])
+        np.testing.assert_allclose(model.log_prob(images, code), logp, atol=1e-5)
+    assert batches == [2]
     assert logp.shape == (6, 4, 4) and np.all(logp < 0)
     # 0 and 7 are both level 0 of 17: the same image to the model
     low = np.where(images < 8, 7, images).astype(np.uint8)

@@ -93,7 +93,7 @@ def _check(mode: str, asked: Any, where: str) -> None:
             raise InputError(f"{where}: {part} is a {type(asked[part]).__name__}; must be a dict")
     for name, cell in asked["cells"].items():
         if not isinstance(name, str):
-            raise InputError(f"{where}: cell {name!r} is called by a {type(name).__name__}; must be a text")
+            raise InputError(f"{where}: cell {name!r}: its name must be a text")
         if not (isinstance(cell, tuple | list) and [type(value) for value in cell] == [str, dict]):
             raise InputError(f"{where}: cell {name} is {cell!r}; must be (experiment, {{field: value}})")
     if other := [name for name in asked.get("notes", {}) if name not in asked["cells"]]:
@@ -123,8 +123,7 @@ def _check_claim(asked: Row, where: str) -> None:
         if not (bounded and isinstance(check.get("cell"), str) and check["cell"] in asked["cells"]):
             allowed = "a cell of the plan, a metric, and a number at_least or at_most"
             raise InputError(f"{where}: check {check!r} of the claim must have {allowed}")
-        others = (*asked["cells"], REAL)
-        if check.get("less", REAL) not in others:
+        if check.get("less", REAL) not in (*asked["cells"], REAL):
             raise InputError(f"{where}: check {check!r} of the claim: less must be a cell of the plan, or {REAL}")
         _check_metric(check.get("metric"), where)
 

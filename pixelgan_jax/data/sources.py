@@ -70,11 +70,13 @@ def load(data: Data, parts: Parts | None = None) -> Dataset:
 
 def _apart(parts: Parts) -> Parts:
     """The parts, of which test images without a label, where training images have some, are for prediction alone."""
-    labels = [None if part is None or part.labels is None else part.labels for part in (parts.train, parts.test)]
-    seen = [each is not None and bool((each != UNLABELLED).any()) for each in labels]
-    if parts.test is None or seen != [True, False]:
-        return parts
     test = parts.test
+
+    def labelled(part: Part) -> bool:
+        return part.labels is not None and bool((part.labels != UNLABELLED).any())
+
+    if test is None or labelled(test) or not labelled(parts.train):
+        return parts
     return parts._replace(test=None, unlabelled={**parts.unlabelled, "test": lambda: test})
 
 

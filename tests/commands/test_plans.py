@@ -198,7 +198,7 @@ def test_a_plan_that_does_not_fit_the_mode_is_refused(capsys):
         ),
         ("figure", '"samples"', '"sample"', ": drawing 'sample' is unknown; must be one of samples"),
         ("figure", '"samples"', '["samples"]', ": drawing ['samples'] is unknown; must be one of samples"),
-        ("figure", '"ours/svhn"', "3", ": cell 3 is called by a int; must be a text"),
+        ("figure", '"ours/svhn"', "3", ": cell 3: its name must be a text"),
         ("table", '"drawing"', '"headlines": None, "drawing"', ": headlines is None; must be a list of metrics"),
         ("table", '"drawing"', '"notes": {"ours/x": ""}, "drawing"', ": notes have a cell 'ours/x'; must be one of"),
         (

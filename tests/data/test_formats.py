@@ -347,6 +347,16 @@ def test_a_csv_that_tells_of_pictures_is_not_taken_for_them(tmp_path, row):
     assert load(data(tmp_path)).classes == 2
 
 
+def test_endings_may_be_in_capitals(tmp_path):
+    np.savez(tmp_path / "own.npz", images=TRAIN, labels=LABELS)
+    (tmp_path / "own.npz").rename(tmp_path / "OWN.NPZ")
+    np.savetxt(tmp_path / "OWN.CSV", TRAIN.reshape(20, -1), "%d", ",")
+    write_parquet(tmp_path / "OWN.PARQUET", TRAIN)
+    for ending in ("NPZ", "CSV", "PARQUET"):
+        (found,), _ = unsplit(data(tmp_path / f"OWN.{ending}"))
+        np.testing.assert_array_equal(found.images[..., 0], TRAIN)
+
+
 def test_several_data_sets_in_a_folder_are_refused(tmp_path):
     for name in ("k49", "kmnist"):
         (tmp_path / f"{name}-train-imgs.npz").write_bytes(b"")
@@ -400,6 +410,7 @@ def test_the_first_classes_alone_have_no_image_without_a_label(tmp_path):
         ("label,a,b\n1,2,3\n", "2 pixels; must be a square"),
         ("label,a\n1,300\n", "pixels go from 300 to 300"),
         ("label,a\n1,x\n", "damaged or unreadable"),
+        ("a,b,label\n1,2\n", "names 3 columns and has rows of 2; must be as many"),
         ("label,a\n1.0,0.5\n", "must be whole numbers, pixels of 0 to 255"),
         ("1.0e0,0.5\n1.0e0,0.5\n", "at row 0, .*must be whole numbers, pixels of 0 to 255"),
         ("label,a\n", "rows of"),
@@ -423,6 +434,9 @@ def test_cifar_10_binary(tmp_path, place):
     dataset = load(data(tmp_path))
     expect(dataset, COLOURED, LABELS, COLOURED[:8], LABELS[:8])
     assert dataset.names == ("airplane", "automobile", "bird", "cat")
+    assert not dataset.notes
+    (folder / "data_batch_5.bin").unlink()
+    assert load(data(tmp_path)).notes == (f"{folder.name}: only 4 of 5 files data_batch_….bin found",)
     (folder / "data_batch_1.bin").write_bytes(records.tobytes()[:-1])
     refused(tmp_path, r"data_batch_1\.bin: .* must be a whole number of records of 3073")
 

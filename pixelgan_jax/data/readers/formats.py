@@ -167,10 +167,13 @@ def _idx_part(folder: Path, prefix: str, part: str, found: dict[tuple[str, str],
         found.get((part, kind), folder / f"{prefix}{usual}-{kind}-idx{rank}-ubyte")
         for kind, rank in (("images", 3), ("labels", 1))
     )
-    part = files.read_idx(images, labels)
-    if prefix.startswith("emnist"):
-        return part._replace(images=np.ascontiguousarray(part.images.swapaxes(1, 2)))
-    return part
+    return _upright(prefix, files.read_idx(images, labels))
+
+
+def _upright(name: str, part: Part) -> Part:
+    """The part of a file of this name; EMNIST's images lie on their side in its files, its CSV files as we recall
+    them."""
+    return part._replace(images=np.ascontiguousarray(part.images.swapaxes(1, 2))) if name.startswith("emnist") else part
 
 
 def read_svhn(path: Path, data: Data) -> Parts | None:
@@ -203,19 +206,18 @@ def read_cifar(path: Path, data: Data) -> Parts | None:
     """CIFAR-10's or CIFAR-100's binary files; of the latter the hundred fine classes."""
     places = [path / name for name in CIFAR_FOLDERS]
     places = [place for place in places if (place / "train.bin").exists() or any(place.glob("data_batch_*.bin"))]
-    for place in [_only(path, places)] if places else []:
-        batches = sorted(place.glob("data_batch_*.bin"))
-        if batches:
-            train = [files.read_records(file, 1) for file in batches]
-            whole = Part(*(np.concatenate([getattr(each, name) for each in train]) for name in ("images", "labels")))
-            names = _names(place / "batches.meta.txt")
-            told = f"{place.name}: only {len(batches)} of 5 files data_batch_….bin found"
-            notes = () if len(batches) == 5 else (told,)
-            return Parts(whole, files.read_records(place / "test_batch.bin", 1), names=names, notes=notes)
-        if (place / "train.bin").exists():
-            names = _names(place / "fine_label_names.txt")
-            return Parts(*(files.read_records(place / f"{part}.bin", 2) for part in ("train", "test")), None, names)
-    return None
+    if not places:
+        return None
+    place = _only(path, places)
+    batches = sorted(place.glob("data_batch_*.bin"))
+    if not batches:
+        names = _names(place / "fine_label_names.txt")
+        return Parts(*(files.read_records(place / f"{part}.bin", 2) for part in ("train", "test")), None, names)
+    train = [files.read_records(file, 1) for file in batches]
+    whole = Part(*(np.concatenate([getattr(each, name) for each in train]) for name in ("images", "labels")))
+    told = f"{place.name}: only {len(batches)} of 5 files data_batch_….bin found"
+    test, names = files.read_records(place / "test_batch.bin", 1), _names(place / "batches.meta.txt")
+    return Parts(whole, test, names=names, notes=() if len(batches) == 5 else (told,))
 
 
 def _names(path: Path) -> tuple[str, ...] | None:
@@ -243,7 +245,7 @@ def read_binarised(path: Path, data: Data) -> Parts | None:
 def read_csv(path: Path, data: Data) -> Parts | None:
     """One CSV file of pixels, or train.csv and perhaps test.csv, with any beginning, as mnist_train.csv."""
     if path.is_file() and path.suffix.lower() == ".csv":
-        return Parts(text.read_csv(path))
+        return Parts(_upright(path.name, text.read_csv(path)))
     found = sorted(path.glob("*train.csv")) if path.is_dir() else []
     if not found:
         return None
@@ -251,7 +253,7 @@ def read_csv(path: Path, data: Data) -> Parts | None:
     if not text.is_image(train) and image_folder.is_folder_of_pictures(path):
         return None  # what it lists are pictures' names
     test = train.with_name(f"{train.name.removesuffix('train.csv')}test.csv")
-    return Parts(text.read_csv(train), text.read_csv(test) if test.is_file() else None)
+    return Parts(*(_upright(file.name, text.read_csv(file)) for file in (train, test) if file.is_file()))
 
 
 def read_parquet(path: Path, data: Data) -> Parts | None:

@@ -31,7 +31,7 @@ def read_csv(path: Path) -> Part:
     """Reads a CSV file with a row of pixels 0 to 255 an image, a square or a square of three colours, pixel by pixel;
     labels too, in a column that the first line calls so, or the first one where the others are such a square and no
     line names them. A column called id, or nothing, is left out; a first line that counts the columns, 0,1,2,…, is no
-    image. EMNIST's images lie on their side, as in its other files."""
+    image."""
     with readable(path), path.open("rb") as stream:
         first = stream.readline(1 << 20).removeprefix(codecs.BOM_UTF8).strip().lower().replace(b'"', b"")
     cells = [cell.strip() for cell in first.split(b",")]
@@ -44,9 +44,9 @@ def read_csv(path: Path) -> Part:
         others = [column for column, name in enumerate(cells) if name in (b"id", b"")]
     else:
         label, others = [0] if _side(rows.shape[1]) is None else [], []
+    if label and label[0] >= rows.shape[1]:
+        raise InputError(f"{path}: names {len(cells)} columns and has rows of {rows.shape[1]}; must be as many")
     images = squares(path, rows[:, np.setdiff1d(columns, label + others)])
-    if path.name.startswith("emnist"):
-        images = np.ascontiguousarray(images.swapaxes(1, 2))
     return Part(images, rows[:, label[0]] if label else None)
 
 

@@ -3,7 +3,7 @@
 Run: python -m benchmarks.results [WORKDIR ...] [--out results]
 
 Copies NAME.json and NAME.png of the workdirs named into the folder, then writes RESULTS.md anew from all that lie
-there.
+there, and the tables' learning curves.
 """
 
 import argparse
@@ -15,14 +15,15 @@ from pathlib import Path
 
 import experiments
 from pixelgan_jax.commands import tables_and_figures
-from pixelgan_jax.report import markdown
+from pixelgan_jax.report import markdown, plots
 
 INTRODUCTION = """\
 # Results
 
 Written by `python -m benchmarks.results` from the JSON files beside it. Mean ± sample standard deviation over the
-seeds, which vary initialisation, data order, validation split and labelled subset together; `FOLDER` is where the data
-lie. Of published numbers, *verified* ones were read in a source, *recalled* ones are from memory and were not checked.
+seeds, which vary initialisation, data order, validation split and labelled subset together; a curve is the seeds' mean,
+its band what lies between the least and the greatest; `FOLDER` is where the data lie. Of published numbers, *verified*
+ones were read in a source, *recalled* ones are from memory and were not checked.
 """
 
 
@@ -55,7 +56,10 @@ def page(folder: Path) -> str:
         parts.append(f"## {each['title']}\n\n{text}")
         if (folder / f"{each['name']}.png").exists():
             parts.append(f"![{each['title']}]({each['name']}.png)\n")
-        parts.append(f"### How it was made: `{each['name']}`\n\n{markdown.provenance(each)}")
+        made = markdown.provenance(each)
+        parts.append(
+            f"<details><summary>How it was made: <code>{each['name']}</code></summary>\n\n{made}\n</details>\n"
+        )
     return "\n".join(parts)
 
 
@@ -66,11 +70,15 @@ def main() -> None:
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     for workdir in asked.workdirs:
-        made = [path for each in gathered(workdir) for path in workdir.glob(f"{each['name']}.[jp][sn][og]*")]
+        made = gathered(workdir)
         if not made:
             parser.error(f"{workdir}: holds no table and no figure; must be a workdir of --mode table or figure")
-        for path in made:
-            shutil.copyfile(path, asked.out / path.name)
+        for path in (workdir / f"{each['name']}{ending}" for each in made for ending in (".json", ".png")):
+            if path.exists():
+                shutil.copyfile(path, asked.out / path.name)
+    for each in gathered(asked.out):
+        if each["kind"] == "table" and (png := plots.table_curves(each)):
+            (asked.out / f"{each['name']}.png").write_bytes(png)
     (asked.out / "RESULTS.md").write_text(page(asked.out))
     print(asked.out / "RESULTS.md")
 

@@ -185,7 +185,7 @@ def growth(model: Autoencoder, params: dict, batch: int) -> float:
     with mock.patch.object(trained, "DRAWN", batch):
         trained.draw(drawing, code[:batch], 0)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        images, _ = trained.draw(drawing, code, 0)
+        images = trained.draw(drawing, code, 0)
     kilobytes = 1 if sys.platform == "linux" else 1024  # elsewhere ru_maxrss counts bytes
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e3 / kilobytes - images.nbytes / 1e6
 

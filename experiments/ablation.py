@@ -70,5 +70,5 @@ def get_plan() -> dict:
         | {POOLING: f"{table1.COLUMNS['labels_100']}, encoder with pooling"},
         "rows": {row: title for row, (title, _) in ROWS.items()},
         "published": {},
-        "metrics": ("cluster_error_majority", "clusters_used", "reconstruction_nats", "shuffled_code_nats"),
+        "metrics": ("cluster_error_majority", "reconstruction_nats", "shuffled_code_nats"),
     }

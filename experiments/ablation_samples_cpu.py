@@ -4,7 +4,11 @@ from ml_collections import ConfigDict
 
 from experiments import ablation_cpu
 
-SHOWN = ("deep", "deep_information", "deconv_information")
+SHOWN = {
+    "deep": "PixelGAN, no views",
+    "deep_information": "PixelGAN, views and their information",
+    "deconv_information": "adversarial autoencoder, the same",
+}
 
 
 def get_config() -> ConfigDict:
@@ -17,4 +21,5 @@ def get_plan() -> dict:
         "title": "What the ablation's models draw of each class (CPU-scale)",
         "cells": {f"{row}/labels_100": cells[f"{row}/labels_100"] for row in SHOWN},
         "drawing": "rows",
+        "titles": {f"{row}/labels_100": title for row, title in SHOWN.items()},
     }

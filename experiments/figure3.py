@@ -9,9 +9,16 @@ SHALLOW = {"model.first_kernel": 5, "model.layers": 2}  # sees 9 columns
 DEEP = {"model.first_kernel": 7, "model.layers": 8}  # 23 columns
 DEPENDENT = {"model.conditioning": "location_dependent"}
 INVARIANT = {"model.conditioning": "location_invariant", "model.code_maps": 0}
-
-
 NO_MINIMUM = {"model.minimum_sd": 0.0}  # of a posterior that has no s.d.
+
+TITLES = {
+    "shallow_invariant": "shallow decoder, location-invariant bias",
+    "shallow_dependent": "shallow decoder, location-dependent bias",
+    "deep_invariant": "deep decoder, location-invariant bias",
+    "deep_dependent": "deep decoder, location-dependent bias",
+    "shallow_dependent_deterministic": "as the second, deterministic encoder",
+    "shallow_dependent_noise_fed": "as the second, noise-fed encoder",
+}
 
 CLAIM = {
     "source": "The paper, figure 3 (recalled)",
@@ -41,4 +48,5 @@ def get_plan() -> dict:
         "shallow_dependent_noise_fed": SHALLOW | DEPENDENT | {"model.encoder": "noise"} | NO_MINIMUM,
     }
     cells = {name: ("mnist_gaussian", own) for name, own in changes.items()}
-    return {"title": "Figure 3: the 2-D code of the test images", "cells": cells, "drawing": "codes", "claim": CLAIM}
+    title = "Figure 3: the 2-D code of the test images"
+    return {"title": title, "cells": cells, "drawing": "codes", "titles": TITLES, "claim": CLAIM}

@@ -12,4 +12,5 @@ def get_config() -> ConfigDict:
 def get_plan() -> dict:
     plan = figure3.get_plan()
     four = {name: cell for name, cell in plan["cells"].items() if name.endswith(("invariant", "dependent"))}
-    return figure2_cpu.at_scale(plan | {"cells": four}, {"train.steps": 6000})
+    titles = {name: plan["titles"][name] for name in four}
+    return figure2_cpu.at_scale(plan | {"cells": four, "titles": titles}, {"train.steps": 6000})

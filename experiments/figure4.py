@@ -5,6 +5,7 @@ from ml_collections import ConfigDict
 
 from experiments import mnist_clusters, table1
 
+TITLES = {"with_adversary": "with the adversary", "without_adversary": "without it"}
 CLAIM = {
     "source": "The paper, figure 4 (three digits: recalled)",
     "text": "the adversary drives the codes of three digits apart, into the corners of the simplex, a digit to each",
@@ -33,4 +34,4 @@ def get_plan() -> dict:
         "without_adversary": ("mnist_clusters", own | {"prior.adversarial": False}),
     }
     title = "Figure 4: three categories of the digits 0, 1 and 2"
-    return {"title": title, "cells": cells, "drawing": "codes", "claim": CLAIM}
+    return {"title": title, "cells": cells, "drawing": "codes", "titles": TITLES, "claim": CLAIM}

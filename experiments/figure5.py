@@ -4,6 +4,7 @@ from ml_collections import ConfigDict
 
 from experiments import mnist_clusters
 
+TITLES = {"clusters_30": "PixelGAN, 30 clusters, no labels"}
 CLAIM = {
     "source": "The paper, figure 5",
     "text": "without labels the clusters are of content: a row is one digit in many hands",
@@ -20,4 +21,5 @@ def get_config() -> ConfigDict:
 
 def get_plan() -> dict:
     cells = {"clusters_30": ("mnist_clusters", {"model.layers": 8})}
-    return {"title": "Figure 5: samples of every cluster", "cells": cells, "drawing": "rows", "claim": CLAIM}
+    title = "Figure 5: samples of every cluster"
+    return {"title": title, "cells": cells, "drawing": "rows", "titles": TITLES, "claim": CLAIM}

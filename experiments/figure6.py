@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 
 from experiments import mnist
 
+TITLES = {"mnist_100": "MNIST, 100 labels", "svhn_1000": "SVHN, 1,000 labels", "norb_1000": "NORB, 1,000 labels"}
 CLAIM = {
     "source": "The paper, figure 6",
     "text": "with few labels the code is the content and the decoder draws the style: a row is one digit in many hands",
@@ -24,4 +25,5 @@ def get_config() -> ConfigDict:
 
 def get_plan() -> dict:
     cells = {"mnist_100": ("mnist", {}), "svhn_1000": ("svhn", {}), "norb_1000": ("norb", {})}
-    return {"title": "Figure 6: samples of every class", "cells": cells, "drawing": "rows", "claim": CLAIM}
+    title = "Figure 6: samples of every class"
+    return {"title": title, "cells": cells, "drawing": "rows", "titles": TITLES, "claim": CLAIM}

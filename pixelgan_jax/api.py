@@ -8,7 +8,6 @@ import re
 from functools import cache
 from pathlib import Path
 
-import jax
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -95,7 +94,7 @@ class TrainedModel:
             raise ValueError("classify: the model was trained without labels (data.labels = 0); see encode")
         images = self._images(images)
         if not len(images):
-            return np.zeros(0, np.int32)
+            return self._class_values(self._method.code.categories)[:0]
         keys = trained.evaluation_keys(0, len(images))
         log_q = trained.rows(self._trained, self._method.infer, (images, keys))["log_probabilities"]
         return self._class_values(log_q.shape[1])[log_q.argmax(axis=1)]
@@ -115,7 +114,7 @@ class TrainedModel:
         images = self._images(images)
         if not len(images):
             raise ValueError("images: must be at least one")
-        found = jax.device_get(predictions.predict(self._trained, images))
+        found = predictions.predict(self._trained, images)
         category = found.pop("category", None)
         if category is None:
             return found
@@ -167,8 +166,7 @@ class TrainedModel:
         if prefix is not None and not self._method.completes:
             raise ValueError("prefix: is not allowed: this decoder draws all pixels at once and completes none")
         given, known = (None, None) if prefix is None else self._prefix(prefix, len(code))
-        images, _ = trained.draw(self._trained, code, self._seed(seed), method, float(temperature), given, known)
-        return images
+        return trained.draw(self._trained, code, self._seed(seed), method, float(temperature), given, known)
 
     def generate(self, count: int, seed: int = 0, method: str = "auto", temperature: float = 1.0) -> np.ndarray:
         """z ~ p(z), then x ~ p(x | z): uint8 [count, H, W, C]. ValueError for a count below 1, and as `sample`."""
@@ -222,9 +220,11 @@ class TrainedModel:
         if code.ndim != 2 or code.shape[1] != self._method.code.width or code.dtype.kind not in "fiub":
             expected = f"numbers [N, {self._method.code.width}]"
             raise ValueError(f"code: {code.dtype} {list(code.shape)} is not allowed: must be {expected}")
+        with np.errstate(over="ignore"):  # beyond float32 is infinite
+            code = code.astype(np.float32)
         if not np.all(np.isfinite(code)):
-            raise ValueError("code: must be finite")
-        return code.astype(np.float32)
+            raise ValueError("code: must be finite, as float32")
+        return code
 
 
 def _values(names: tuple[str, ...]) -> np.ndarray:

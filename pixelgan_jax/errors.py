@@ -9,6 +9,11 @@ class InputError(ValueError):
     """
 
 
+def first_line(error: Exception) -> str:
+    """What an exception says, its first line alone, without a full stop; where it says nothing, what it is."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")
+
+
 def one_line(text: str) -> str:
     """The text on one line, what could steer a terminal or is no character being written out."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))

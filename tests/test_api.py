@@ -228,6 +228,7 @@ def test_generate_follows_from_the_seed(model):
         (lambda m, x: m.log_prob(x, np.eye(10)[:2]), "code: 2 rows for 6 images"),
         (lambda m, x: m.sample(np.zeros((2, 9))), r"code: .*\[N, 10\]"),
         (lambda m, x: m.sample(np.full((1, 10), np.nan)), "code: must be finite"),
+        (lambda m, x: m.sample(np.full((1, 10), 1e300)), "code: must be finite, as float32"),
         (lambda m, x: m.sample(np.eye(10), method="fast"), "method: 'fast'.*auto, cached, fixed_point, oracle"),
         (lambda m, x: m.sample(np.eye(10), temperature=0.0), "temperature: 0.0 .*above 0"),
         (lambda m, x: m.sample(np.eye(10), temperature=-1), "temperature: -1 .*above 0"),

@@ -11,11 +11,11 @@ from pixelgan_jax.evaluation import trained
 from pixelgan_jax.evaluation.metrics import BY_KEY, number
 from pixelgan_jax.evaluation.trained import Trained
 from pixelgan_jax.methods.method import DataSpec
+from pixelgan_jax.report import markdown
 from pixelgan_jax.training import exported
 from pixelgan_jax.training.workdir import results_of, write_whole
 
 KEPT = ("validation", "test", "device", "versions", "git_commit", "warnings")  # of results.json
-UNITS = ("%", "nats")  # that a title does not tell by itself
 PRECISION = {
     "float32": "float32",
     "int8": "large kernels in 8 bits with a scale for each of their channels; the figures are those of float32",
@@ -32,7 +32,7 @@ def execute(
     run.tell_of_another_step(workdir, model)
     run.check_overrides(model.config, overrides)
     results = _results(workdir, model.step)
-    meta = exported.Meta(
+    meta = exported.ExportMeta(
         experiment, _placeless(model.config), data, model.step, model.names, model.cluster_classes, results
     )
     exported.write(folder, model.variables, meta, weights)
@@ -65,20 +65,15 @@ def card(experiment: str, folder: str, model: Trained, data: DataSpec, results: 
         f" [Makhzani & Frey 2017](https://arxiv.org/abs/1706.00531), and what they are compared with), trained for"
         f" {model.step:,} steps of {model.config.train.batch_size} images, seed {model.config.train.seed}.",
         "",
-        f"- **Data**: {_data(model.config)}, {height}×{width}×{channels}, {data.images:,} training images,"
-        f" {data.labels:,} of them with labels. No copy of it is here; its licence is its makers'.",
-        f"- **Code**: commit {results.get('git_commit') or 'unknown'}; weights are the averaged ones,"
+        f"- **Data**: `{_placeless(model.config).data.name}`, {height}×{width}×{channels}, {data.images:,} training"
+        f" images, {data.labels:,} of them with labels. No copy of it is here; its licence is its makers'.",
+        f"- **Code**: commit {results.get('git_commit') or 'not known of this step'}; weights are the averaged ones,"
         f" {PRECISION[weights]}.",
         "- **Licence** of the weights: their maker's to say. Meant for research; it knows nothing but such images.",
         "",
     ]
     if results.get("test"):
-        lines += ["| | test | validation |", "|---|---|---|"]
-        lines += [
-            f"| {title} | {told} | {_number(key, results['validation'].get(key))} |"
-            for key, title, told in _metrics(results["test"])
-        ]
-        lines.append("")
+        lines.append(_metrics(results["test"], results["validation"]))
         if any(key.endswith("_nats") for key in results["test"]):
             lines += [f"Nats are those of {_pixels(model.config.data)}.", ""]
     call = "labels = model.classify(images)" if model.config.data.labels else "found = model.predict(images)"
@@ -86,10 +81,6 @@ def card(experiment: str, folder: str, model: Trained, data: DataSpec, results: 
         call = "images = model.generate(8)"
     use = ["```python", "import pixelgan_jax as pg", f'model = pg.load("{folder}")  # this folder, or a .zip of it']
     return "\n".join([*lines, *use, call, "```", ""])
-
-
-def _data(config: Config) -> str:
-    return f"`{_placeless(config).data.name}`"
 
 
 def _pixels(data: Data) -> str:
@@ -101,12 +92,14 @@ def _pixels(data: Data) -> str:
     return "pixels that are black or white with their grey level's probability"
 
 
-def _metrics(found: dict[str, Any]) -> list[tuple[str, str, str]]:
-    return [
-        (key, BY_KEY[key].title + (f", {BY_KEY[key].unit}" if BY_KEY[key].unit in UNITS else ""), _number(key, value))
-        for key, value in found.items()
+def _metrics(test: dict[str, Any], validation: dict[str, Any]) -> str:
+    """The numbers of both splits, a row each; codes' means and deviations, which are several each, are left out."""
+    rows = [
+        [markdown.titled(BY_KEY[key]), *(_number(key, split.get(key)) for split in (test, validation))]
+        for key, value in test.items()
         if key in BY_KEY and isinstance(value, int | float)
     ]
+    return markdown.grid(["", "test", "validation"], rows)
 
 
 def _number(key: str, value: Any) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from pixelgan_jax.commands.run import Run, describe, existing, images_crc, new, noting_other_images, restored
+from pixelgan_jax.commands.run import Run, checksums, describe, existing, new, noting_other_data, restored
 from pixelgan_jax.config import to_dict
 from pixelgan_jax.evaluation import collapse, measures, provenance, trained
 from pixelgan_jax.evaluation.clusters import majority_classes
@@ -43,11 +43,12 @@ def locked(mode: str, workdir: Path) -> AbstractContextManager:
 def train(run: Run) -> dict[str, Any] | None:
     """Trains, resuming what the workdir holds, evaluates and writes the report; the results, in the first process."""
     parallel.check_images(run.splits.train.images, run.mesh)
-    with _open(run) as checkpoints:
+    if parallel.is_first():
+        prepare(run.workdir)
+    with Checkpoints(run.workdir) as checkpoints:
         found = restored(run, checkpoints)
         state, meta = found or new(run)
         if parallel.is_first():
-            prepare(run.workdir)
             write_json(run.workdir / "config.json", {"experiment": run.experiment, **to_dict(run.config)})
             print(describe(run), flush=True)
             for note in run.notes:
@@ -55,11 +56,11 @@ def train(run: Run) -> dict[str, Any] | None:
             if found:
                 print(f"resumed from step {int(state.step)}", flush=True)
                 _say_what_jumps(meta.config.train.steps, run.config.train.steps)
-        crc = images_crc(run)
-        run = noting_other_images(run, meta, crc)
+        sums = checksums(run)
+        run = noting_other_data(run, meta, sums)
         # the configuration may have changed in part, and an earlier version said less of the data
-        began_with = meta.images_crc or crc
-        meta = meta._replace(config=run.config, names=run.names, images_crc=began_with, **run.data._asdict())
+        began_with = {name: getattr(meta, name) or crc for name, crc in sums.items()}
+        meta = meta._replace(config=run.config, names=run.names, **began_with, **run.data._asdict())
         # else its images are logged
         unfinished = int(state.step) < run.config.train.steps or not _is_reported(run)
         with Log(run.workdir, int(state.step)) if parallel.is_first() else nullcontext() as log:
@@ -74,11 +75,7 @@ def train(run: Run) -> dict[str, Any] | None:
                 log,
                 lambda state: _validate(run, state),
             )
-            results = _finish(run, state, meta)
-            if unfinished and log:
-                log.images(int(state.step), _written_pictures(run.workdir))
-                log.hyperparameters(*_compared(results))
-    return results
+            return _finish(run, state, meta, log if unfinished else None)
 
 
 def evaluate(run: Run) -> dict[str, Any] | None:
@@ -89,7 +86,7 @@ def evaluate(run: Run) -> dict[str, Any] | None:
     run = run._replace(config=dataclasses.replace(run.config, train=train))
     if parallel.is_first():
         prepare(run.workdir)
-    return _finish(noting_other_images(run, meta, images_crc(run)), state, meta)
+    return _finish(noting_other_data(run, meta, checksums(run)), state, meta)
 
 
 def sample(run: Run) -> None:
@@ -114,12 +111,6 @@ def sample(run: Run) -> None:
     print(f"step {step}: {', '.join(map(str, written))}", flush=True)
 
 
-def _open(run: Run) -> Checkpoints:
-    if parallel.is_first():
-        prepare(run.workdir)
-    return Checkpoints(run.workdir)
-
-
 def _is_reported(run: Run) -> bool:
     """Whether the workdir has the results of a run of so many steps."""
     step = results_of(run.workdir).get("step")
@@ -128,7 +119,7 @@ def _is_reported(run: Run) -> bool:
 
 def _say_what_jumps(before: int, now: int) -> None:
     if before != now:
-        text = "rates that are scheduled over the run go on where a run of so many steps has them"
+        text = f"scheduled rates go on as those of a run of {now} steps at this step"
         print(f"train.steps: {before} before, {now} now; {text}", flush=True)
 
 
@@ -164,8 +155,9 @@ def _validate(run: Run, state: State) -> tuple[dict[str, float], float | None]:
     return {f"validation_{name}": value for name, value in scalars.items()}, metrics.get(chosen_by)
 
 
-def _finish(run: Run, state: State, meta: Meta) -> dict[str, Any] | None:
-    """Evaluates both splits; then the first process alone writes results.json, pictures and report.html."""
+def _finish(run: Run, state: State, meta: Meta, log: Log | None = None) -> dict[str, Any] | None:
+    """Evaluates both splits; then the first process alone writes pictures and report.html, logs them, and last
+    results.json: where it lies, all else does."""
     validation, test = run.splits.validation, run.splits.test
     model = _trained(run, state)
     draws = run.config.train.importance_draws
@@ -193,9 +185,12 @@ def _finish(run: Run, state: State, meta: Meta) -> dict[str, Any] | None:
     if names := _cluster_classes(run, fitted):
         results["cluster_classes"] = names
     _say_what_is_lost(run.workdir, results)
-    write_json(run.workdir / "results.json", results)
     _draw(run, state, names)
-    page.write_html(run.workdir)
+    page.write_html(run.workdir, results)
+    if log:
+        log.images(step, _written_pictures(run.workdir))
+        log.hyperparameters(*_compared(results))
+    write_json(run.workdir / "results.json", results)
     name = first_of(HEADLINES, results["test"])
     headline = f"test {as_text(name, results['test'][name])}; " if name else ""
     print(f"{headline}report: {run.workdir / 'report.html'}", flush=True)

@@ -26,7 +26,7 @@ from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods.registry import from_saved
 from pixelgan_jax.report.figures import Task
 from pixelgan_jax.training import loop
-from pixelgan_jax.training.checkpoint import has_checkpoints
+from pixelgan_jax.training.checkpoint import newest_step
 from pixelgan_jax.training.workdir import InUse
 
 DONE, NO_DATA, MISSING = "done", "not run: no data", "not run"
@@ -129,7 +129,7 @@ def finished(task: Task) -> bool:
     results = read_json(path)
     # config.json says how the run was begun, or gone on with; where there are results, they say what is shown
     held = [(path, results, SHOWN)]
-    if results or has_checkpoints(task.workdir):
+    if results or newest_step(task.workdir) is not None:
         begun = task.workdir / "config.json"
         held.insert(0, (begun, read_json(begun), () if results else SHOWN))
     for found, values, shown in held:

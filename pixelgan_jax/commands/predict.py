@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
@@ -80,7 +79,8 @@ def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any], s
         np.savez(buffer, codes=np.concatenate(codes))
         write_whole(output / "codes.npz", buffer.getvalue())
         written.append("codes.npz")
-    told = [f"{count:,} images, {count / max(spent, 1e-9):,.0f} images/s"]
+    rate = count / max(spent, 1e-9)  # compiling included
+    told = [f"{count:,} images, {rate:,.0f} images/s" if rate >= 10 else f"{count:,} images, {spent:.0f} s"]
     if known := [each for each in right if each != ""]:
         told.append(f"{as_text('error', 1 - sum(known) / len(known))} of the {len(known):,} with labels")
     print(f"{'; '.join(told)}; {output}: {', '.join(written)}", flush=True)
@@ -126,7 +126,7 @@ def _rows(model: Trained, parts: list[Unsplit], codes: list[np.ndarray]) -> Iter
         for part in parts:
             for start in range(0, len(part.images), CHUNK):
                 images = part.images[start : start + CHUNK]
-                found = jax.device_get(predict(model, images, done))
+                found = predict(model, images, done)
                 codes.extend([found["code"]] if "code" in found else [])
                 for number in range(len(images)):
                     row = {"name": part.names[start + number], "part": part.part}

@@ -22,7 +22,7 @@ from pixelgan_jax.evaluation import trained
 from pixelgan_jax.methods import registry
 from pixelgan_jax.methods.method import DataSpec, Method, State
 from pixelgan_jax.training import exported, parallel
-from pixelgan_jax.training.checkpoint import Checkpoints, has_checkpoints, newest, replicate
+from pixelgan_jax.training.checkpoint import Checkpoints, newest, newest_step, replicate
 from pixelgan_jax.training.description import Meta
 from pixelgan_jax.training.workdir import results_of
 
@@ -67,7 +67,9 @@ def _without_effect(config: Config, method: Method) -> list[str]:
         told.append("config.train.importance_draws does nothing: it needs a likelihood, and a q(z|x) with a density")
     if config.sample.temperature != 1 and method.draw and not method.completes:
         told.append("config.sample.temperature does nothing: all pixels are drawn at once")
-    return [*told, *(f"config.{name} does nothing without a categorical code" for name in config.idle())]
+    if config.data.levels > 2 and config.data.binarisation != "stochastic":
+        told.append("config.data.binarisation does nothing: it is of two levels")
+    return [*told, *config.idle()]
 
 
 def check_workdir(experiment: str, workdir: Path, replicates: int = 1) -> None:
@@ -76,7 +78,7 @@ def check_workdir(experiment: str, workdir: Path, replicates: int = 1) -> None:
     check_owner(experiment, workdir)
     if exported.is_one(workdir):
         raise InputError(f"--workdir {workdir}: holds an exported model, weights alone; must be another folder")
-    alone, within = has_checkpoints(workdir), replicate(workdir)  # of earlier versions a folder may hold both
+    alone, within = newest_step(workdir) is not None, replicate(workdir)  # of earlier versions a folder may hold both
     if replicates == 1 and within and not alone:
         raise InputError(f"--workdir {workdir}: holds replicates; must be another folder, or one of them, as {within}")
     if replicates > 1 and alone and not within:
@@ -162,6 +164,9 @@ def as_trained(experiment: str, workdir: Path, config: Config, overrides: dict[s
     except (OSError, ValueError):  # none there; what is wrong with one is said of the checkpoint's
         return config
     gone = named.is_path(saved.data) and not named.is_there(saved.data)
+    if gone and not named.is_path(config.data) and "data.name" not in overrides:
+        told = f"{saved.data.name!r}, which {workdir} was trained on, is not there"
+        raise InputError(f"config.data.name: {told}; must be where it lies now")
     places = {"data.name": config.data.name} if gone else {}
     places |= {"data.dir": config.data.dir or saved.data.dir, "data.download": config.data.download}
     return _changed(saved, places | overrides)
@@ -170,8 +175,8 @@ def as_trained(experiment: str, workdir: Path, config: Config, overrides: dict[s
 def tell_of_another_step(workdir: Path, model: trained.Trained) -> None:
     """Prints a line where results.json is of another step than the model: what stands there is not said of it."""
     if results_of(workdir).get("step", model.step) != model.step:
-        told = "results.json is of another, so that clusters have no names here, and a model card no figures"
-        print(f"step {model.step}: {told}", flush=True)
+        lacking = ["a model card has no figures", *([] if model.config.data.labels else ["no cluster is named"])]
+        print(f"step {model.step}: results.json is of another step: {', and '.join(lacking)}", flush=True)
 
 
 def _changed(config: Config, overrides: dict[str, Any]) -> Config:
@@ -187,7 +192,7 @@ def _target(run: Run, meta: Meta) -> State:
     """The state to restore a checkpoint into. Raises InputError where it is of another run."""
     saved = meta.config
     moved = saved.data.name != run.config.data.name and named.is_path(run.config.data)
-    if moved and meta.images_crc == images_crc(run):  # the same images, called otherwise or elsewhere by now
+    if moved and meta.images_crc == checksums(run)["images_crc"]:  # the same images, elsewhere or by another name
         saved = dataclasses.replace(saved, data=dataclasses.replace(saved.data, name=run.config.data.name))
     difference = first_difference(saved, run.config) or _other_data(run, meta)
     if difference:
@@ -208,21 +213,28 @@ def _other_data(run: Run, meta: Meta) -> str | None:
     return None
 
 
-def images_crc(run: Run) -> int:
-    """CRC-32 of the training images in their order, by which a checkpoint knows them again."""
-    return zlib.crc32(np.ascontiguousarray(run.splits.train.images))
+def checksums(run: Run) -> dict[str, int]:
+    """CRC-32 of the training images in their order and of their labels, by which a checkpoint knows them again, as
+    fields of its Meta."""
+    train = run.splits.train
+    return {
+        "images_crc": zlib.crc32(np.ascontiguousarray(train.images)),
+        "labels_crc": zlib.crc32(train.labels.astype("<i8")),
+    }
 
 
-def noting_other_images(run: Run, meta: Meta, crc: int) -> Run:
-    """The run, with a note where its training images, of this CRC-32, are others, or in another order, than those that
-    the checkpoint's training began with. Not refused, since the same files may be read a grey level apart by another
-    version of a library."""
-    if meta.images_crc in (0, crc):  # 0: of an earlier version, or a new run's
+def noting_other_data(run: Run, meta: Meta, sums: dict[str, int]) -> Run:
+    """The run, with a note where its training images or their labels, of these `checksums`, are others, or in another
+    order, than those that the checkpoint's training began with. Not refused, since the same files may be read a grey
+    level apart by another version of a library, and labels be corrected."""
+    changed = [name for name, crc in sums.items() if getattr(meta, name) not in (0, crc)]  # 0: of an earlier version
+    if not changed:
         return run
-    note = (
-        "the training images, or their order, are not those that the checkpoint's training began with: its validation"
-        " and test images may be among those that it learnt from"
-    )
+    note = {
+        "images_crc": "the training images, or their order, are not those that the checkpoint's training began with:"
+        " its validation and test images may be among those that it learnt from",
+        "labels_crc": "the labels of the training images are not those that the checkpoint's training began with",
+    }[changed[0]]
     if parallel.is_first():
         print(f"{run.config.data.name}: {note}", flush=True)
     return run._replace(notes=(*run.notes, note))

@@ -5,7 +5,8 @@ value})}; for a table, "columns" {key: title} and "rows" {key: title} of its cel
 "published" {title: {column: (text, mark)}} and, where there is something to say of a cell, "notes" {cell: text}; where
 errors are not what it is about, "headlines", the keys of metrics of which a cell shows the first that it has, and
 "metrics", the keys of those that have a table of their own below; for a figure, its "drawing", one of figures.DRAWINGS,
-and, where a source claims something of it, a "claim": markdown.claim says what is in it.
+where cells have other titles than their names "titles" {cell: text}, and, where a source claims something of it, a
+"claim": markdown.claim says what is in it.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def _check(mode: str, asked: Any, where: str) -> None:
     lacking = [part for part in PARTS[mode] if not isinstance(asked, dict) or part not in asked]
     if lacking:
         raise InputError(f"{where} has no {lacking[0]!r}; must have {', '.join(PARTS[mode])}")
-    for part in ("cells", "columns", "rows", "published", "notes"):
+    for part in ("cells", "columns", "rows", "published", "notes", "titles"):
         if not isinstance(asked.get(part, {}), dict):
             raise InputError(f"{where}: {part} is a {type(asked[part]).__name__}; must be a dict")
     for name, cell in asked["cells"].items():
@@ -96,8 +97,14 @@ def _check(mode: str, asked: Any, where: str) -> None:
             raise InputError(f"{where}: cell {name!r}: its name must be a text")
         if not (isinstance(cell, tuple | list) and [type(value) for value in cell] == [str, dict]):
             raise InputError(f"{where}: cell {name} is {cell!r}; must be (experiment, {{field: value}})")
-    if other := [name for name in asked.get("notes", {}) if name not in asked["cells"]]:
-        raise InputError(f"{where}: notes have a cell {other[0]!r}; must be one of the plan's")
+    for part in ("notes", "titles"):
+        if other := [name for name in asked.get(part, {}) if name not in asked["cells"]]:
+            raise InputError(f"{where}: {part} have a cell {other[0]!r}; must be one of the plan's")
+        if other := [text for text in asked.get(part, {}).values() if not isinstance(text, str)]:
+            raise InputError(f"{where}: {part} have a text {other[0]!r}; must be texts")
+    called = list(asked.get("titles", {}).values())
+    if twice := [title for title in called if called.count(title) > 1]:
+        raise InputError(f"{where} has two titles {twice[0]!r}; must tell cells apart")
     if mode == "figure" and asked["drawing"] not in list(DRAWINGS):
         raise InputError(f"{where}: drawing {asked['drawing']!r} is unknown; must be one of {', '.join(DRAWINGS)}")
     if mode == "table":
@@ -168,20 +175,13 @@ def _table(path: Path, asked: Row, cells: list[Cell], outcomes: Outcomes) -> Row
     gathered |= {part: asked[part] for part in ("title", "columns", "rows", "published")}
     gathered |= {part: asked[part] for part in ("notes", "headlines", "metrics") if part in asked}
     keys = asked.get("headlines", CHOSEN_BY[:2])
-    curves: dict[str, dict[str, list]] = {}
     for cell, row in zip(cells, gathered["cells"], strict=True):
         for task, run in zip(cell.tasks, row["runs"], strict=True):
             if run["status"] == DONE and finished(task):
                 run["curve"] = _curve(task, keys)
-        seeds = [run["curve"] for run in row["runs"] if run.get("curve")]
-        if seeds:
-            recipe, _, column = cell.name.partition("/")
-            names = [asked["rows"][recipe], asked["columns"][column]]
-            panel, curve = names if len(asked["columns"]) > 1 else reversed(names)
-            curves.setdefault(panel, {})[curve] = seeds
     write_json(Path(f"{path}.json"), gathered)
-    if curves:
-        write_whole(Path(f"{path}.png"), plots.learning_curves(curves, BY_KEY[keys[0]]))
+    if png := plots.table_curves(gathered):
+        write_whole(Path(f"{path}.png"), png)
     return gathered
 
 
@@ -194,7 +194,9 @@ def _curve(task: Task, keys: Sequence[str]) -> list[tuple[int, float]]:
 
 def _figure(path: Path, asked: Row, cells: list[Cell], outcomes: Outcomes) -> Row:
     gathered = _gathered("figure", path, cells, outcomes)
-    gathered |= {part: asked[part] for part in ("title", "drawing", "claim") if part in asked} | {"reference": {}}
+    gathered |= {part: asked[part] for part in ("title", "drawing", "titles", "claim") if part in asked} | {
+        "reference": {}
+    }
     write_json(Path(f"{path}.json"), gathered)
     return gathered
 
@@ -211,7 +213,7 @@ def _draw(path: Path, gathered: Row, cells: list[Cell], outcomes: Outcomes, comm
     if not here and any(cell.committed for cell in cells):
         gathered["reference"] = before.get("reference", {})
     if here:
-        png, numbers, gathered["reference"] = DRAWINGS[gathered["drawing"]](here)
+        png, numbers, gathered["reference"] = DRAWINGS[gathered["drawing"]](here, gathered.get("titles", {}))
         for cell, row in zip(cells, gathered["cells"], strict=True):
             values = iter(numbers.get(cell.name, []))
             for task, run in zip(cell.tasks, row["runs"], strict=True):

@@ -91,19 +91,16 @@ def from_saved(values: Any, kinds: Kinds) -> Config:
 
 def to_dict(config: Config) -> dict[str, dict[str, Any]]:
     """The nested dict that `from_dict` takes back, of JSON types (tuples become lists)."""
-    made: dict[str, dict[str, Any]] = {}
-    for group, name, _ in fields_of(type(config)):
-        value = getattr(getattr(config, group), name)
-        made.setdefault(group, {})[name] = list(value) if isinstance(value, tuple) else value
-    return made
+    return {
+        group: {name: list(value) if isinstance(value, tuple) else value for name, value in vars(fields).items()}
+        for group in groups(type(config))
+        for fields in [getattr(config, group)]
+    }
 
 
 def defaults(kind: type[Config]) -> dict[str, dict[str, Any]]:
     """Every field's default by group."""
-    made: dict[str, dict[str, Any]] = {}
-    for group, name, field in fields_of(kind):
-        made.setdefault(group, {})[name] = field.default
-    return made
+    return {group: dataclasses.asdict(fields()) for group, fields in groups(kind).items()}
 
 
 def describe(kind: type[Config], besides: type[Config] | None = None) -> str:

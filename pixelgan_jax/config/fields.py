@@ -1,9 +1,9 @@
 """A field of a configuration: default, what it may hold, what it means, and how it fares when a run is resumed.
 
-`choice`, `integer`, `odd`, `real`, `boolean`, `text`, `widths` and `positives` each make a field of a frozen dataclass.
-All take its default, its meaning, and these two:
+`choice`, `integer`, `kernel_size`, `real`, `boolean`, `text`, `widths` and `positives` each make a field of a frozen
+dataclass. All take its default (a kernel's is 3), its meaning, and these two:
 - on_resume: whether it may change between a checkpoint and the run that goes on from it;
-- absent: of a field younger than the first checkpoints, the value under which a run is what it was before there was it.
+- absent: the value that is assumed for saved configurations which are older than the field.
 """
 
 from __future__ import annotations
@@ -41,9 +41,8 @@ def integer(low: int, default: int, meaning: str, high: int = 2**31 - 1, **more)
     return _field(int, allowed, lambda value: low <= value <= high, default, meaning, **more)
 
 
-def odd(low: int, high: int, default: int, meaning: str, **more):
-    allowed = f"an odd integer from {low} to {high}"
-    return _field(int, allowed, lambda v: low <= v <= high and v % 2 == 1, default, meaning, **more)
+def kernel_size(meaning: str, **more):
+    return _field(int, "an odd integer from 3 to 99", lambda v: 3 <= v <= 99 and v % 2 == 1, 3, meaning, **more)
 
 
 def real(

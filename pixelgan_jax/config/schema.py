@@ -111,7 +111,7 @@ class Config:
                 raise refused(name, seed, f"at most {most} with {self.train.replicates} replicates")
 
     def idle(self) -> list[str]:
-        """The fields that are set and do nothing without a categorical code, where there is none."""
+        """A line for each field that is set and does nothing beside the others."""
         return []
 
 

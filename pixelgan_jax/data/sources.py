@@ -152,8 +152,9 @@ def _with_test(parts: Parts, data: Data) -> Parts:
 
 
 def leave_one_of_each(train: np.ndarray, held_out: np.ndarray, values: np.ndarray) -> bool:
-    """A class of which no image is left in training gives one that is held out for a training image whose class has
-    others, in place: train and held_out are indices into the labels `values`. False where there are too few for it."""
+    """Swaps indices in place until every class keeps a training image: one that is held out of a class that has none
+    left, for a training image whose class has others. train and held_out are indices into the labels `values`. False
+    where there are too few images for it."""
     kinds, own = np.unique(values, return_inverse=True)
     there = np.bincount(own[train], minlength=len(kinds))
     spare = iter(range(len(train) - 1, -1, -1))

@@ -81,7 +81,7 @@ def from_prior(model: Trained, count: int, seed: int) -> np.ndarray:
 
 
 def _drawn(model: Trained, codes: np.ndarray, seed: int) -> np.ndarray:
-    return trained.draw(model, codes, seed, temperature=model.config.sample.temperature)[0]
+    return trained.draw(model, codes, seed, temperature=model.config.sample.temperature)
 
 
 def compare_rows(model: Trained, with_real: Real, asked: Sequence[int]) -> dict[str, float]:

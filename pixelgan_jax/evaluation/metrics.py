@@ -180,12 +180,3 @@ def _format(value: float, unit: str | None) -> str:
         return ",.2f" if abs(value) >= 10 else "z.3f"
     default = "d" if isinstance(value, int) else ".4g"
     return {"%": ".2f", "bits": ".4f", "": "z.3f", "s": ",.0f"}.get(unit, default)
-
-
-def markdown_table() -> str:
-    """The table of docs/metrics.md."""
-    lines = ["| key | title | unit | better | meaning |\n", "|---|---|---|---|---|\n"]
-    for row in SPLIT:
-        cells = f"`{row.key}`", row.title, row.unit or "–", row.better or "–", row.meaning
-        lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |\n")  # p(x|z) is one cell
-    return "".join(lines)

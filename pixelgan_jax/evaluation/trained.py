@@ -73,7 +73,7 @@ def load_workdir(workdir: Path, step: int | str | None = None) -> tuple[Trained,
     return model._replace(cluster_classes=cluster_classes(workdir, model.step)), meta.data
 
 
-def _variables(meta: exported.Meta, mesh: Mesh) -> Any:
+def _variables(meta: exported.ExportMeta, mesh: Mesh) -> Any:
     """The averaged variables of a method, by shape and type alone."""
     method = registry.make(meta.config, meta.data)
     return jax.eval_shape(lambda: method.averaged(initial(method, meta.config, mesh)))
@@ -118,22 +118,22 @@ def draw(
     temperature: float = 1.0,
     given: np.ndarray | None = None,
     known: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """x ~ p(x | z) for codes [N, D]: uint8 [N, H, W, C], and how many passes of the network each took, int32 [N].
+) -> np.ndarray:
+    """x ~ p(x | z) for codes [N, D]: uint8 [N, H, W, C].
 
     Image i depends on the seed, i and its code alone, whatever N is; of `given` uint8 [N, H, W, C] it keeps the first
-    known[i] pixels, by a method that `completes` images. Large requests go in chunks, under a progress bar. The
-    samplers draw the same images; of an autoregressive model only those that run the whole network count its passes.
+    known[i] pixels, by a method that `completes` images. Large requests go in chunks, under a progress bar. All
+    samplers draw the same images.
     """
     count, shape = len(code), trained.method.shape
     given = np.zeros((count, *shape), np.uint8) if given is None else given
     known = np.zeros(count, np.int32) if known is None else known
     if not count:
-        return given, known
+        return given
     keys = seeded_keys(seed, (Stream.SAMPLING,), count)
     function, options = trained.method.draw(sampler, temperature)
     arrays = (np.asarray(code, np.float32), keys, given, known)
     shared = (trained.variables, options)
-    images, passes = parallel.map_examples(function, shared, arrays, trained.mesh, DRAWN, unit="image")
+    images = parallel.map_examples(function, shared, arrays, trained.mesh, DRAWN, unit="image")
     kept = np.arange(shape[0] * shape[1]).reshape(shape[:2]) < known.reshape(-1, 1, 1)
-    return np.where(kept[..., None], given, images), passes
+    return np.where(kept[..., None], given, images)

@@ -25,11 +25,11 @@ from pixelgan_jax.data.levels import scale
 from pixelgan_jax.data.randomness import Stream, example_keys, fold_each
 from pixelgan_jax.data.views import Views, random_view
 from pixelgan_jax.errors import InputError
-from pixelgan_jax.methods import adversarial, priors
-from pixelgan_jax.methods.adversarial import Adversarial
+from pixelgan_jax.methods import gan, priors
+from pixelgan_jax.methods.gan import GANFields
 from pixelgan_jax.methods.losses import supervised_loss
 from pixelgan_jax.methods.method import AXIS, Batch, Code, DataSpec, Examples, Method, Metrics, Phase
-from pixelgan_jax.methods.state import TrainState, step_keys, training_dtype
+from pixelgan_jax.methods.state import TrainState, averaged, step_keys, training_dtype
 from pixelgan_jax.nn.classifier import Classifier
 from pixelgan_jax.nn.encoder import Posterior
 from pixelgan_jax.nn.gan import Generator
@@ -39,7 +39,7 @@ CANDIDATES = 32  # images of which one of a category is taken
 
 
 @dataclass(frozen=True)
-class CatGAN(Views, Adversarial):
+class CatGAN(Views, GANFields):
     categories: int = integer(2, 10, "K; with labels the data's classes", high=65536)
     blocks: tuple[int, ...] = widths(
         (32, 64), "of the discriminator's 3×3 convolutions, each block followed by a 2×2 maximum"
@@ -68,7 +68,7 @@ def make(config: CatGANConfig, data: DataSpec) -> Method:
             f"config.catgan.categories: {settings.categories} is not allowed: must be the data's {data.classes} classes"
             " when there are labels"
         )
-    generator = adversarial.generator(settings, config, data.shape)
+    generator = gan.generator(settings, config, data.shape)
     discriminator = Classifier(
         settings.blocks,
         settings.convolutions,
@@ -86,7 +86,7 @@ def make(config: CatGANConfig, data: DataSpec) -> Method:
         "discriminator_rate",
     )
     supervised = ("supervised_loss",) if config.data.labels else ()
-    rates = tuple(f"catgan.{phase}_rate" for phase in adversarial.PHASES)
+    rates = tuple(f"catgan.{phase}_rate" for phase in gan.PHASES)
     evaluated = discriminator.clone(dtype=jnp.float32), generator.clone(dtype=jnp.float32)
     code, drawn = Code(settings.categories, 0, matched=False), partial(draw, settings, *evaluated)
     return Method(
@@ -110,7 +110,7 @@ def make(config: CatGANConfig, data: DataSpec) -> Method:
         summary="",
         init=partial(init, config, generator, discriminator, data.shape),
         step=partial(train_step, config, generator, discriminator),
-        averaged=lambda state: (state.ema, state.ema_stats),
+        averaged=averaged,
         infer=partial(infer, evaluated[0]),
         prior=partial(priors.sample, code),
         draw=lambda sampler, temperature: (drawn, ()),
@@ -120,7 +120,7 @@ def make(config: CatGANConfig, data: DataSpec) -> Method:
 def init(config: CatGANConfig, generator: Generator, discriminator: Classifier, shape: tuple, seed: Array):
     """The state before the first step."""
     unused = example_keys(jax.random.key(0), jnp.arange(1))  # of dropout and noise
-    return adversarial.create(
+    return gan.create(
         config.catgan,
         config.train.steps,
         seed,
@@ -140,9 +140,9 @@ def train_step(
     """One step over a mini-batch and, where there are labels, a labelled one."""
     settings, count = config.catgan, batch.index.shape[0]
     keys = step_keys(state, examples.seed, count, Stream.ADVERSARIAL_PHASE)
-    z = adversarial.noise(settings, keys)
-    generate = adversarial.in_training(generator, state, "generator")
-    network = adversarial.in_training(discriminator, state, "discriminator")
+    z = gan.noise(settings, keys)
+    generate = gan.in_training(generator, state, "generator")
+    network = gan.in_training(discriminator, state, "discriminator")
 
     def discriminate(params, x, number):
         """(log p(y | x) [N, K], moved statistics); `number` tells the passes' draws apart."""
@@ -165,9 +165,7 @@ def train_step(
         log_p, _ = discriminate(params, fakes, 3)
         return generator_loss(log_p)
 
-    return adversarial.step(
-        settings, config.train.steps, state, lambda params: generate(params, z), discriminate_both, fool
-    )
+    return gan.step(settings, config.train.steps, state, lambda params: generate(params, z), discriminate_both, fool)
 
 
 def discriminator_loss(settings: CatGAN, log_p: Array, generated: Array) -> tuple[Array, Metrics]:
@@ -197,7 +195,7 @@ def marginal_entropy(log_p: Array) -> Array:
 
 def infer(discriminator: Classifier, variables: tuple, images: Array, keys: Array) -> dict[str, Array]:
     """log p(y | x) [N, K] by the averaged parameters, and a draw of it, [N, K]."""
-    log_p = adversarial.averaged(discriminator, variables, "discriminator", scale(images, 256), keys)
+    log_p = gan.apply_averaged(discriminator, variables, "discriminator", scale(images, 256), keys)
     nothing = jnp.zeros((images.shape[0], 0))
     return {"log_probabilities": log_p, "code": priors.hard_code(Posterior(log_p, nothing, nothing), keys)}
 
@@ -212,15 +210,15 @@ def draw(
     keys: Array,
     given: Array,
     known: Array,
-) -> tuple[Array, Array]:
-    """Images of the categories of code [N, K]: uint8 [N, H, W, C], and one pass each."""
+) -> Array:
+    """Images of the categories of code [N, K]: uint8 [N, H, W, C]."""
     wanted = jnp.argmax(code, axis=1)
 
     def better(number, best):
         images, score = best
-        z = adversarial.noise(settings, fold_each(keys, number))
-        x = adversarial.averaged(generator, variables, "generator", z)
-        log_p = adversarial.averaged(discriminator, variables, "discriminator", x, keys)
+        z = gan.noise(settings, fold_each(keys, number))
+        x = gan.apply_averaged(generator, variables, "generator", z)
+        log_p = gan.apply_averaged(discriminator, variables, "discriminator", x, keys)
         likely = jnp.exp(jnp.take_along_axis(log_p, wanted[:, None], axis=1)[:, 0])
         # an image of the category counts more than any that is not, and none more than the first
         found = jnp.where(jnp.argmax(log_p, axis=1) == wanted, 2.0, likely)
@@ -229,4 +227,4 @@ def draw(
 
     start = jnp.zeros(given.shape), jnp.full(code.shape[0], -1.0)
     images, _ = jax.lax.fori_loop(0, CANDIDATES, better, start)
-    return adversarial.pixels(images), jnp.ones(code.shape[0], jnp.int32)
+    return gan.pixels(images)

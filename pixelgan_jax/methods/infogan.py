@@ -24,10 +24,10 @@ from pixelgan_jax.config import Config
 from pixelgan_jax.config.fields import integer, real, refused, widths
 from pixelgan_jax.data.levels import scale
 from pixelgan_jax.data.randomness import Stream
-from pixelgan_jax.methods import adversarial, losses, priors
-from pixelgan_jax.methods.adversarial import Adversarial
+from pixelgan_jax.methods import gan, losses, priors
+from pixelgan_jax.methods.gan import GANFields
 from pixelgan_jax.methods.method import AXIS, Batch, Code, DataSpec, Examples, Method, Metrics, Phase
-from pixelgan_jax.methods.state import TrainState, step_keys, training_dtype
+from pixelgan_jax.methods.state import TrainState, averaged, step_keys, training_dtype
 from pixelgan_jax.nn.encoder import Posterior
 from pixelgan_jax.nn.gan import Generator, InfoDiscriminator
 
@@ -35,7 +35,7 @@ Array = jax.Array
 
 
 @dataclass(frozen=True)
-class InfoGAN(Adversarial):
+class InfoGAN(GANFields):
     categories: int = integer(2, 10, "K, of the code's category", high=65536)
     dimensions: int = integer(0, 2, "d, of the code's continuous entries", high=65536)
     channels: tuple[int, ...] = widths((64, 128), "of the discriminator's 3×3 convolutions, which each halve the image")
@@ -59,7 +59,7 @@ class InfoGANConfig(Config):
 def make(config: InfoGANConfig, data: DataSpec) -> Method:
     """The method of `config`, of which the seeds are not looked at, for such data."""
     settings, code = config.infogan, Code(config.infogan.categories, config.infogan.dimensions, matched=False)
-    generator = adversarial.generator(settings, config, data.shape)
+    generator = gan.generator(settings, config, data.shape)
     discriminator = InfoDiscriminator(
         settings.channels,
         settings.units,
@@ -91,7 +91,7 @@ def make(config: InfoGANConfig, data: DataSpec) -> Method:
         summary="",
         init=partial(init, config, generator, discriminator, data.shape),
         step=partial(train_step, config, code, generator, discriminator),
-        averaged=lambda state: (state.ema, state.ema_stats),
+        averaged=averaged,
         infer=partial(infer, evaluated),
         encode=partial(encode, evaluated),
         prior=partial(priors.sample, code),
@@ -109,7 +109,7 @@ def init(
     """The state before the first step."""
     settings = config.infogan
     z = jnp.zeros((1, settings.categories + settings.dimensions + settings.noise_dimensions))
-    return adversarial.create(
+    return gan.create(
         settings,
         config.train.steps,
         seed,
@@ -131,11 +131,11 @@ def train_step(
     settings, count = config.infogan, batch.index.shape[0]
     keys = step_keys(state, examples.seed, count, Stream.ADVERSARIAL_PHASE)
     code = priors.sample(kind, keys)
-    z = jnp.concatenate([code, adversarial.noise(settings, keys)], axis=1)
+    z = jnp.concatenate([code, gan.noise(settings, keys)], axis=1)
     images = scale(examples.images(batch.index), 256)
 
-    generate = adversarial.in_training(generator, state, "generator")
-    discriminate = adversarial.in_training(discriminator, state, "discriminator")
+    generate = gan.in_training(generator, state, "generator")
+    discriminate = gan.in_training(discriminator, state, "discriminator")
 
     def discriminator_loss(params, fakes):
         (real_logits, _, _), stats = discriminate(params, images)
@@ -149,7 +149,7 @@ def train_step(
         loss = losses.generator_loss(logits)
         return loss + settings.information * code_loss(*code_posterior, code), {"generator_loss": loss}
 
-    return adversarial.step(
+    return gan.step(
         settings, config.train.steps, state, lambda params: generate(params, z), discriminator_loss, generator_loss
     )
 
@@ -162,7 +162,7 @@ def code_loss(category: Array, mean: Array, code: Array) -> Array:
 
 
 def _posterior(discriminator: InfoDiscriminator, variables: tuple, images: Array) -> Posterior:
-    _, category, mean = adversarial.averaged(discriminator, variables, "discriminator", scale(images, 256))
+    _, category, mean = gan.apply_averaged(discriminator, variables, "discriminator", scale(images, 256))
     return Posterior(category, mean, jnp.full_like(mean, -jnp.inf))
 
 
@@ -186,9 +186,7 @@ def draw(
     keys: Array,
     given: Array,
     known: Array,
-) -> tuple[Array, Array]:
-    """G(noise, code [N, D]): uint8 [N, H, W, C], and one pass each."""
-    z = jnp.concatenate([code, adversarial.noise(settings, keys)], axis=1)
-    return adversarial.pixels(adversarial.averaged(generator, variables, "generator", z)), jnp.ones(
-        code.shape[0], jnp.int32
-    )
+) -> Array:
+    """G(noise, code [N, D]): uint8 [N, H, W, C]."""
+    z = jnp.concatenate([code, gan.noise(settings, keys)], axis=1)
+    return gan.pixels(gan.apply_averaged(generator, variables, "generator", z))

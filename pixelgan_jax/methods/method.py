@@ -121,7 +121,7 @@ class Method(NamedTuple):
     log_prob: Callable[[Variables, Array, Array], Array] | None = None
     prior: Callable[[Array], Array] | None = None  # keys -> z ~ p(z), [N, D]
     # (sampler, temperature) -> (a function (variables, options, code [N, D], keys, given uint8 [N, H, W, C], known [N])
-    # -> images uint8 [N, H, W, C] and each one's passes of the network int32 [N]; its options, traced, so that another
-    # temperature is not compiled anew). Where the method `completes` images it keeps `given`'s first `known` pixels
-    draw: Callable[[str, float], tuple[Callable[..., tuple[Array, Array]], Any]] | None = None
+    # -> images uint8 [N, H, W, C]; its options, traced, so that another temperature is not compiled anew). Where the
+    # method `completes` images it keeps `given`'s first `known` pixels
+    draw: Callable[[str, float], tuple[Callable[..., Array], Any]] | None = None
     completes: bool = False

@@ -30,8 +30,8 @@ def soft_code(posterior: Posterior, keys: Array) -> Array:
     return jnp.concatenate([jnp.exp(posterior.log_probabilities), continuous], axis=1)
 
 
-def drawn_code(posterior: Posterior, keys: Array) -> Array:
-    """`hard_code` with the gradient of `soft_code` (straight through: Bengio et al. 2013), [N, D]."""
+def straight_through_code(posterior: Posterior, keys: Array) -> Array:
+    """`hard_code` with the gradient of `soft_code` (Bengio et al. 2013), [N, D]."""
     soft = soft_code(posterior, keys)
     return soft + jax.lax.stop_gradient(hard_code(posterior, keys) - soft)
 

@@ -47,6 +47,11 @@ def average(decay: float, step: Array, old: Tree, new: Tree) -> Tree:
     return jax.tree.map(lambda a, b: a + (1.0 - decay) * (b - a), old, new)
 
 
+def averaged(state: TrainState) -> tuple[Tree, Tree]:
+    """The parameters and batch statistics that evaluation uses, each by role."""
+    return state.ema, state.ema_stats
+
+
 def pick(tree: Tree, roles: tuple[str, ...]) -> Tree:
     """The given roles of a tree by role."""
     return {role: tree[role] for role in roles}

@@ -27,7 +27,7 @@ from pixelgan_jax.data.randomness import Stream, example_keys, fold, fold_each, 
 from pixelgan_jax.data.views import Views, random_view
 from pixelgan_jax.methods.losses import supervised_loss
 from pixelgan_jax.methods.method import AXIS, Batch, Code, DataSpec, Examples, Method, Metrics, Phase
-from pixelgan_jax.methods.state import TrainState, average, step_keys, training_dtype
+from pixelgan_jax.methods.state import TrainState, average, averaged, step_keys, training_dtype
 from pixelgan_jax.nn.classifier import Classifier
 from pixelgan_jax.nn.initial import first_variables
 
@@ -92,14 +92,14 @@ def make(config: EnsemblingConfig, data: DataSpec) -> Method:
         summary=f"an ensemble of {remembered:,} predictions" if remembered else "two passes",
         init=partial(init, config, model, data.shape, remembered),
         step=partial(train_step, config, model),
-        averaged=lambda state: (state.ema, state.ema_stats),
+        averaged=averaged,
         infer=partial(infer, settings, model.clone(dtype=jnp.float32)),
     )
 
 
 def ramp_up(done: Array, part: float) -> Array:
-    """exp(-5 (1 - T)²), T going from 0 to 1 over the first `part` of the run; `done` [] of it is done."""
-    return jnp.exp(-5.0 * jnp.square(1.0 - jnp.minimum(1.0, done / max(part, 1e-9))))
+    """exp(-5 (1 - T)²), T going from 0 to 1 over the first `part` of the run, of which `done` [] is done; 1 without."""
+    return jnp.exp(-5.0 * jnp.square(1.0 - jnp.minimum(1.0, done / part))) if part else jnp.ones_like(done)
 
 
 def ramp_down(done: Array, part: float) -> Array:

@@ -12,7 +12,7 @@ from pixelgan_jax.nn.xla_cpu import run_once_options
 
 def first_variables(key: jax.Array, network: nn.Module, *inputs: jax.Array, **mode: bool) -> dict[str, Any]:
     """A network's variables by a key, made for inputs of these shapes; `mode`: `train=False` of a network that asks.
-    Where jax.eval_shape asks for shapes alone nothing is compiled, and no compiler's option taken."""
+    Under jax.eval_shape, which asks for shapes alone, JAX refuses compiler options: then there are none."""
     asked = isinstance(jnp.zeros(()), jax.core.Tracer)
     options = None if asked else run_once_options()
     return jax.jit(_init, static_argnames=("network", *mode), compiler_options=options)(key, network, *inputs, **mode)

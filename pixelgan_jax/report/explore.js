@@ -47,9 +47,9 @@ function described(i) {
   return parts.join(", ");
 }
 
-// the panel beside the map
+// the panel that stays in the window
 function detail(i, sample) {
-  const panel = d3.select("#map .detail");
+  const panel = d3.select(".detail");
   panel.selectAll("*").remove();
   const figure = (canvas, text) => {
     const made = panel.append("figure");
@@ -69,10 +69,10 @@ function detail(i, sample) {
   if (data.codes) row("code", data.codes[i].map((value) => value.toFixed(2)).join(", "));
 }
 
-let pick = () => {}; // chooses an image: in the map, where there is one
+let pick = detail; // shows an image, and where in the map it is, where there is one
 
 function drawMap() {
-  const across = 760, down = 620, margin = 34;
+  const across = 760, down = 620, margin = 12;
   const xs = data.codes.map((c) => c[0]), ys = data.codes.map((c) => c[1]);
   const reach = (values) => { const [a, b] = d3.extent(values), pad = 0.04 * (b - a || 1); return [a - pad, b + pad]; };
   const x = d3.scaleLinear(reach(data.plane ? [...xs, ...data.plane_at] : xs), [margin, across - margin]);
@@ -84,8 +84,9 @@ function drawMap() {
   const points = layer.selectAll("circle").data(every).join("circle")
     .attr("cx", (i) => x(xs[i])).attr("cy", (i) => y(ys[i])).attr("r", 4)
     .attr("fill", (i) => (kinds[i] < 0 ? "#bbbbbb" : COLOURS[kinds[i] % COLOURS.length]));
-  svg.append("text").attr("x", across / 2).attr("y", down - 8).attr("text-anchor", "middle").text(data.axes[0]);
-  svg.append("text").attr("transform", `translate(14 ${down / 2}) rotate(-90)`).attr("text-anchor", "middle").text(data.axes[1]);
+  // not in the map, where text shrinks with it
+  d3.select("#map .chart").append("p").attr("class", "axes").selectAll("span").data(data.axes).join("span")
+    .text((axis, n) => `${"→↑"[n]} ${axis}`);
   const nearest = d3.Delaunay.from(every, (i) => x(xs[i]), (i) => y(ys[i]));
   let view = d3.zoomIdentity, picked = -1;
   const resize = () => points.attr("r", (i) => (i === picked ? 8 : 4) / Math.sqrt(view.k) / (view.k > 1 ? Math.sqrt(view.k) : 1))
@@ -122,7 +123,6 @@ function drawMap() {
   });
   drawLegend(points, kinds);
   document.getElementById("map").hidden = false;
-  pick(0);
 }
 
 function drawLegend(points, kinds) {
@@ -228,6 +228,7 @@ function drawWall() {
     }
   }
   section.node().hidden = false;
+  d3.select(".skip").text(`Skip to the ${word.toLowerCase()}`).node().hidden = false;
 }
 
 Promise.all(["images", "reconstructions", "rows", "plane"].map(load)).then(() => {
@@ -237,5 +238,6 @@ Promise.all(["images", "reconstructions", "rows", "plane"].map(load)).then(() =>
   if (data.labels && data.categories) drawConfusion();
   if (data.categories) drawWall();
   if (!data.codes && !data.categories) showGallery("Images", every, false);
+  pick(0);
   document.body.dataset.ready = "yes";
 });

@@ -9,30 +9,24 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import json
 import math
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from PIL import Image
 
+from pixelgan_jax.report.page import png_uri, render
 from pixelgan_jax.report.pictures import Explored
 from pixelgan_jax.training import workdir
 
 COLUMNS = 50  # images in a row of a sheet
 
 
-def write(folder: Path, title: str, explored: Explored | None) -> None:
-    """Writes the workdir's explore.html; where there is nothing to explore, removes the one that an earlier run left.
-    Raises OSError where a file cannot be written."""
-    path = folder / "explore.html"
-    if explored is None:
-        path.unlink(missing_ok=True)
-        return
-    workdir.write_whole(path, page(title, explored).encode("utf-8", "replace"))
+def write(folder: Path, title: str, explored: Explored) -> None:
+    """Writes the workdir's explore.html. Raises OSError where it cannot be written."""
+    workdir.write_whole(folder / "explore.html", page(title, explored).encode("utf-8", "replace"))
 
 
 def page(title: str, explored: Explored) -> str:
@@ -40,14 +34,8 @@ def page(title: str, explored: Explored) -> str:
     files = resources.files("pixelgan_jax.report")
     scripts = [files.joinpath(name).read_text("utf-8") for name in ("d3.min.js", "explore.js")]
     style = files.joinpath("explore.css").read_text("utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    return environment.from_string(files.joinpath("explore.html.jinja").read_text("utf-8")).render(
-        title=title,
-        scripts=scripts,
-        style=style,
-        policy=_policy(scripts, style),
-        data=_in_script(_content(explored)),
-    )
+    policy, data = _policy(scripts, style), _content(explored)
+    return render("explore.html.jinja", title=title, scripts=scripts, style=style, policy=policy, data=data)
 
 
 def _policy(scripts: list[str], style: str) -> str:
@@ -56,12 +44,6 @@ def _policy(scripts: list[str], style: str) -> str:
 
     allowed = " ".join(map(source, scripts))
     return f"default-src 'none'; script-src {allowed}; style-src {source(style)}; img-src data:"
-
-
-def _in_script(content: dict[str, Any]) -> str:
-    """JSON that nothing inside can end a script element with."""
-    text = json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _content(explored: Explored) -> dict[str, Any]:
@@ -104,4 +86,4 @@ def _sheet(images: np.ndarray | None) -> str | None:
     sheet = images.reshape(lines * height, COLUMNS * width, channels)
     buffer = io.BytesIO()
     Image.fromarray(sheet[..., 0] if channels == 1 else sheet).save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return png_uri(buffer.getvalue())

@@ -1,7 +1,8 @@
 """What a figure shows of its cells: a picture, and numbers beside it (`evaluation.comparison`).
 
-Every drawing takes the finished tasks of each cell, {cell: [Task]}, and gives (PNG, {cell: [numbers of each task]},
-further rows of numbers by name). The picture shows each cell's first task.
+Every drawing takes the finished tasks of each cell, {cell: [Task]}, and what cells are called, {cell: text}, by their
+names where that is not said; it gives (PNG, {cell: [numbers of each task]}, further rows of numbers by name). The
+picture shows each cell's first task.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Task(NamedTuple):
     workdir: Path
 
 
-def samples(done: dict[str, list[Task]]) -> Drawing:
+def samples(done: dict[str, list[Task]], titles: dict[str, str]) -> Drawing:
     """Samples from the prior side by side, and how much they look like a class, how sharp they are (`scores`).
 
     They are held against real images as the first cell's decoder models them, which are shown beside the cells. Below,
@@ -54,20 +55,20 @@ def samples(done: dict[str, list[Task]]) -> Drawing:
     real = comparison.real(cell, first.config.data, trained.load(first.workdir))
     shown, walks, numbers = {}, {}, {}
     for name, tasks in done.items():
-        numbers[name] = []
+        numbers[name], title = [], titles.get(name, name)
         for task in tasks:
             model, seed = trained.load(task.workdir), task.config.sample.seed
             check_same_shape(name, model.method, real.images.shape[1:])
             drawn = comparison.from_prior(model, scores.SCORED, seed)
             numbers[name].append(scores.score(real.judge, drawn))
-            if name not in shown:
-                shown[name] = drawn[: task.config.sample.count]
+            if title not in shown:
+                shown[title] = drawn[: task.config.sample.count]
                 if model.method.code.categories == 0 and model.method.code.dimensions == 2:
-                    walks[f"{name}, along its code"] = trained.draw(model, walk(), seed)[0]
+                    walks[f"{title}: its first dimension →, second ↑"] = trained.draw(model, walk(), seed)
     shown["real images"] = real.images[: first.config.sample.count]
     reference = scores.score(real.judge, real.images) | {"classifier_error": real.error}
     panels = {name: pictures.square(images) for name, images in (shown | walks).items()}
-    return plots.gallery(panels, columns=len(shown)), numbers, {REAL: reference}
+    return pictures.gallery(panels, columns=len(shown)), numbers, {REAL: reference}
 
 
 def walk() -> np.ndarray:
@@ -78,7 +79,7 @@ def walk() -> np.ndarray:
     return np.stack([across.ravel(), up.ravel()], axis=1).astype(np.float32)
 
 
-def codes(done: dict[str, list[Task]]) -> Drawing:
+def codes(done: dict[str, list[Task]], titles: dict[str, str]) -> Drawing:
     """The codes of the test images, coloured by label, and how far they tell the classes apart.
 
     A 2-D Gaussian code is its own map; of three categories q(z | x) lies on a triangle. `knn_error`: of 5 nearest
@@ -95,12 +96,15 @@ def codes(done: dict[str, list[Task]]) -> Drawing:
             error = comparison.knn_error(known, parts.validation.labels, asked, parts.test.labels)
             numbers[name].append({"knn_error": error})
             if len(numbers[name]) == 1:
-                flat = asked @ CORNERS if code.categories else asked
-                maps.append(plots.Map(name, flat, parts.test.labels, gaussian_prior=code.dimensions == 2))
+                title, labels = titles.get(name, name), parts.test.labels
+                if code.categories:
+                    maps.append(plots.Map(title, asked @ CORNERS, labels, gaussian_prior=False, corners=CORNERS))
+                else:
+                    maps.append(plots.Map(title, asked, labels, gaussian_prior=True))
     return plots.code_maps(maps), numbers, {}
 
 
-def rows(done: dict[str, list[Task]]) -> Drawing:
+def rows(done: dict[str, list[Task]], titles: dict[str, str]) -> Drawing:
     """Samples of each cluster, or class, a row each, as the run's own report has them, and of more such samples how
     alike they are in content and in style, by a classifier of the real training images as the decoder models them.
 
@@ -114,7 +118,7 @@ def rows(done: dict[str, list[Task]]) -> Drawing:
         path = tasks[0].workdir / "samples" / f"{kind}.png"
         if not path.exists():
             raise InputError(f"{path}: is missing; --mode sample of this run draws it")
-        shown[name] = np.asarray(Image.open(path).convert("RGB"))
+        shown[titles.get(name, name)] = np.asarray(Image.open(path).convert("RGB"))
         numbers[name] = []
         for task in tasks:
             model = trained.load(task.workdir)
@@ -123,7 +127,7 @@ def rows(done: dict[str, list[Task]]) -> Drawing:
                 real[same] = _real_if_any(name, task.config.data, model)
             asked = range(model.method.code.categories) if kind == "classes" else ()
             numbers[name].append(comparison.compare_rows(model, real[same], asked) if real[same] else {})
-    return plots.gallery(shown), numbers, {}
+    return pictures.gallery(shown), numbers, {}
 
 
 def _real_if_any(name: str, data: Data, model: Trained) -> Real | None:
@@ -135,7 +139,11 @@ def _real_if_any(name: str, data: Data, model: Trained) -> Real | None:
         return None
 
 
-DRAWINGS: dict[str, Callable[[dict[str, list[Task]]], Drawing]] = {"samples": samples, "codes": codes, "rows": rows}
+DRAWINGS: dict[str, Callable[[dict[str, list[Task]], dict[str, str]], Drawing]] = {
+    "samples": samples,
+    "codes": codes,
+    "rows": rows,
+}
 
 
 def check_same_shape(cell: str, method: Method, shape: tuple[int, ...]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import jinja2
 
 from pixelgan_jax.errors import InputError
-from pixelgan_jax.evaluation.metrics import BY_KEY, HEADLINES, first_of, number
+from pixelgan_jax.evaluation.metrics import BY_KEY, HEADLINES, LOGGED, OF_CLUSTERS, first_of, number
 from pixelgan_jax.training import logs, workdir
 
 _UNITS = {"%": "\u00a0%", "nats": "\u00a0nats", "bits": "\u00a0bits"}  # as they follow a number
@@ -22,11 +23,24 @@ _CLAUSES = {
     "bits_per_dim": "per dimension",
     "reconstruction_nats": "reconstruction of an image",
 }
+_SCALES = {metric.key for metric in LOGGED if not metric.unit}  # learning rates and the like: three decimals may be 0
+
+
+def render(template: str, **values: Any) -> str:
+    """A page by its template in this folder. No value is taken for markup, and its JSON ends no script element."""
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    text = resources.files("pixelgan_jax.report").joinpath(template).read_text("utf-8")
+    return environment.from_string(text).render(**values)
+
+
+def png_uri(content: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(content).decode()
 
 
 def _unit(key: str) -> str | None:
-    """A metric's unit; None of what the table of metrics does not know."""
-    return BY_KEY[key].unit if key in BY_KEY else None
+    """A metric's unit; None of what the table of metrics does not know, and of _SCALES, which four digits tell."""
+    return BY_KEY[key].unit if key in BY_KEY and key not in _SCALES else None
 
 
 def _text(value: Any, unit: str | None = None, with_unit: bool = True, spread: float | None = None) -> str:
@@ -42,13 +56,17 @@ def _text(value: Any, unit: str | None = None, with_unit: bool = True, spread: f
 
 
 def _table(
-    columns: list[str], splits: list[dict[str, Any]], spread: dict[str, Any], long: bool = True
+    columns: list[str],
+    splits: list[dict[str, Any]],
+    spread: dict[str, Any],
+    long: bool = True,
+    left_out: Iterable[str] = (),
 ) -> dict[str, Any]:
     """One row for every metric that any split has: the known ones in their order, then the others.
 
     `spread` is the standard deviation of the last split. `long` adds what a metric means, and every cell's unit.
     """
-    present = dict.fromkeys(key for split in splits for key in split)
+    present = dict.fromkeys(key for split in splits for key in split if key not in left_out)
     rows = []
     for key in [key for key in BY_KEY if key in present] + [key for key in present if key not in BY_KEY]:
         metric, unit = BY_KEY.get(key), _unit(key)
@@ -59,13 +77,22 @@ def _table(
     return {"columns": columns, "rows": rows}
 
 
+def _labels(results: dict[str, Any]) -> Any:
+    return ((results.get("config") or {}).get("data") or {}).get("labels")
+
+
+def _repeated(results: dict[str, Any]) -> Iterable[str]:
+    """Where labels name the classes, what tells clusters and labels apart would say the same again."""
+    return OF_CLUSTERS if _labels(results) else ()
+
+
 def _metrics(results: dict[str, Any]) -> dict[str, Any] | None:
     names = [name for name in ("validation", "test") if results.get(name)]
     if not names:
         return None
     spread = results.get("test_sd") or {} if names[-1] == "test" else {}
     columns = [name + ", mean of the seeds" * ("replicates" in results) for name in names]
-    return _table(columns, [results[name] for name in names], spread)
+    return _table(columns, [results[name] for name in names], spread, left_out=_repeated(results))
 
 
 def _replicates(results: dict[str, Any]) -> dict[str, Any] | None:
@@ -74,7 +101,7 @@ def _replicates(results: dict[str, Any]) -> dict[str, Any] | None:
         return None
     columns = [f"seed {run.get('seed')}" for run in runs] + ["mean ± s.d."]
     splits = [*(run.get("test") or {} for run in runs), results.get("test") or {}]
-    return _table(columns, splits, results.get("test_sd") or {}, long=False)
+    return _table(columns, splits, results.get("test_sd") or {}, long=False, left_out=_repeated(results))
 
 
 def _headline(results: dict[str, Any]) -> dict[str, str] | None:
@@ -94,9 +121,8 @@ def _clause(results: dict[str, Any], split: str, key: str) -> str:
     by_label = key == "error" or key.startswith("cluster_error")
     examples = values.get("labelled_examples" if by_label and "labelled_examples" in values else "examples")
     clause = f"on the {split} images" if examples is None else f"on {_text(examples, 'images')} {split} images"
-    labels = ((results.get("config") or {}).get("data") or {}).get("labels")
-    if key == "error" and labels:
-        clause += f", with {_text(labels, 'images')} labels"
+    if key == "error" and _labels(results):
+        clause += f", with {_text(_labels(results), 'images')} labels"
     if key == "cluster_error_best_example":
         others = {"cluster_error_majority": "by majority", "cluster_error_hungarian": "one-to-one"}
         clause += "".join(f", {_text(values[k], '%')} {how}" for k, how in others.items() if k in values)
@@ -137,10 +163,6 @@ def _config(results: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
     }
 
 
-def _data_uri(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
-
-
 def _results(folder: Path) -> dict[str, Any]:
     path = folder / "results.json"
     try:
@@ -154,13 +176,13 @@ def _results(folder: Path) -> dict[str, Any]:
     return results
 
 
-def write_html(folder: Path) -> None:
+def write_html(folder: Path, results: dict[str, Any] | None = None) -> None:
     """Writes the workdir's report.html, a page that needs no other file and no network.
 
-    It shows whatever of results.json, metrics.jsonl and samples/*.png there is. Raises InputError where results.json
-    is not what a run writes, OSError where a file cannot be read or written.
+    It shows whatever of results, which are results.json's where none are given, metrics.jsonl and samples/*.png there
+    is. Raises InputError where results.json is not what a run writes, OSError where a file cannot be read or written.
     """
-    results, rows = _results(folder), logs.read(folder)
+    results, rows = _results(folder) if results is None else results, logs.read(folder)
     try:
         page = _page(folder, results, rows)
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
@@ -172,16 +194,15 @@ def write_html(folder: Path) -> None:
 
 def _page(folder: Path, results: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     last = {key: value for key, value in (rows[-1] if rows else {}).items() if key in BY_KEY}
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    template = resources.files("pixelgan_jax.report").joinpath("report.html.jinja").read_text("utf-8")
-    return environment.from_string(template).render(
+    return render(
+        "report.html.jinja",
         title=_text(results.get("experiment") or folder.resolve().name),
         headline=_headline(results),
         warnings=[_text(warning) for warning in results.get("warnings") or []],
         metrics=_metrics(results),
         replicates=_replicates(results),
         last=_table([f"step {rows[-1]['step']:,}"], [last], {}) if last else None,
-        pictures={path.stem: _data_uri(path) for path in sorted((folder / "samples").glob("*.png"))},
+        pictures={path.stem: png_uri(path.read_bytes()) for path in sorted((folder / "samples").glob("*.png"))},
         explore=(folder / "explore.html").exists(),
         facts=_facts(results),
         config=_config(results),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -71,18 +72,12 @@ class Explored(NamedTuple):
 class Pictures(NamedTuple):
     """What there is to show; images are uint8 [*, H, W, C] with C 1 or 3, and None stands for nothing to show."""
 
+    explored: Explored
     samples: np.ndarray | None = None  # [N, H, W, C], from the prior
     originals: np.ndarray | None = None  # [N, H, W, C]
     reconstructions: np.ndarray | None = None  # [N, H, W, C], of the originals
     completions: np.ndarray | None = None  # [M, 2 + E, H, W, C], a row each: an image, its beginning, its endings
-    rows: np.ndarray | None = None  # [K, R, H, W, C], one row per class or cluster
-    row_kind: str = "cluster"  # or "class"
-    row_names: Sequence[str] | None = None  # K names; None: 0 to K - 1
-    codes: np.ndarray | None = None  # [N, 2]
-    code_labels: np.ndarray | None = None  # [N]
-    code_axes: tuple[str, str] = ("first coordinate of the code", "second coordinate of the code")
     gaussian_prior: bool = False  # the codes have the prior N(0, 1), whose circles belong in their map
-    explored: Explored | None = None
 
 
 def _tops(rows: int, height: int, group: int) -> list[int]:
@@ -117,7 +112,7 @@ def _with_names(images: np.ndarray, names: Sequence[str], group: int = 1_000_000
     rows, columns, height, width, channels = images.shape
     height *= _scale(columns, max(height, width))
     # Pillow's own font has few characters; this one comes with Matplotlib, and has arrows and other alphabets.
-    font = ImageFont.truetype(findfont(FONT), 12)
+    font = ImageFont.truetype(findfont(FONT), 16)
     margin = math.ceil(max(font.getlength(name) for name in names)) + 16
     strip = Image.new("L", (margin, picture.shape[0]), GROUND)
     draw = ImageDraw.Draw(strip)
@@ -138,6 +133,29 @@ def square(images: np.ndarray) -> np.ndarray:
     return grid(_folded(images, math.ceil(math.sqrt(len(images)))))
 
 
+def gallery(shown: dict[str, np.ndarray], columns: int | None = None) -> bytes:
+    """A PNG of pictures uint8 [height, width, 1 or 3] under their names, so many in a row; None: all in one. No pixel
+    of theirs is resized."""
+    columns = columns or len(shown)
+    width = max(image.shape[1] for image in shown.values())
+    size = max(14, columns * width // 60)  # of letters, to be read where a page shows the whole 800 pixels wide
+    font = ImageFont.truetype(findfont(FONT), size)
+    names = [textwrap.fill(name, max(8, int(width / font.getlength("n")))) for name in shown]
+    each, gap = list(zip(names, shown.values(), strict=True)), size
+    lines, tops, height = [each[start : start + columns] for start in range(0, len(each), columns)], [], 0
+    for line in lines:
+        tops.append((height, height + (1 + max(name.count("\n") for name, _ in line)) * size * 5 // 4 + size // 2))
+        height = tops[-1][1] + max(image.shape[0] for _, image in line) + gap
+    picture = Image.new("RGB", (columns * (width + gap) - gap, height - gap), "white")
+    draw = ImageDraw.Draw(picture)
+    for line, (top, below) in zip(lines, tops, strict=True):
+        for column, (name, image) in enumerate(line):
+            draw.multiline_text((column * (width + gap), top), name, fill=plots.INK, font=font)
+            shade = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+            picture.paste(shade, (column * (width + gap), below))
+    return _encoded(picture)
+
+
 def _pairs(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
     columns = math.ceil(math.sqrt(2 * len(originals)))
     both = np.stack([_folded(originals, columns), _folded(reconstructions, columns)], axis=1)
@@ -146,7 +164,10 @@ def _pairs(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
 
 
 def _png(picture: np.ndarray) -> bytes:
-    image = Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
+    return _encoded(Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture))
+
+
+def _encoded(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
@@ -160,24 +181,21 @@ def _drawable(names: Sequence[str]) -> list[str]:
 
 def _contents(folder: Path, pictures: Pictures) -> dict[str, bytes | None]:
     found: dict[str, bytes | None] = dict.fromkeys(NAMES)
-    if pictures.explored is not None:
-        pictures = pictures._replace(explored=pictures.explored._replace(names=_drawable(pictures.explored.names)))
+    seen = pictures.explored._replace(names=_drawable(pictures.explored.names))
     if pictures.samples is not None:
         found["prior"] = _png(square(pictures.samples))
     if pictures.originals is not None and pictures.reconstructions is not None:
         found["reconstructions"] = _png(_pairs(pictures.originals, pictures.reconstructions))
     if pictures.completions is not None:
         found["completions"] = _png(grid(pictures.completions))
-    if pictures.rows is not None:
-        names = _drawable(pictures.row_names or [str(row) for row in range(len(pictures.rows))])
-        found["classes" if pictures.row_kind == "class" else "clusters"] = _png(_with_names(pictures.rows, names))
-    if pictures.codes is not None:
-        called = pictures.explored.names if pictures.explored else ()
-        found["code"] = plots.code_map(
-            pictures.codes, pictures.code_labels, pictures.code_axes, pictures.gaussian_prior, called
-        )
-    if pictures.explored is not None:
-        found |= _of_mistakes(pictures.explored)
+    if seen.rows is not None:
+        names = [name[:20] for name in seen.names] if seen.kind == "class" else []
+        drawn = _with_names(seen.rows, names or [str(row) for row in range(len(seen.rows))])
+        found["classes" if seen.kind == "class" else "clusters"] = _png(drawn)
+    if seen.codes is not None:
+        labels = seen.labels if seen.labels.max() >= 0 else None
+        found["code"] = plots.code_map(seen.codes, labels, seen.code_axes, pictures.gaussian_prior, seen.names)
+    found |= _of_mistakes(seen)
     found["curves"] = training_curves(logs.read(folder))
     return found
 

@@ -12,17 +12,21 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
-from matplotlib.patches import Circle
+from matplotlib.patches import Circle, Polygon
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from PIL import Image
 
-from pixelgan_jax.evaluation.metrics import Metric
+from pixelgan_jax.evaluation.metrics import BY_KEY, CHOSEN_BY, Metric
 
-_INK, _FAINT = "#3b424c", "#dfe3e8"
+INK, _FAINT = "#3b424c", "#dfe3e8"
+# Paul Tol's muted set, which colour-blind eyes tell apart, as explore.js has it
+_COLOURS = tuple("#4477aa #cc6677 #117733 #ddcc77 #88ccee #aa4499 #44aa99 #999933 #882255 #777777".split())
 MOST_CLASSES = 40  # of a confusion matrix, or a legend, that can be read
+JITTER = 0.03  # of codes on a triangle whose sides are 1
 
 
 def figure_png(figure: Figure) -> bytes:
@@ -30,29 +34,31 @@ def figure_png(figure: Figure) -> bytes:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # once; savefig does it twice where there is a layout, once for nothing but that
     buffer = io.BytesIO()
-    Image.fromarray(np.asarray(canvas.buffer_rgba())).save(buffer, format="png", dpi=(160, 160))
+    # lines and letters need no more colours than a palette has, which takes a third of the bytes
+    drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).quantize(256, dither=Image.Dither.NONE)
+    drawn.save(buffer, format="png", dpi=(160, 160), optimize=True)
     return buffer.getvalue()
 
 
 def bare(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(_FAINT)
-    axes.tick_params(colors=_INK, labelsize=8, length=0)
+    axes.tick_params(which="both", colors=INK, labelsize=8, length=0)
     axes.grid(color=_FAINT, linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.xaxis.label.set(color=_INK, fontsize=9)
-    axes.yaxis.label.set(color=_INK, fontsize=9)
+    axes.xaxis.label.set(color=INK, fontsize=9)
+    axes.yaxis.label.set(color=INK, fontsize=9)
 
 
 def colours(count: int) -> list[Any]:
-    if count <= 10:
-        return list(matplotlib.colormaps["tab10"].colors[:count])
+    if count <= len(_COLOURS):
+        return list(_COLOURS[:count])
     return list(matplotlib.colormaps["turbo"](np.linspace(0.04, 0.96, count)))
 
 
 def legend(axes: Axes, **options: Any) -> Legend:
-    made = axes.legend(frameon=False, fontsize=8, labelcolor=_INK, handletextpad=0.4, **options)
-    made.get_title().set_color(_INK)
+    made = axes.legend(frameon=False, fontsize=8, labelcolor=INK, handletextpad=0.4, **options)
+    made.get_title().set_color(INK)
     for handle in made.legend_handles:
         handle.set(alpha=1)
     return made
@@ -60,9 +66,9 @@ def legend(axes: Axes, **options: Any) -> Legend:
 
 def _draw_circles(axes: Axes) -> None:
     for radius in (1, 2):
-        axes.add_patch(Circle((0, 0), radius, fill=False, color=_INK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=3))
+        axes.add_patch(Circle((0, 0), radius, fill=False, color=INK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=3))
         axes.annotate(f"{radius} s.d.", (0, radius), (0, 2), textcoords="offset points", ha="center", fontsize=8,
-                      color=_INK, zorder=4, path_effects=[withStroke(linewidth=3, foreground="white")])  # fmt: skip
+                      color=INK, zorder=4, path_effects=[withStroke(linewidth=3, foreground="white")])  # fmt: skip
     # The circles have to be seen whole, wherever the codes are.
     axes.update_datalim([(-2.2, -2.2), (2.2, 2.2)])
     axes.autoscale_view()
@@ -71,11 +77,14 @@ def _draw_circles(axes: Axes) -> None:
 def _draw_map(axes: Axes, codes: np.ndarray, labels: np.ndarray, gaussian_prior: bool) -> np.ndarray:
     """Draws codes [N, 2] coloured by their labels [N]; the different labels that there are."""
     bare(axes)
-    kinds = np.unique(labels)
+    kinds, kind_of = np.unique(labels, return_inverse=True)
     size = float(np.clip(6000 / max(len(codes), 1), 3, 18))
-    for kind, colour in zip(kinds, colours(len(kinds)), strict=True):
-        at = labels == kind
-        axes.scatter(*codes[at].T, s=size, color=[colour], label=str(kind), alpha=0.75, linewidths=0)
+    colour = np.array([to_rgba(each) for each in colours(len(kinds))])
+    # in no order of labels, the last of which would hide the others where they lie on one another
+    order = np.random.default_rng(0).permutation(len(codes))
+    axes.scatter(*codes[order].T, s=size, color=colour[kind_of[order]], alpha=0.75, linewidths=0)
+    for kind, each in zip(kinds, colour, strict=True):  # for the legend
+        axes.scatter([], [], s=size, color=[each], label=str(kind), linewidths=0)
     if gaussian_prior:
         _draw_circles(axes)
     axes.set_aspect("equal", adjustable="datalim")
@@ -118,43 +127,45 @@ def code_map(
 
 
 class Map(NamedTuple):
-    """One of several code maps: codes [N, 2] and labels [N]."""
+    """One of several code maps: codes [N, 2] and labels [N]. corners: of the triangle that they lie on, [3, 2]."""
 
     title: str
     codes: np.ndarray
     labels: np.ndarray
     gaussian_prior: bool
+    corners: np.ndarray | None = None
 
 
 def titled(axes: Axes, title: str) -> None:
-    axes.set_title(title, loc="left", fontsize=10, color=_INK, pad=8)
+    axes.set_title(title, loc="left", fontsize=10, color=INK, pad=8)
 
 
 def code_maps(maps: list[Map]) -> bytes:
-    """A PNG of code maps side by side, two in a row."""
+    """A PNG of code maps side by side, two in a row, all to one scale.
+
+    Codes on a triangle are moved by up to JITTER either way, since thousands of them are one corner to the last digit.
+    """
     columns = min(2, len(maps))
     lines = math.ceil(len(maps) / columns)
     figure = Figure(figsize=(4.8 * columns, 4.2 * lines), layout="constrained")
-    for index, each in enumerate(maps):
-        axes = figure.add_subplot(lines, columns, index + 1)
-        kinds = _draw_map(axes, each.codes, each.labels, each.gaussian_prior)
+    grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for left_over in grid[len(maps) :]:
+        left_over.set_axis_off()
+    for index, (axes, each) in enumerate(zip(grid, maps, strict=False)):
+        codes = each.codes
+        if each.corners is not None:
+            codes = codes + np.random.default_rng(0).uniform(-JITTER, JITTER, codes.shape)
+            axes.add_patch(Polygon(each.corners, fill=False, color=_FAINT, linewidth=1.2, zorder=0))
+        kinds = _draw_map(axes, codes, each.labels, each.gaussian_prior)
+        axes.set_aspect("equal", adjustable="box")
         titled(axes, each.title)
+        if each.corners is not None:
+            axes.set_axis_off()
+        else:
+            axes.set_xlabel("first coordinate of the code")
+            axes.set_ylabel("second coordinate of the code")
         if index % columns == columns - 1 or index == len(maps) - 1:
             _label_legend(axes, kinds)
-    return figure_png(figure)
-
-
-def gallery(shown: dict[str, np.ndarray], columns: int | None = None) -> bytes:
-    """A PNG of pictures uint8 [height, width, 1 or 3] under their names, so many in a row; None: all in one."""
-    columns = columns or len(shown)
-    lines = math.ceil(len(shown) / columns)
-    tallest = max(image.shape[0] / image.shape[1] for image in shown.values())
-    figure = Figure(figsize=(4.4 * columns, (4.4 * tallest + 0.4) * lines), layout="constrained")
-    for index, (title, image) in enumerate(shown.items()):
-        axes = figure.add_subplot(lines, columns, index + 1)
-        axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        axes.set_axis_off()
-        titled(axes, title)
     return figure_png(figure)
 
 
@@ -173,7 +184,7 @@ def confusion(counts: np.ndarray, labels: list[str], predicted: list[str], kind:
     axes = figure.add_subplot()
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     for row, column in zip(*np.nonzero(counts), strict=True):
-        ink = "white" if share[row, column] > 0.5 else _INK
+        ink = "white" if share[row, column] > 0.5 else INK
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=7, color=ink)
     bare(axes)
     axes.grid(visible=False)
@@ -185,10 +196,27 @@ def confusion(counts: np.ndarray, labels: list[str], predicted: list[str], kind:
     return figure_png(figure)
 
 
+def table_curves(gathered: dict[str, Any]) -> bytes | None:
+    """`learning_curves` of a gathered table's runs, a panel a row, or one of all rows where there is one column; None
+    where no run has a curve."""
+    cells = {cell["name"]: cell["runs"] for cell in gathered["cells"]}
+    columns, notes = gathered["columns"], gathered.get("notes", {})
+    panels: dict[str, dict[str, list]] = {}
+    for row, row_title in gathered["rows"].items():
+        for column, title in columns.items():
+            name = f"{row}/{column}"
+            seeds = [run["curve"] for run in cells.get(name, ()) if run.get("curve")]
+            panel, curve = (row_title, title) if len(columns) > 1 else (title, row_title)
+            if seeds:
+                panels.setdefault(panel, {})[curve + (f" ({notes[name]})" if name in notes else "")] = seeds
+    keys = gathered.get("headlines") or CHOSEN_BY
+    return learning_curves(panels, BY_KEY[keys[0]]) if panels else None
+
+
 def learning_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]], metric: Metric) -> bytes:
     """A PNG of a metric on validation against training images seen: {panel: {curve: [(images, value) of each seed]}}.
 
-    A curve is the mean over the seeds, where all were evaluated, its band one standard deviation to either side.
+    A curve is the mean over the seeds, where all were evaluated, its band what lies between the least and the greatest.
     """
     columns = min(4, len(panels))
     lines = math.ceil(len(panels) / columns)
@@ -202,32 +230,40 @@ def learning_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]],
     of_curve = dict(zip(labels, colours(len(labels)), strict=True))  # a curve has the same one in every panel
     for axes, (title, curves_of) in zip(grid, panels.items(), strict=False):
         bare(axes)
-        titled(axes, textwrap.fill(title, 52))
+        titled(axes, textwrap.fill(title, 50))
         for label, seeds in curves_of.items():
-            at: dict[int, list[float]] = {}
-            for images, value in (point for seed in seeds for point in seed):
-                at.setdefault(images, []).append(value)
-            x = sorted(images for images, values in at.items() if len(values) == len(seeds))
-            if not x:  # of a seed the last evaluation was torn off
-                continue
-            mean = np.array([np.mean(at[images]) for images in x])
-            sd = np.array([np.std(at[images], ddof=1) if len(at[images]) > 1 else 0.0 for images in x])
-            mark = "o" if len(x) < 20 else None
-            axes.plot(x, mean, color=of_curve[label], linewidth=1.3, label=label, marker=mark, markersize=3)
-            axes.fill_between(x, mean - sd, mean + sd, color=of_curve[label], alpha=0.2, linewidth=0)
-        if axes.lines:
-            axes.set_yscale("log")
-            # a decade or less: its powers are too few
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
-        axes.yaxis.set_major_formatter(
-            PercentFormatter(1, decimals=1) if metric.unit == "%" else StrMethodFormatter("{x:.4g}")
-        )
-        axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-        axes.set_xlabel("training images seen")
-        named = {"%": "validation error", "nats": "validation, nats an image"}
-        axes.set_ylabel(named.get(metric.unit, f"validation: {metric.title}"))
+            _draw_curve(axes, label, seeds, of_curve[label])
+        _measure(axes, metric)
         if axes.lines:
             legend(axes, **({"loc": "upper center", "bbox_to_anchor": (0.5, -0.14)} if below else {"loc": "best"}))
     return figure_png(figure)
+
+
+def _draw_curve(axes: Axes, label: str, seeds: list[list[tuple[int, float]]], colour: Any) -> None:
+    at: dict[int, list[float]] = {}
+    for images, value in (point for seed in seeds for point in seed):
+        at.setdefault(images, []).append(value)
+    x = sorted(images for images, values in at.items() if len(values) == len(seeds))
+    if not x:  # of a seed the last evaluation was torn off
+        return
+    values = np.array([at[images] for images in x])
+    style = {"color": colour, "linewidth": 1.3, "marker": "o" if len(x) < 20 else None, "markersize": 3}
+    axes.plot(x, values.mean(axis=1), label=textwrap.fill(label, 40), **style)
+    axes.fill_between(x, values.min(axis=1), values.max(axis=1), color=colour, alpha=0.2, linewidth=0)
+
+
+def _measure(axes: Axes, metric: Metric) -> None:
+    """Scales and names of a panel's axes: errors by their logarithm."""
+    if metric.unit == "%":
+        if axes.lines:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))  # a decade or less: its powers are few
+            axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
+    else:
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:.4g}"))
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.set_xlabel("training images seen")
+    named = {"%": "validation error", "nats": "validation, nats an image"}
+    axes.set_ylabel(named.get(metric.unit, f"validation: {metric.title}"))

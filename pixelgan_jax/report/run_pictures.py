@@ -14,7 +14,7 @@ from pixelgan_jax.report.pictures import GROUND, MISTAKES, Explored, Pictures
 SHOWN = 40  # reconstructions
 ROW = 10  # samples of a cluster or class
 COMPLETED, ENDINGS = 8, 6  # images that are completed from their upper half, each that often
-MAPPED = 2000  # codes in the map
+EMBEDDED = 2000  # codes in the map
 EXPLORED = 500  # images whose reconstruction can be looked at, beside the mistakes that are shown
 MOST_BYTES = 2 << 20  # of all the images in explore.html
 PLANE = 21  # samples a side of a 2-D Gaussian code, over 3 standard deviations to either side
@@ -29,19 +29,14 @@ def illustrate(trained: Trained, validation: Split) -> Pictures:
     """
     shown = _shown(validation)
     found = measure(trained, shown, decode=False)
-    seen = _seen(trained, shown, len(validation.images), found)
-    pictures = Pictures(explored=seen) if trained.method.draw is None else _drawn(trained, seen)
-    codes = _code_map(trained, shown, found)
-    if "codes" in codes:
-        axes = {"code_axes": codes["code_axes"]} if "code_axes" in codes else {}
-        explored = pictures.explored._replace(codes=codes["codes"], **axes)
-        pictures = pictures._replace(explored=explored)
-    return pictures._replace(gaussian_prior=trained.method.code.dimensions == 2, **codes)
+    seen = _seen(trained, shown, len(validation.images), found)._replace(**_code_map(trained, found))
+    pictures = Pictures(seen) if trained.method.draw is None else _drawn(trained, seen)
+    return pictures._replace(gaussian_prior=trained.method.code.dimensions == 2)
 
 
 def _shown(validation: Split) -> Split:
     """As many images as are mapped, fewer where they are large: the first, but where these lack a class."""
-    count = max(1, min(MAPPED, MOST_BYTES // validation.images[0].size))
+    count = max(1, min(EMBEDDED, MOST_BYTES // validation.images[0].size))
     whole = np.unique(validation.labels)
     all_there = len(np.unique(validation.labels[:count])) == len(whole)
     return validation.at(slice(count) if all_there else _spread(len(validation.images), count))
@@ -84,19 +79,14 @@ def _drawn(trained: Trained, seen: Explored) -> Pictures:
     given = np.concatenate([np.zeros((len(codes) - len(begun), *method.shape), np.uint8), begun])
     known = np.repeat([0, height // 2 * width], [len(codes) - len(begun), len(begun)]).astype(np.int32)
     settings = config.sample
-    drawn, passes = draw(trained, codes, settings.seed, settings.method, settings.temperature, given, known)
-    if settings.method in ("fixed_point", "oracle"):
-        print(f"sampling: {len(codes)} images took at most {passes.max()} passes of the decoder", flush=True)
+    drawn = draw(trained, codes, settings.seed, settings.method, settings.temperature, given, known)
     ends = np.cumsum([settings.count, categories * ROW, len(own), len(plane)])
     samples, by_category, reconstructions, on_plane, endings = np.split(drawn, ends)
-    pictures = Pictures(samples=samples, completions=_completions(completed, endings))
+    pictures = Pictures(seen, samples=samples, completions=_completions(completed, endings))
     if len(plane):
         seen = seen._replace(plane=on_plane.reshape(PLANE, PLANE, *method.shape), plane_at=PLANE_AT)
     if categories:
-        kind, names = ("class", trained.names) if config.data.labels else ("cluster", ())
-        by_category = by_category.reshape(categories, ROW, *method.shape)
-        pictures = pictures._replace(rows=by_category, row_kind=kind, row_names=[name[:20] for name in names])
-        seen = seen._replace(rows=by_category)
+        seen = seen._replace(rows=by_category.reshape(categories, ROW, *method.shape))
     if len(own):
         at = _spread(first, SHOWN)
         pictures = pictures._replace(originals=shown[at], reconstructions=reconstructions[at])
@@ -133,12 +123,12 @@ def _completions(completed: np.ndarray, endings: np.ndarray) -> np.ndarray | Non
     return np.concatenate([completed[:, None], begun[:, None], endings], axis=1)
 
 
-def _code_map(trained: Trained, shown: Split, found: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Codes of images in two dimensions: a 2-D continuous part itself, otherwise their t-SNE embedding."""
-    labels = shown.labels if shown.labels.max() >= 0 else None
+def _code_map(trained: Trained, found: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Fields of Explored: codes of images in two dimensions, a 2-D continuous part itself, otherwise their t-SNE
+    embedding, and what the axes are called."""
     code, continuous = trained.method.code, found["code"][:, trained.method.code.categories :]
     if code.dimensions == 2:
-        return {"codes": continuous, "code_labels": labels}
+        return {"codes": continuous}
     what, values = ("z", continuous) if code.dimensions else ("log q(z | x)", found["log_probabilities"])
     if not values.shape[1] or len(values) < 5:  # nothing to embed, or too few
         return {}
@@ -147,4 +137,4 @@ def _code_map(trained: Trained, shown: Split, found: dict[str, np.ndarray]) -> d
     # its threads meet several times an iteration and spin till the last is there: ten times slower where a core is busy
     with threadpool_limits(1):
         codes = embedding.fit_transform(values)
-    return {"codes": codes, "code_labels": labels, "code_axes": axes}
+    return {"codes": codes, "code_axes": axes}

@@ -22,10 +22,11 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from pixelgan_jax.config import to_dict
-from pixelgan_jax.errors import InputError, one_line
+from pixelgan_jax.errors import InputError, first_line, one_line
 from pixelgan_jax.methods.method import State
 from pixelgan_jax.training import earlier, parallel, retention
 from pixelgan_jax.training.description import Meta, checksum, read
+from pixelgan_jax.training.signals import deferred
 
 # Arrays that learn hardly compress, so no checkpoint holds this many times the bytes that it has on disk.
 RATIO = 100
@@ -119,7 +120,7 @@ class Checkpoints:
     def _probe(self) -> None:
         # orbax would make anew a folder that has vanished: where a disk was taken away, on another one
         probe = self.folder / f".{os.getpid()}.probe"
-        probe.mkdir()
+        probe.mkdir(exist_ok=True)  # one is there where a process of this number was killed just here
         probe.rmdir()
 
     @contextmanager
@@ -128,7 +129,7 @@ class Checkpoints:
             yield
         except (OSError, ValueError) as error:  # orbax passes on what tensorstore makes of a full disk
             number = _number(error)
-            reason = getattr(error, "strerror", None) or (os.strerror(number) if number else _first_line(error))
+            reason = getattr(error, "strerror", None) or (os.strerror(number) if number else first_line(error))
             path = getattr(error, "filename", None) or self.folder
             raise OSError(number or errno.EIO, reason, str(path)) from error
 
@@ -189,6 +190,10 @@ class Checkpoints:
         does not restore is passed over with a line saying why. Raises InputError where none restores, OSError where
         files or memory cannot be had just now.
         """
+        with deferred():  # orbax would make a damaged file of Ctrl-C
+            return self._newest_good(make_target, step)
+
+    def _newest_good(self, make_target: Callable[[Meta], State], step: int | str | None) -> tuple[State, Meta] | None:
         known = sorted({*self.steps(), *self._readable.refused})
         asked = [self._asked(step, known)] if step is not None and known else known
         for step in reversed(asked):
@@ -226,7 +231,8 @@ class Checkpoints:
         if number in PASSING:
             raise OSError(number, os.strerror(number), str(self.folder / str(step))) from error
         if parallel.is_first():
-            print(f"checkpoint {step} skipped: {one_line(_first_line(error))}", flush=True)
+            told = first_line(error).partition(" See full TensorStore details")[0]
+            print(f"checkpoint {step} skipped: {one_line(told)}", flush=True)
         self._skipped.append(step)
 
 
@@ -244,11 +250,6 @@ def newest(workdir: Path, make_target: Callable[[Meta], State], step: int | str 
     return found
 
 
-def has_checkpoints(workdir: Path) -> bool:
-    """Whether the workdir holds a checkpoint, whole or not, and not a folder for them alone."""
-    return any((workdir / "checkpoints").glob("[0-9]*"))
-
-
 def newest_step(workdir: Path) -> int | None:
     """The step of the workdir's newest checkpoint, whole or not; None where it holds none."""
     names = (path.name for path in (workdir / "checkpoints").glob("*") if retention.STEP_NAME.fullmatch(path.name))
@@ -257,7 +258,7 @@ def newest_step(workdir: Path) -> int | None:
 
 def replicate(workdir: Path) -> Path | None:
     """The workdir of the first of the replicates that it holds; None where it holds none."""
-    return next((path for path in sorted(workdir.glob("seed_*")) if has_checkpoints(path)), None)
+    return next((path for path in sorted(workdir.glob("seed_*")) if newest_step(path) is not None), None)
 
 
 def _number(error: Exception) -> int | None:
@@ -268,7 +269,3 @@ def _number(error: Exception) -> int | None:
 
 def _lacks_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -12,8 +12,8 @@ from pixelgan_jax.methods.registry import from_saved
 
 class Meta(NamedTuple):
     """What a checkpoint says of itself: the experiment and its configuration, the data that it was trained on (shape
-    (H, W, C) of an image, names of classes and CRC-32 of the training images; 0 or () where an earlier version did not
-    say them), and the seconds spent training and compiling."""
+    (H, W, C) of an image, names of classes, CRC-32 of the training images and of their labels; 0 or () where an earlier
+    version did not say them), and the seconds spent training and compiling."""
 
     experiment: str
     config: Config
@@ -25,6 +25,7 @@ class Meta(NamedTuple):
     labels: int = 0
     names: tuple[str, ...] = ()
     images_crc: int = 0
+    labels_crc: int = 0
 
     @property
     def data(self) -> DataSpec:
@@ -41,7 +42,7 @@ def read(document: dict[str, Any]) -> Meta:
     """Raises ValueError (or what a missing value raises) where a value is not what a run writes."""
     given = Meta._field_defaults | {name: document[name] for name in Meta._fields if name in document}
     spent, shape = (given["seconds"], given["compile_seconds"]), tuple(given["shape"])
-    counts = (given["classes"], given["images"], given["labels"], given["images_crc"])
+    counts = (given["classes"], given["images"], given["labels"], given["images_crc"], given["labels_crc"])
     good = type(given["experiment"]) is str and all(type(count) is int and count >= 0 for count in counts)
     names = given["names"]
     good = good and type(names) in (list, tuple) and all(type(name) is str for name in names)

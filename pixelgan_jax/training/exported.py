@@ -35,7 +35,7 @@ MOST_DESCRIPTION = 1 << 24  # bytes
 MOST_HEADER = 1 << 20  # bytes that safetensors says of a method's arrays, at most
 
 
-class Meta(NamedTuple):
+class ExportMeta(NamedTuple):
     """What weights are of. results: those of results.json, {} where there are none."""
 
     experiment: str
@@ -53,7 +53,7 @@ def _named(variables: Any) -> dict[str, Any]:
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
-def write(folder: Path, variables: Any, meta: Meta, weights: str = STORED[0]) -> None:
+def write(folder: Path, variables: Any, meta: ExportMeta, weights: str = STORED[0]) -> None:
     """Writes model.safetensors and config.json into the folder, each whole or not at all. weights: of STORED."""
     arrays = {name: np.ascontiguousarray(jax.device_get(leaf)) for name, leaf in _named(variables).items()}
     if weights == "int8":
@@ -104,7 +104,7 @@ def is_one(path: Path) -> bool:
     return path.is_file() and path.suffix.lower() == ".zip" or (path / WEIGHTS).is_file()
 
 
-def read(path: Path, like: Callable[[Meta], Any]) -> tuple[Any, Meta]:
+def read(path: Path, like: Callable[[ExportMeta], Any]) -> tuple[Any, ExportMeta]:
     """(variables, what they are of). `like(meta)`: the variables' shapes and types. Raises InputError naming the path
     where it is damaged, or holds other arrays than these."""
     try:
@@ -147,7 +147,7 @@ def _content(path: Path, name: str, most: int) -> bytes:
     return content
 
 
-def _meta(document: Any) -> tuple[Meta, str]:
+def _meta(document: Any) -> tuple[ExportMeta, str]:
     """(what the description says, the weights' SHA-256). Raises ValueError, or what a missing value raises, where a
     value is not what `write` writes."""
     if not isinstance(document, dict):
@@ -163,7 +163,7 @@ def _meta(document: Any) -> tuple[Meta, str]:
     texts = [document["experiment"], *document["names"], *document["cluster_classes"]]
     if not good or not all(type(text) is str for text in texts) or not isinstance(document["results"], dict):
         raise ValueError("its description has a value that no export writes")
-    meta = Meta(
+    meta = ExportMeta(
         document["experiment"],
         from_saved(document["config"]),
         DataSpec(shape, *counts),

@@ -37,7 +37,7 @@ def check_finite(step: int, phases: tuple[Phase, ...], metrics: dict[str, float]
                 raise Diverged(f"step {step}: {phase.name} phase: {name} is {metrics[name]}; {advice}")
 
 
-def calls(start: int, train: Train) -> Iterator[int]:
+def call_sizes(start: int, train: Train) -> Iterator[int]:
     """How many steps each compiled call makes from step `start` to the end of the run: `_size`, but single steps up to
     the next multiple of it, and where a log line, an evaluation or a checkpoint falls inside."""
     step = start
@@ -53,8 +53,9 @@ def calls(start: int, train: Train) -> Iterator[int]:
 
 
 def _size(asked: int, between: int) -> int:
-    """The steps of a call where the loop stops after every `between`: as many as are asked for, or, where the half of
-    that or more goes evenly between two stops or it never fits, the largest number that goes evenly."""
+    """The steps of a call where the loop stops after every `between` of them: as many as are asked for, unless the
+    largest number that divides `between` is at least half of that, or what is asked for never fits; then that one.
+    With 25 asked for 25 of 50, 20 of 40 and 10 of 10; but 25 of 53, the other three steps by themselves."""
     even = next(size for size in range(asked, 0, -1) if between % size == 0)
     return even if 2 * even >= asked or asked > between else asked
 
@@ -171,7 +172,7 @@ def train(
         return agree(max(received, default=0))
 
     with handled_by(received.append), _bar(settings.steps, step, log is not None) as bar:
-        for count in calls(step, settings):
+        for count in call_sizes(step, settings):
             state, metrics = stepper(state, step, count)
             meter.settle()  # of the call before, which has ended by now: nothing waits for it
             step += count
@@ -196,7 +197,8 @@ def train(
             if stopping:
                 break
         checkpoints.wait()
-        for _ in range(0 if stopping else 2):  # of the last step; several processes answer one call late
+        if not stopping:
+            signal_received()  # of the last step: several processes answer one call late
             stopping = signal_received()
     if stopping:
         raise Interrupted(stopping, f"saved at step {step}")

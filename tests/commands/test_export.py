@@ -131,7 +131,9 @@ def test_a_kernel_of_8_bits_is_within_half_a_step(tmp_path):
     kernel[..., 0], kernel[..., 1] = 0, 2.5
     variables = {"a": kernel, "b": np.ones(1 << 15, np.float32)}
     like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), variables)
-    meta = exported.Meta("digits", from_dict(digits.get_config()), exported.DataSpec((8, 8, 1), 10), 3, (), (), {})
+    meta = exported.ExportMeta(
+        "digits", from_dict(digits.get_config()), exported.DataSpec((8, 8, 1), 10), 3, (), (), {}
+    )
     exported.write(tmp_path, variables, meta, "int8")
     read, _ = exported.read(tmp_path, lambda meta: like)
     np.testing.assert_array_equal(read["b"], variables["b"])
@@ -177,7 +179,7 @@ def small(tmp_path_factory):
     folder = tmp_path_factory.mktemp("small") / "model"
     config = from_dict(digits.get_config())
     data = exported.DataSpec((8, 8, 1), 10, 1197, 100)
-    exported.write(folder, VARIABLES, exported.Meta("digits", config, data, 3, ("0", "1"), (), {}))
+    exported.write(folder, VARIABLES, exported.ExportMeta("digits", config, data, 3, ("0", "1"), (), {}))
     return folder
 
 

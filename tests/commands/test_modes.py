@@ -4,18 +4,22 @@ import dataclasses
 import json
 import os
 import shutil
+import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from experiments import base
 from pixelgan_jax import cli, load
+from pixelgan_jax.commands import modes
 from pixelgan_jax.commands.run import as_trained
 from pixelgan_jax.config import to_dict
 from pixelgan_jax.data import sources
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods.registry import from_dict
 from pixelgan_jax.training import workdir
+from pixelgan_jax.training.signals import Interrupted
 from tests.command_line import DIGITS, ROOT, SMALL, contents, refused, run
 from tests.data.test_image_folder import write_pictures
 
@@ -135,6 +139,10 @@ def test_where_the_data_lie_may_have_changed_since_training(tmp_path):
         found = as_trained("mine", tmp_path, wanted, {"sample.seed": 3})
         assert (found.data.name, found.data.dir, found.data.download) == (*expected, False)
         assert found.sample.seed == 3
+    workdir.write_json(tmp_path / "config.json", {"experiment": "mine", **to_dict(lying(str(gone), ""))})
+    with pytest.raises(InputError, match=r"^config\.data\.name: '.*gone', which .* was trained on, is not there; must"):
+        as_trained("mine", tmp_path, lying("mnist", ""), {})
+    assert as_trained("mine", tmp_path, lying("mnist", ""), {"data.name": "mnist"}).data.name == "mnist"
     with pytest.raises(InputError, match="belongs to experiment 'mine'"):
         as_trained("other", tmp_path, config, {})
 
@@ -241,6 +249,39 @@ def test_as_many_other_training_images_are_told_of(capsys, copied, monkeypatch, 
     if mode == "train":  # what it goes on with and saves is not what it began with
         monkeypatch.setattr(sources, "load", read)
         assert said("--config.train.steps=5") == (False, False)
+
+
+@pytest.mark.parametrize("mode", ["train", "evaluate"])
+def test_other_labels_of_the_same_images_are_told_of(capsys, copied, monkeypatch, mode):
+    folder, arguments = copied
+    told = "the labels of the training images are not those that the checkpoint's training began with"
+    read = sources.load
+
+    def corrected(asked):
+        data = read(asked)
+        return data._replace(train=data.train._replace(labels=(data.train.labels + 1) % 10))
+
+    monkeypatch.setattr(sources, "load", corrected)
+    more = ["--config.train.steps=5"] if mode == "train" else []
+    assert cli.run_command([*arguments, f"--mode={mode}", *more]) == 0
+    assert told in capsys.readouterr().out and told in (folder / "results.json").read_text()
+
+
+def test_a_run_stopped_while_it_draws_has_no_results_yet_and_goes_on_with_them(capsys, tmp_path, monkeypatch):
+    """So that a table or a figure, which takes a run with results for whole, does not show an older picture."""
+    arguments = ["--config", DIGITS, *SMALL, f"--workdir={tmp_path}"]
+
+    def stopped(*given):
+        raise Interrupted(signal.SIGTERM, "stopped")
+
+    for name in ("write_pictures", "page"):  # while the pictures are drawn, and once they are there
+        with monkeypatch.context() as patch:
+            patch.setattr(modes, name, stopped if name == "write_pictures" else SimpleNamespace(write_html=stopped))
+            assert cli.run_command(arguments) == 128 + signal.SIGTERM
+        assert not (tmp_path / "results.json").exists()
+    assert cli.run_command(arguments) == 0
+    logged = b"".join(contents(tmp_path / "tensorboard").values())
+    assert (tmp_path / "results.json").exists() and b"_hparams_/experiment" in logged
 
 
 @pytest.mark.parametrize("mode", [*cli.modes.MODES, "export"])

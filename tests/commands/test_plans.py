@@ -151,7 +151,7 @@ def test_rows_whose_picture_is_gone_are_refused(folder, tmp_path):
     path = str(folder / "experiments" / "tiny_clusters.py")
     made = experiment.typed(path, experiment.config_of(path, experiment.load(path)), {})
     with pytest.raises(InputError, match="samples/clusters.png: is missing; --mode sample of this run draws it"):
-        figures.rows({"b/x": [figures.Task("tiny_clusters", made, tmp_path)]})
+        figures.rows({"b/x": [figures.Task("tiny_clusters", made, tmp_path)]}, {})
 
 
 def test_a_plan_that_does_not_fit_the_mode_is_refused(capsys):
@@ -201,6 +201,14 @@ def test_a_plan_that_does_not_fit_the_mode_is_refused(capsys):
         ("figure", '"ours/svhn"', "3", ": cell 3: its name must be a text"),
         ("table", '"drawing"', '"headlines": None, "drawing"', ": headlines is None; must be a list of metrics"),
         ("table", '"drawing"', '"notes": {"ours/x": ""}, "drawing"', ": notes have a cell 'ours/x'; must be one of"),
+        ("figure", '"drawing"', '"titles": {"ours/x": ""}, "drawing"', ": titles have a cell 'ours/x'; must be one of"),
+        ("figure", '"drawing"', '"titles": {"ours/svhn": 3}, "drawing"', ": titles have a text 3; must be texts"),
+        (
+            "figure",
+            '"drawing"',
+            '"titles": {"ours/svhn": "A", "ours/clusters": "A"}, "drawing"',
+            " has two titles 'A'; must tell cells apart",
+        ),
         (
             "table",
             '"published": {"Theirs": {"clusters"',

@@ -123,8 +123,11 @@ def test_the_best_on_validation_or_another_step_may_be_asked(run, tmp_path, caps
 def test_results_of_another_step_are_told_of(tmp_path, capsys, step):
     if step:
         (tmp_path / "results.json").write_text(json.dumps({"step": step}))
-    tell_of_another_step(tmp_path, SimpleNamespace(step=4))
-    assert capsys.readouterr().out.startswith("step 4: results.json is of another") == (step == 7)
+    told = "step 4: results.json is of another step: a model card has no figures"
+    for labels, more in ((100, ""), (0, ", and no cluster is named")):
+        config = SimpleNamespace(data=Data(labels=labels))
+        tell_of_another_step(tmp_path, SimpleNamespace(step=4, config=config))
+        assert capsys.readouterr().out == (f"{told}{more}\n" if step == 7 else "")
 
 
 def test_the_draws_do_not_depend_on_how_many_are_asked_of_at_once(run, tmp_path, monkeypatch):

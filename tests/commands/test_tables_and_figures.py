@@ -41,7 +41,7 @@ def test_a_table_trains_gathers_and_trains_nothing_twice(folder, capsys):
     ours, svhn = found["cells"]
     errors = [run["test"]["cluster_error_best_example"] for run in ours["runs"]]
     mean, sd = 100 * np.mean(errors), 100 * np.std(errors, ddof=1)
-    line = f"| Ours | **{mean:.2f} ± {sd:.2f}** | not run: no data |"
+    line = f"| Ours | {mean:.2f} ± {sd:.2f} | not run: no data |"
     assert line in out and "| Theirs (published) | 5.27 (verified) | – |" in out
     assert [run["seed"] for run in ours["runs"]] == [0, 1]
     assert {run["status"] for run in svhn["runs"]} == {"not run: no data"}
@@ -254,4 +254,4 @@ def test_a_figure_of_data_without_labels_is_refused(ready, tmp_path, drawing):
     with pytest.raises(
         InputError, match=r"^cell a: config\.data\.name: .*all\.npz' is not allowed: a figure needs labelled"
     ):
-        figures.DRAWINGS[drawing]({"a": [figures.Task("a", config, place)]})
+        figures.DRAWINGS[drawing]({"a": [figures.Task("a", config, place)]}, {})

@@ -178,6 +178,7 @@ def test_missing_names_are_refused():
         ("optim.encoder_share", 0.0, {"prior.adversarial": False, "data.labels": 0}),
         ("optim.reconstruction", False, {"prior.name": "none", "data.labels": 0}),
         ("prior.name", "none", {"model.decoder": "deconv"}),
+        ("optim.warmup", 0.6, {"optim.schedule": "step"}),
         ("model.code_units", (8,), {"prior.name": "none", "data.labels": 0}),
         ("model.code_units", (8,), {"model.decoder": "deconv"}),
         ("model.code_maps", 2, {}),
@@ -203,16 +204,25 @@ def test_fields_that_do_not_go_together_are_refused(name, value, others):
         from_dict(made)
 
 
-def test_fields_that_do_nothing_without_categories_are_known():
+DISCRIMINATED = ("logits_batch_norm", "discriminator_draws", "discriminator_apart")
+
+
+@pytest.mark.parametrize(
+    ("prior", "idle"),
+    [
+        ({"name": "product"}, {}),
+        ({}, {"discriminator_apart": ": the code has one part"}),
+        ({"name": "gaussian"}, dict.fromkeys(DISCRIMINATED, " without a categorical code")),
+        ({"adversarial": False}, dict.fromkeys(DISCRIMINATED[1:], " without prior.adversarial")),
+    ],
+)
+def test_fields_that_do_nothing_beside_the_others_are_known(prior, idle):
     config = base.get_config()
-    config.model.update(logits_batch_norm=3.0, discriminator_draws=True, discriminator_apart=True)
+    config.model.update(dict.fromkeys(DISCRIMINATED[1:], True), logits_batch_norm=3.0)
+    config.prior.update(prior)
+    assert from_dict(config).idle() == [f"config.model.{name} does nothing{why}" for name, why in idle.items()]
+    config.model.update(dict.fromkeys(DISCRIMINATED[1:], False), logits_batch_norm=0.0)
     assert from_dict(config).idle() == []
-    config.prior.name = "gaussian"
-    assert from_dict(config).idle() == [
-        "model.logits_batch_norm",
-        "model.discriminator_draws",
-        "model.discriminator_apart",
-    ]
 
 
 def test_a_config_survives_its_dict():

@@ -1,6 +1,9 @@
 """Single pictures: of every kind, turned, transparent, resized, deep, broken or hostile."""
 
+import errno
+import os
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,7 +29,7 @@ def test_pictures_of_each_kind_come_as_they_are(tmp_path, ending, images):
     assert {image.tobytes() for image in whole} == {image.tobytes() for image in images}
 
 
-@pytest.mark.parametrize("ending", [".tif", ".webp"])
+@pytest.mark.parametrize("ending", [".tif", ".webp", ".png"])
 def test_pages_and_frames_are_refused_by_name(tmp_path, ending):
     write_pictures(tmp_path, COLOURED, LABELS, NAMES)
     first, *more = map(Image.fromarray, COLOURED[:3])
@@ -172,6 +175,24 @@ def test_all_damaged_pictures_are_named_at_once(tmp_path):
 def test_an_empty_picture_is_named(tmp_path):
     (tmp_path / "0.png").touch()
     refused(tmp_path, r"0\.png: damaged, or no PNG, JPEG, BMP, WEBP, TIFF, PPM file: is empty$")
+
+
+@pytest.mark.parametrize("make", [lambda path: path.symlink_to("nowhere.png"), Path.mkdir, os.mkfifo])
+def test_what_is_called_a_picture_and_is_no_file_is_named(tmp_path, make):
+    write_pictures(tmp_path, TRAIN, LABELS, NAMES)
+    make(next(tmp_path.glob("*")) / "z.png")
+    refused(tmp_path, r"z\.png: is a link to nothing, a folder or a pipe; must be a file$")
+
+
+def test_a_picture_that_cannot_be_read_and_one_that_is_none_are_named(tmp_path, monkeypatch):
+    (tmp_path / "0.png").write_text("no picture")
+    refused(tmp_path, r"0\.png: damaged, or no PNG, JPEG, BMP, WEBP, TIFF, PPM file: is none by its first bytes$")
+
+    def unreadable(path):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", unreadable)
+    refused(tmp_path, r"0\.png: cannot be read: Permission denied$")
 
 
 @pytest.mark.parametrize(("colour", "channels"), [((1, 1, 1), 1), ((1, 0, 1), 3)])

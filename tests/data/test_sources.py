@@ -12,7 +12,7 @@ from scipy.io import savemat
 from sklearn.datasets import load_digits
 
 from pixelgan_jax.config import Data
-from pixelgan_jax.data.readers.tfds import block_means
+from pixelgan_jax.data.readers.parts import thirds
 from pixelgan_jax.data.sources import load
 from pixelgan_jax.errors import InputError
 
@@ -185,13 +185,13 @@ def test_classes_that_leave_a_part_without_images_are_refused(tmp_path):
         load(dataclasses.replace(data(path), classes=2))
 
 
-def test_block_means():
+def test_a_third_of_the_side_is_the_blocks_means():
     image = np.zeros((1, 6, 3, 1), np.uint8)
     image[0, :3, :, 0] = [[0, 1, 2], [3, 4, 5], [6, 7, 9]]  # 37 / 9 = 4.1
     image[0, 3:, :, 0] = [[255, 255, 255], [255, 255, 255], [255, 255, 250]]  # 2290 / 9 = 254.4
-    np.testing.assert_array_equal(block_means(image, 3)[0, :, 0, 0], [4, 254])
+    np.testing.assert_array_equal(thirds(image)[0, :, 0, 0], [4, 254])
     image[0, 5, 2, 0] = 251  # 2291 / 9 = 254.6
-    np.testing.assert_array_equal(block_means(image, 3)[0, :, 0, 0], [4, 255])
+    np.testing.assert_array_equal(thirds(image)[0, :, 0, 0], [4, 255])
 
 
 REFUSED = {
@@ -220,6 +220,12 @@ def test_names_no_file_or_folder(name, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(InputError, match=r"^config\.data\.name: .*: no such file or folder; must be"):
         load(data(name))
+
+
+def test_an_archive_is_to_be_unpacked(tmp_path):
+    (tmp_path / "own.tar.gz").touch()
+    with pytest.raises(InputError, match=r"own\.tar\.gz: is an archive; must be unpacked, and config\.data\.name be"):
+        load(data(str(tmp_path / "own.tar.gz")))
 
 
 @pytest.mark.parametrize("name", ["Mnist", "mnist:3.0.1", "huggingface:mnist", "mnist?", "emnist letters"])

@@ -18,7 +18,7 @@ from PIL import Image
 from tensorflow_datasets.proto import tf_example_pb2, tf_feature_pb2
 
 from pixelgan_jax.config import Data
-from pixelgan_jax.data.readers.tfds import block_means
+from pixelgan_jax.data.readers.parts import thirds
 from pixelgan_jax.data.sources import load
 from pixelgan_jax.errors import InputError
 
@@ -97,7 +97,7 @@ def test_small_norb_is_reduced_and_labelled_by_category(tmp_path):
     write_prepared(tmp_path, "smallnorb", "2.0.0", train=examples, test=examples[:2])
     dataset = load(data("smallnorb", tmp_path))
     assert dataset.train.images.shape == (4, 32, 32, 1)
-    np.testing.assert_array_equal(dataset.train.images, block_means(images, 3))
+    np.testing.assert_array_equal(dataset.train.images, thirds(images))
     assert dataset.train.labels.tolist() == [0, 1, 0, 1]
 
 

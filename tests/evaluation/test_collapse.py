@@ -3,6 +3,7 @@
 import json
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from pixelgan_jax import cli
@@ -10,7 +11,7 @@ from pixelgan_jax.commands import modes, run
 from pixelgan_jax.evaluation import collapse
 from pixelgan_jax.evaluation.trained import initial
 from pixelgan_jax.methods.method import Code
-from pixelgan_jax.report.pictures import Pictures
+from pixelgan_jax.report.pictures import Explored, Pictures
 from tests.command_line import DIGITS, SMALL
 
 MATCHED = {
@@ -80,7 +81,8 @@ def test_a_collapsed_code_is_told_of_at_an_evaluation_and_in_the_report(capsys, 
 
     monkeypatch.setattr(run.trained, "initial", collapsed)
     # neither the pictures nor the steps: they take longer than all the rest
-    monkeypatch.setattr(modes, "illustrate", lambda *_: Pictures())
+    nothing = Explored(np.zeros((1, 8, 8, 1), np.uint8), 1, np.array([-1]))
+    monkeypatch.setattr(modes, "illustrate", lambda *_: Pictures(nothing))
     monkeypatch.setattr(modes.loop, "train", only_validate)
     change = [
         *("--config.prior.name=product", "--config.model.logits_batch_norm=0.0"),

@@ -155,6 +155,17 @@ def test_gaussian_information_of_posteriors_far_apart():
     assert terms["marginal_kl_nats"] == pytest.approx(np.mean(np.log(density) - norm.logpdf(code)), rel=1e-6)
 
 
+@pytest.mark.parametrize(("spread", "off", "expected"), [(9.0, -0.3, np.log(50)), (0.0, 0.0, 0.0)])
+def test_gaussian_information_is_at_least_0_and_at_most_the_logarithm_of_the_number_of_images(spread, off, expected):
+    """Draws of 50 posteriors that lie otherwise than chance has them: the estimate would be 74 nats, and -0.5."""
+    made = tiny.build(prior={"name": "gaussian", "dimensions": 1}, model={"encoder": "gaussian"}, data={"labels": 0})
+    mean = spread * np.arange(50.0)[:, None]
+    found = rows_of(made, mean=mean, log_sd=np.full_like(mean, np.log(0.1)), code=mean + off)
+    terms = made.method.information(found)
+    assert terms["mutual_information_nats"] == pytest.approx(expected)
+    assert sum(terms.values()) == pytest.approx(made.method.kl_to_prior(found).mean())
+
+
 @pytest.mark.parametrize(("frequencies", "shares"), [((), 0.5), ((9, 1), np.array([0.9, 0.1]))])
 def test_product_information_adds_up_where_the_parts_are_independent(frequencies, shares):
     prior = {"name": "product", "categories": 2, "dimensions": 1, "frequencies": frequencies}

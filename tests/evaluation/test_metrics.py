@@ -13,10 +13,10 @@ from pixelgan_jax.evaluation.metrics import (
     METRICS,
     SPLIT,
     first_of,
-    markdown_table,
     number,
 )
 from pixelgan_jax.methods import registry
+from pixelgan_jax.report import markdown
 from tests import tiny
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,6 +76,8 @@ def test_every_loss_is_in_the_table(name):
 
 
 def test_the_docs_tell_every_metric():
-    assert markdown_table() in (ROOT / "docs/metrics.md").read_text()
-    for line in markdown_table().splitlines():
+    rows = [[f"`{row.key}`", row.title, row.unit or "–", row.better or "–", row.meaning] for row in SPLIT]
+    table = markdown.grid(["key", "title", "unit", "better", "meaning"], rows)
+    assert table in (ROOT / "docs/metrics.md").read_text()
+    for line in table.splitlines():
         assert len(line.replace(r"\|", "").split("|")) == 7  # five cells: p(x|z) does not part one

@@ -16,7 +16,7 @@ from experiments import base
 from pixelgan_jax.commands import replicates
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.evaluation import trained
-from pixelgan_jax.methods import adversarial, catgan, infogan, registry
+from pixelgan_jax.methods import catgan, gan, infogan, registry
 from pixelgan_jax.methods.method import AXIS, Batch
 from pixelgan_jax.report import figures
 from pixelgan_jax.training import logs, parallel
@@ -86,7 +86,7 @@ def test_rates_follow_the_schedule(schedule, after):
     """The rate is 3/4 of the phase's own a third of the way and 0 at the end, or stays."""
     settings = config("catgan", schedule=schedule, generator_rate=2e-3).catgan
     for phase, rate in (("generator", 2e-3), ("discriminator", settings.discriminator_rate)):
-        optimizer = adversarial.optimizer(settings, 30, phase)
+        optimizer = gan.optimizer(settings, 30, phase)
         params, moved = jnp.zeros(1), []
         state = optimizer.init(params)
         for _ in range(31):
@@ -123,9 +123,9 @@ def step_of(method, phase):
 
 
 @pytest.mark.parametrize("method", SLOW_CATGAN)
-@pytest.mark.parametrize("phase", adversarial.PHASES)
+@pytest.mark.parametrize("phase", gan.PHASES)
 def test_each_phase_moves_its_own_role_alone(method, phase):
-    other = next(name for name in adversarial.PHASES if name != phase)
+    other = next(name for name in gan.PHASES if name != phase)
     before, after, _ = step_of(method, phase)
 
     def moved(role):
@@ -137,14 +137,14 @@ def test_each_phase_moves_its_own_role_alone(method, phase):
 
 @pytest.mark.parametrize("method", SLOW_CATGAN)
 def test_gradients_agree_on_one_device_and_on_eight(method, monkeypatch):
-    monkeypatch.setattr(adversarial, "optimizer", lambda settings, steps, phase: tiny.recorder())
+    monkeypatch.setattr(gan, "optimizer", lambda settings, steps, phase: tiny.recorder())
     registry._make.cache_clear()
     (_, one, told), (_, eight, told_by_eight) = (
         step(config(method, momentum=0.25), devices) for devices in (jax.devices()[:1], jax.devices())
     )
     registry._make.cache_clear()
     assert told == pytest.approx(told_by_eight, rel=1e-5)
-    for phase in adversarial.PHASES:
+    for phase in gan.PHASES:
         tiny.assert_same_gradients(one.opt[phase], eight.opt[phase])
     for a, b in zip(jax.tree.leaves(one.stats), jax.tree.leaves(eight.stats), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
@@ -153,7 +153,7 @@ def test_gradients_agree_on_one_device_and_on_eight(method, monkeypatch):
 @pytest.mark.parametrize("method", SLOW_CATGAN)
 def test_real_and_generated_images_are_normalised_apart(method):
     """The statistics that evaluation uses are those of real images: the generator's do not reach them."""
-    (before, one, _), (_, other, _) = (step_of(method, phase) for phase in adversarial.PHASES)
+    (before, one, _), (_, other, _) = (step_of(method, phase) for phase in gan.PHASES)
     at_first, first, second = (jax.tree.leaves(state.stats["discriminator"]) for state in (before, one, other))
     assert not any(np.array_equal(a, b) for a, b in zip(at_first, first, strict=True))
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
@@ -236,7 +236,7 @@ def test_a_figure_of_samples_does_not_begin_with_one(run):
     made, folder = run
     task = figures.Task(made.method.name, registry.from_dict(made), folder)
     with pytest.raises(InputError, match=rf"^cell x: the method '{made.method.name}' has no likelihood: must have one"):
-        figures.samples({"x": [task]})
+        figures.samples({"x": [task]}, {})
 
 
 def test_catgans_image_of_a_category_is_one_that_the_discriminator_puts_there(monkeypatch):
@@ -248,13 +248,12 @@ def test_catgans_image_of_a_category_is_one_that_the_discriminator_puts_there(mo
             return jnp.broadcast_to(grey[:, None, None, None], (len(x), 4, 4, 1))
         return jnp.log(0.98 * jax.nn.one_hot(jnp.int32(x[:, 0, 0, 0]) + 1, 3) + 0.01)
 
-    monkeypatch.setattr(adversarial, "averaged", averaged)
+    monkeypatch.setattr(gan, "apply_averaged", averaged)
     wanted = np.arange(30) % 3
     settings, keys = config("catgan").catgan, jax.random.split(jax.random.key(0), 30)
     given, known = np.zeros((30, 4, 4, 1), np.uint8), np.zeros(30, np.int32)
-    images, passes = catgan.draw(settings, None, None, None, (), jnp.eye(3)[wanted], keys, given, known)
+    images = catgan.draw(settings, None, None, None, (), jnp.eye(3)[wanted], keys, given, known)
     assert np.asarray(images)[:, 0, 0, 0].tolist() == [(0, 128, 255)[category] for category in wanted]
-    assert passes.tolist() == [1] * 30
 
 
 LOSSES = [
@@ -267,7 +266,7 @@ LOSSES = [
 @pytest.mark.slow
 @pytest.mark.parametrize(("method", "weight", "role", "loss"), LOSSES)
 def test_a_weights_gradient_is_that_of_its_loss_and_lowers_it(method, weight, role, loss, monkeypatch):
-    monkeypatch.setattr(adversarial, "optimizer", lambda settings, steps, phase: tiny.recorder())
+    monkeypatch.setattr(gan, "optimizer", lambda settings, steps, phase: tiny.recorder())
     registry._make.cache_clear()
     mesh = parallel.make_mesh(jax.devices()[:1])
     random = np.random.RandomState(1)

@@ -48,7 +48,7 @@ def trained(made, params, mesh=None):
 
 
 def draw(made, params, code, seed=0, method="auto", *, mesh=None, **options):
-    return evaluation.draw(trained(made, params, mesh), np.asarray(code), seed, method, **options)[0]
+    return evaluation.draw(trained(made, params, mesh), np.asarray(code), seed, method, **options)
 
 
 @pytest.mark.parametrize(("decoder", "kind", "condition"), CASES)
@@ -201,14 +201,6 @@ def test_an_image_depends_on_its_own_index_and_code_alone(monkeypatch):
     for method in ("cached", "fixed_point"):
         assert np.array_equal(draw(made, params, z, 3, method, mesh=devices(8)), whole)
     assert not np.array_equal(draw(made, params, z, 4), whole)
-
-
-def test_an_images_passes_are_those_of_its_chunk(monkeypatch):
-    made, params = build("pixelcnn", "bernoulli")
-    monkeypatch.setattr(evaluation, "DRAWN", 2)
-    known = np.array([PIXELS - 3, PIXELS - 2, PIXELS], np.int32)
-    _, passes = evaluation.draw(trained(made, params), codes(3), 0, "oracle", known=known)
-    assert passes.tolist() == [3, 3, 0]
 
 
 def test_large_requests_show_a_progress_bar(monkeypatch, capsys):

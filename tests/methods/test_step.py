@@ -285,11 +285,11 @@ def test_the_discriminator_sees_draws_and_the_encoder_the_softmaxs_gradient():
     def code(logits, kind):
         return kind(Posterior(jax.nn.log_softmax(logits), empty, empty), keys)
 
-    drawn, soft = code(logits, priors.drawn_code), code(logits, priors.soft_code)
+    drawn, soft = code(logits, priors.straight_through_code), code(logits, priors.soft_code)
     np.testing.assert_allclose(drawn, code(logits, priors.hard_code), atol=1e-6)
     assert np.abs(np.asarray(drawn - soft).mean(0)).max() < 0.06  # draws of it
     weights = jax.random.normal(jax.random.key(2), drawn.shape)
-    kinds = (priors.drawn_code, priors.soft_code)
+    kinds = (priors.straight_through_code, priors.soft_code)
     slopes = [jax.grad(lambda x, kind=kind: jnp.vdot(weights, code(x, kind)))(logits) for kind in kinds]
     np.testing.assert_allclose(slopes[0], slopes[1], atol=1e-6)
     assert np.abs(slopes[0]).max() > 0.01

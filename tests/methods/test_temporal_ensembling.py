@@ -80,6 +80,7 @@ def test_ramps_by_hand():
     """The paper's: exp(-5 (1 - T)²) over the first 80 of 300 epochs, exp(-12.5 T²) over the last 50."""
     for epoch, expected in ((0, math.exp(-5)), (40, math.exp(-1.25)), (80, 1.0), (300, 1.0)):
         assert float(te.ramp_up(epoch / 300, 80 / 300)) == pytest.approx(expected, rel=1e-4)
+    assert float(te.ramp_up(jnp.zeros(()), 0.0)) == 1.0  # no ramp
     for epoch, expected in ((0, 1.0), (250, 1.0), (275, math.exp(-12.5 / 4)), (300, math.exp(-12.5))):
         assert float(te.ramp_down(epoch / 300, 50 / 300)) == pytest.approx(expected, rel=1e-3)
 

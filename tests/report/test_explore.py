@@ -15,8 +15,11 @@ from pixelgan_jax.config import Data
 from pixelgan_jax.data.sources import load
 from pixelgan_jax.data.splits import split
 from pixelgan_jax.report import explore
+from pixelgan_jax.report import page as report
 from pixelgan_jax.report.pictures import Explored
+from pixelgan_jax.training import workdir
 from tests.commands.test_predict import SMALL, command
+from tests.report.test_report import RESULTS
 from tests.test_experiments import RUNS, SHAPES, stand_in
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -58,7 +61,9 @@ def test_a_page_is_one_file_that_trusts_nobody():
     assert policy.startswith("default-src &#39;none&#39;; script-src &#39;sha256-") and "unsafe" not in policy
     data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])
     assert data["names"] == HOSTILE
-    assert not re.findall(r'(?:src|href)="(?!data:)', page)
+    assert re.findall(r'(?:src|href)="(?!data:)([^"]*)', page) == ["#wall", "report.html"]
+    with pytest.raises(ValueError):  # NaN is no JSON
+        explore.page("", explored(probabilities=np.full(60, np.nan)))
 
 
 @pytest.fixture(scope="module")
@@ -119,19 +124,19 @@ def test_pointing_at_a_code_shows_its_image(run, browser):
     for number in (0, 17, 150):
         page.locator("#map").scroll_into_view_if_needed()
         point_at(page, number)
-        shown = int(page.inner_text("#map .detail dd"))
-        np.testing.assert_array_equal(pixels(page, "#map .detail canvas"), VALIDATION.images[shown, ..., 0])
+        shown = int(page.inner_text(".detail dd"))
+        np.testing.assert_array_equal(pixels(page, ".detail canvas"), VALIDATION.images[shown, ..., 0])
         # where several codes are one point, another of them may be shown
         codes = page.evaluate(
-            "i => [data.codes[i], data.codes[+document.querySelector('#map .detail dd').textContent]]", number
+            "i => [data.codes[i], data.codes[+document.querySelector('.detail dd').textContent]]", number
         )
         np.testing.assert_allclose(codes[0], codes[1], atol=0.15)
     if experiment == "digits_gaussian":
-        assert page.locator("#map .detail canvas[data-sheet=plane]").count() == 1
+        assert page.locator(".detail canvas[data-sheet=plane]").count() == 1
     page.focus("#map svg")
-    before = int(page.inner_text("#map .detail dd"))
+    before = int(page.inner_text(".detail dd"))
     page.keyboard.press("ArrowRight")
-    assert int(page.inner_text("#map .detail dd")) == before + 1
+    assert int(page.inner_text(".detail dd")) == before + 1
     assert told == [f"file://{folder / 'explore.html'}"]
 
 
@@ -171,6 +176,101 @@ def test_a_page_fits_its_window_and_the_report_links_it(run, browser, width):
     assert 'href="explore.html"' in (folder / "report.html").read_text()
 
 
+def box(page, selector):
+    return page.eval_on_selector(selector, "e => e.getBoundingClientRect().toJSON()")
+
+
+ROWS = RANDOM.randint(0, 256, (3, 10, 8, 8, 1), dtype=np.uint8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("codes", [True, False])
+@pytest.mark.parametrize("width", [1400, 400])
+def test_an_image_picked_anywhere_is_seen_where_the_page_is(width, codes, browser, tmp_path):
+    made = explored(rows=ROWS)
+    explore.write(tmp_path, "picked", made if codes else made._replace(codes=None))
+    page, _ = opened(browser, tmp_path / "explore.html", width)
+    for tile in ("#gallery button[data-number]", "#wall div[data-category='2'] button[data-number]"):
+        page.locator(tile).first.click()
+        number = int(page.get_attribute(tile, "data-number"))
+        assert int(page.inner_text(".detail dd")) == number
+        np.testing.assert_array_equal(pixels(page, ".detail canvas"), made.images[number, ..., 0])
+        panel, picked = box(page, ".detail"), box(page, tile)
+        assert 0 <= panel["top"] < panel["bottom"] <= 900 and 0 <= picked["top"] < picked["bottom"] <= 900
+        assert panel["left"] >= picked["right"] if width == 1400 else panel["top"] >= picked["bottom"]
+        assert page.evaluate("+document.activeElement.dataset.number") == number
+    # nor does the panel lie on what the keyboard comes to
+    page.focus("#mistakes")
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        assert page.evaluate("""() => { const at = document.activeElement, b = at.getBoundingClientRect();
+          return at.contains(document.elementFromPoint(b.x + b.width / 2, b.y + b.height / 2)); }""")
+
+
+@pytest.mark.slow
+def test_ten_images_and_the_rest_are_a_line_level_with_their_samples(browser, tmp_path):
+    explore.write(tmp_path, "line", explored(rows=ROWS))
+    page, _ = opened(browser, tmp_path / "explore.html", 1400)
+    tops = page.eval_on_selector_all(
+        "#wall div[data-category='0'] canvas", "all => all.map(c => Math.round(c.getBoundingClientRect().y))"
+    )
+    assert len(tops) == 20 and len(set(tops)) == 1
+    more = box(page, "#wall div[data-category='0'] .members button:last-child")
+    assert more["top"] < tops[0] + 35 and page.inner_text("#wall .members button:last-child").startswith("all ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1400, 400])
+def test_the_maps_axes_can_be_read(width, browser, tmp_path):
+    explore.write(tmp_path, "axes", explored(code_axes=("across", HOSTILE[0])))
+    page, _ = opened(browser, tmp_path / "explore.html", width)
+    assert page.locator("#map .axes span").all_inner_texts() == ["→ across", f"↑ {HOSTILE[0]}"]
+    assert page.eval_on_selector("#map .axes", "e => parseFloat(getComputedStyle(e).fontSize)") >= 11
+    assert page.locator("#map .chart > svg text").count() == 0
+
+
+@pytest.mark.slow
+def test_the_keyboard_skips_to_the_wall_and_goes_to_the_report(browser, tmp_path):
+    explore.write(tmp_path, "skip", explored())
+    report.write_html(tmp_path)
+    page, _ = opened(browser, tmp_path / "explore.html")
+    assert box(page, ".skip")["right"] < 0
+    page.keyboard.press("Tab")
+    assert box(page, ".skip")["left"] >= 0 and page.inner_text(".skip") == "Skip to the classes"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('#wall') !== null")
+    page.click("text=To the report")
+    assert page.url == f"file://{tmp_path}/report.html"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1400, 400])
+def test_a_narrow_window_shows_every_column_of_the_reports_metrics(width, browser, tmp_path):
+    workdir.write_json(tmp_path / "results.json", RESULTS)
+    report.write_html(tmp_path)
+    page, _ = opened(browser, tmp_path / "report.html", width, ready="table")
+    assert page.inner_text("thead th:last-child") == "test"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert max(page.eval_on_selector_all("td", "all => all.map(c => c.getBoundingClientRect().right)")) <= width
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["explore", "report"])
+def test_a_page_is_printed_light_from_a_dark_system(name, browser, tmp_path):
+    explore.write(tmp_path, "dark", explored())
+    report.write_html(tmp_path)
+    page, _ = opened(browser, tmp_path / f"{name}.html", ready="body")
+    look = "() => [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
+    page.emulate_media(color_scheme="light")
+    light = page.evaluate(look)
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(look) != light
+    page.emulate_media(color_scheme="dark", media="print")
+    assert page.evaluate(look) == light
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light"
+
+
 ABSENT = {
     "no labels": {"labels": np.full(60, -1)},
     "nothing but images": {"labels": np.full(60, -1), "categories": None, "probabilities": None, "codes": None},
@@ -190,13 +290,14 @@ def test_what_there_is_not_is_left_out(case, browser, tmp_path):
     explore.write(tmp_path, HOSTILE[0], explored(**ABSENT[case]))
     page, told = opened(browser, tmp_path / "explore.html")
     assert page.inner_text("h1") == HOSTILE[0] and page.locator("img").count() == 0
-    for section, there in (("map", "codes"), ("wall", "categories")):
+    for part, there in (("#map", "codes"), ("#wall", "categories"), (".skip", "categories")):
         made = explored(**ABSENT[case])
-        assert page.locator(f"#{section}").is_visible() == (getattr(made, there) is not None)
+        assert page.locator(part).is_visible() == (getattr(made, there) is not None)
+    assert page.inner_text(".detail dd") == "0"
     if case == "hostile names":
         assert HOSTILE[0] in page.inner_text("#confusion")
     if case == "hostile files":
-        assert HOSTILE[0] in page.inner_text("#map .detail")
+        assert HOSTILE[0] in page.inner_text(".detail")
         assert page.get_attribute("#wall button[data-number]", "title").startswith(HOSTILE[0])
     assert len(told) == 1
 
@@ -247,7 +348,7 @@ def test_every_experiments_pages_show_what_its_method_has_and_nothing_else(name,
     assert page.locator("#wall").is_visible() == page.locator("#confusion").is_visible() == bool(categories)
     drawn = page.locator("#wall canvas[data-sheet=rows]").count()
     assert (drawn > 0) == bool(method.draw and method.code.categories)
-    assert (page.locator("#map canvas[data-sheet=plane]").count() > 0) == (name in PLANES)
+    assert (page.locator(".detail canvas[data-sheet=plane]").count() > 0) == (name in PLANES)
     assert len(told) == 1
     page, told = opened(browser, folder / "report.html", ready="body", alone=False)
     assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")

@@ -1,7 +1,10 @@
 """How curves, legends and walks through a code are laid out, and whose codes a map shows."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.stats import norm
 
 from experiments import digits_temporal_ensembling
@@ -9,7 +12,7 @@ from pixelgan_jax.errors import InputError
 from pixelgan_jax.evaluation.metrics import BY_KEY
 from pixelgan_jax.methods import registry
 from pixelgan_jax.methods.method import DataSpec
-from pixelgan_jax.report import figures, plots
+from pixelgan_jax.report import figures, pictures, plots
 
 
 def test_a_curve_goes_where_all_its_seeds_were_evaluated():
@@ -32,6 +35,73 @@ def test_a_legend_that_would_hide_the_curves_makes_the_picture_taller():
         return int.from_bytes(plots.learning_curves({"P": curves}, BY_KEY["error"])[20:24])  # of a PNG's header
 
     assert height(1) == height(6) < height(7) < height(9)
+
+
+def test_a_tables_curves_are_in_the_order_of_its_rows_and_say_a_cells_note(monkeypatch):
+    """A panel a row, or with one column all rows in one."""
+    drawn = []
+    monkeypatch.setattr(plots, "learning_curves", lambda *told: drawn.append(told) or b"png")
+    cells = [{"name": name, "runs": [{"curve": [[64, 0.5]]}, {}]} for name in ("b/x", "a/x", "a/y")]
+    told = {"cells": cells, "rows": {"a": "A", "b": "B"}, "columns": {"x": "X", "y": "Y"}, "notes": {"b/x": "few"}}
+    assert plots.table_curves(told) == b"png"
+    plots.table_curves(told | {"columns": {"x": "X"}, "headlines": ["nmi"]})
+    curve = [[[64, 0.5]]]
+    assert drawn == [
+        ({"A": {"X": curve, "Y": curve}, "B": {"X (few)": curve}}, BY_KEY["error"]),
+        ({"X": {"A": curve, "B (few)": curve}}, BY_KEY["nmi"]),
+    ]
+    assert list(drawn[0][0]) == ["A", "B"] and plots.table_curves(told | {"cells": []}) is None
+
+
+def test_the_axes_of_errors_alone_are_logarithmic_and_say_what_stands_there(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(plots, "figure_png", drawn.append)
+    for key in ("error", "reconstruction_nats"):
+        plots.learning_curves({"P": {"C": [[(64, 0.0012), (128, 0.003)]]}}, BY_KEY[key])
+    error, nats = (figure.axes[0] for figure in drawn)
+    assert (error.get_yscale(), nats.get_yscale()) == ("log", "linear")
+    assert error.yaxis.get_major_formatter()(0.0015) == "0.15 %"
+
+
+def test_maps_of_codes_have_one_scale_and_hide_no_label_behind_another(monkeypatch):
+    """Two labels at the same places: the picture has points of both on top."""
+    drawn = []
+    monkeypatch.setattr(plots, "figure_png", drawn.append)
+    codes, labels = np.zeros((400, 2)), np.arange(2).repeat(200)
+    plots.code_maps([plots.Map("a", codes, labels, True), plots.Map("b", 9 + codes, labels, True)])
+    first, second = drawn[0].axes
+    assert first.get_xlim() == second.get_xlim() and first.get_ylim() == second.get_ylim()
+    last = first.collections[0].get_facecolors()[-40:]
+    assert len(np.unique(last, axis=0)) == 2
+
+
+def test_codes_on_a_triangle_are_moved_a_little_and_have_its_sides():
+    corner = plots.Map("a", np.zeros((9, 2)), np.arange(9) % 3, False, figures.CORNERS)
+    with pytest.MonkeyPatch.context() as patch:
+        drawn = []
+        patch.setattr(plots, "figure_png", drawn.append)
+        plots.code_maps([corner])
+    (axes,) = drawn[0].axes
+    points = np.asarray(axes.collections[0].get_offsets())
+    assert len(np.unique(points, axis=0)) == 9 and np.abs(points).max() <= plots.JITTER
+    np.testing.assert_array_equal(axes.patches[0].get_xy()[:3], figures.CORNERS)
+
+
+def test_a_gallery_resizes_no_pixel():
+    """Of pictures of several sizes, one grey, under names of one line and two."""
+    rng = np.random.default_rng(0)
+    shown = {
+        "a": rng.integers(0, 256, (40, 60, 1), np.uint8),
+        "a name that is longer than this": rng.integers(0, 256, (50, 30, 3), np.uint8),
+        "c": rng.integers(0, 256, (9, 60, 3), np.uint8),
+    }
+    picture = np.asarray(Image.open(io.BytesIO(pictures.gallery(shown, columns=2))))
+    found = np.lib.stride_tricks.sliding_window_view
+    for image in shown.values():
+        whole = np.broadcast_to(image, (*image.shape[:2], 3))
+        first = (found(picture, (1, 8, 3))[:, :, 0] == whole[0, :8]).all(axis=(2, 3, 4))
+        ((top, left),) = np.argwhere(first.reshape(first.shape[:2]))
+        np.testing.assert_array_equal(picture[top : top + len(image), left : left + image.shape[1]], whole)
 
 
 def test_a_walk_goes_along_the_quantiles_of_a_gaussian_code():

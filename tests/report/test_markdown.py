@@ -11,6 +11,15 @@ def test_mean_and_sample_deviation():
     assert markdown.mean_and_sd([1200, 1202], "s") == "1,201 ± 1"
 
 
+MADE = {  # of a run
+    "device": {"count": 1, "kind": "cpu"},
+    "versions": {"jax": "0.10.2"},
+    "git_commit": "c",
+    "step": 2,
+    "train": {"seconds": 1.0, "compile_seconds": 1.0},
+}
+
+
 def gathered(*tests):
     """A table of one cell, whose runs have these metrics of the test split."""
     runs = [{"status": "done", "test": test} for test in tests]
@@ -24,11 +33,11 @@ CLUSTERS = {"cluster_error_best_example": 0.2, "cluster_error_majority": 0.1, "b
 @pytest.mark.parametrize(
     "test, entry",
     [
-        (CLUSTERS | {"error": 0.0125}, "**1.25**"),
-        (CLUSTERS, "**20.00**"),
+        (CLUSTERS | {"error": 0.0125}, "1.25"),
+        (CLUSTERS, "20.00"),
         # not an error: the unit says so
-        ({"bits_per_dim": 0.5, "reconstruction_nats": 81.3}, "**0.5000 bits**"),
-        ({"reconstruction_nats": 81.3}, "**81.30 nats**"),
+        ({"bits_per_dim": 0.5, "reconstruction_nats": 81.3}, "0.5000 bits"),
+        ({"reconstruction_nats": 81.3}, "81.30 nats"),
     ],
 )
 def test_a_cell_shows_the_headline_that_its_report_shows(test, entry):
@@ -37,7 +46,7 @@ def test_a_cell_shows_the_headline_that_its_report_shows(test, entry):
 
 def test_a_bar_in_a_title_ends_no_column():
     found = gathered(CLUSTERS) | {"rows": {"ours": "q(z|x)"}}
-    assert "| q(z\\|x) | **20.00** (1 of 2 seeds) |" in markdown.table(found)
+    assert "| q(z\\|x) | 20.00 (1 of 2 seeds) |" in markdown.table(found)
 
 
 def test_a_cell_without_any_headline_is_a_dash_and_its_seeds_are_told_under_it():
@@ -45,17 +54,45 @@ def test_a_cell_without_any_headline_is_a_dash_and_its_seeds_are_told_under_it()
         "headlines": ["reconstruction_nats"]
     }
     assert "| Ours | – |" in markdown.table(found)
-    device = {"device": {"count": 1, "kind": "cpu"}, "versions": {}, "git_commit": "c", "step": 2, "seed": 3}
-    run = found["cells"][0]["runs"][1] | device | {"train": {"seconds": 1.0, "compile_seconds": 1.0}}
-    found["cells"][0] |= {"runs": [run], "command": "python"}
+    found["cells"][0] |= {"runs": [found["cells"][0]["runs"][1] | MADE | {"seed": 3}], "command": "python"}
     assert "- Reconstruction, nats, on test: seed 3: 82.00" in markdown.provenance(found)
 
 
 def test_seeds_that_are_missing_for_the_same_reason_are_told_together():
     found = gathered()
     statuses = {0: "not run", 1: "not run: no data", 2: "not run"}
-    found["cells"][0] |= {"command": "python", "runs": [{"seed": n, "status": s} for n, s in statuses.items()]}
+    done = MADE | {"seed": 3, "status": "done", "test": {"error": 0.5}}
+    found["cells"][0] |= {"command": "python", "runs": [done, *({"seed": n, "status": s} for n, s in statuses.items())]}
     assert "- seeds 0, 2: not run\n- seed 1: not run: no data" in markdown.provenance(found)
+
+
+def test_what_most_runs_were_made_with_is_said_once_and_cells_without_runs_together():
+    """Of three cells' runs one was made on another device."""
+    kinds, others = {"a": "cpu", "b": "cpu", "c": "H200"}, {"d": "not run", "e": "not run: no data", "f": "not run"}
+    cells = [
+        {
+            "name": name,
+            "labels": 0,
+            "command": f"python {name}",
+            "runs": [MADE | {"seed": 0, "status": "done", "test": {}}],
+        }
+        for name in kinds
+    ]
+    for cell, kind in zip(cells, kinds.values(), strict=True):
+        cell["runs"][0]["device"] = {"count": 1, "kind": kind}
+    cells += [{"name": name, "labels": 0, "runs": [{"seed": 0, "status": status}]} for name, status in others.items()]
+    told = markdown.provenance({"cells": cells})
+    assert told.startswith("Made with 1 × cpu; jax 0.10.2, where nothing else is said.\n")
+    assert told.count("jax 0.10.2") == 2 and "- 1 × H200; jax 0.10.2; commit c\n" in told and "python d" not in told
+    assert told.endswith("Not run: `d`, `f`.\n\nNot run: no data: `e`.\n")
+
+
+def test_rows_of_which_nothing_was_run_are_named_under_the_table():
+    found = gathered({"error": 0.0125})
+    found["rows"] |= {"other": "Other", "none": "None"}
+    found["cells"].append({"name": "other/all", "labels": 0, "runs": [{"status": "not run"}]})
+    table, told = markdown.table(found).split("\n\n")
+    assert "Ours" in table and "Other" not in table and told == "Nothing was run of: Other; None.\n"
 
 
 def test_a_table_of_nats_shows_a_bound_where_there_is_one():
@@ -69,8 +106,8 @@ def test_a_table_of_nats_shows_a_bound_where_there_is_one():
     assert markdown.table(found).splitlines() == [
         "| test | All |",
         "| --- | --- |",
-        "| Ours | **84.00 nats** |",
-        "| Exact | **82.00 nats** |",
+        "| Ours | 84.00 nats |",
+        "| Exact | 82.00 nats |",
     ]
 
 
@@ -81,26 +118,28 @@ def test_further_metrics_have_tables_of_their_own():
         "published": {"Theirs": {"all": ("1", "(verified)")}},
     }
     first, nats, used = markdown.table(found).split("\n\n")
-    assert "| Ours | **1.50 ± 0.35** (2 of 3 seeds) |" in first and "Theirs" in first
+    assert "| Ours | 1.50 ± 0.35 (2 of 3 seeds) |" in first and "Theirs" in first
     assert nats.splitlines() == ["| test: Reconstruction, nats | All |", "| --- | --- |", "| Ours | 81.00 ± 1.41 |"]
     assert used.splitlines()[-1] == "| Ours | – |"
 
 
-def test_a_figure_has_a_column_for_every_number_that_a_run_has():
+def test_a_figure_has_a_row_for_every_number_that_a_run_has():
     cell = gathered({"error": 0.02, "examples": 5, "code_mean": [0.0, 1.0]}, {"error": 0.04})["cells"][0]
     for run in cell["runs"][:2]:
         run["numbers"] = {"sharpness": 0.25}
     found = markdown.figure({"cells": [cell], "reference": {"real": {"sharpness": 0.5}}})
     assert found.splitlines() == [
-        "|  | Classification error, % | Sharpness |",
+        "| test | ours/all | real |",
         "| --- | --- | --- |",
-        "| ours/all | 3.00 ± 1.41 | 0.250 ± 0.000 |",
-        "| real | – | 0.500 |",
+        "| Classification error, % | 3.00 ± 1.41 | – |",
+        "| Sharpness | 0.250 ± 0.000 | 0.500 |",
     ]
+    titled = markdown.figure({"cells": [cell], "titles": {"ours/all": "PixelGAN"}, "reference": {}})
+    assert titled.splitlines()[0] == "| test | PixelGAN |"
 
 
 @pytest.mark.parametrize("labels, shown", [((0, 100), True), ((100, 100), False)])
-def test_a_figure_of_classes_alone_has_no_column_of_clusters(labels, shown):
+def test_a_figure_of_classes_alone_has_no_row_of_clusters(labels, shown):
     cells = [gathered({"error": 0.02, "nmi": 0.5})["cells"][0] | {"labels": each} for each in labels]
     assert ("Normalised mutual information" in markdown.figure({"cells": cells, "reference": {}})) == shown
 
@@ -117,11 +156,12 @@ def drawn(*checks, ours=((0.02, 0.7), (0.04, 0.9)), theirs=0.5):
     return {"cells": cells, "reference": {"theirs": {"sharpness": theirs}}, "claim": CLAIMED | {"checks": checks}}
 
 
-def test_a_claim_is_shown_where_every_check_of_the_means_holds():
+def test_a_claim_holds_where_every_check_of_the_means_holds():
     text = markdown.claim(drawn(SHARPER, SURE))
     assert text == (
-        "**The paper**: ours are sharper. **Here: shown.** Sharpness of `ours` less `theirs`’s: 0.300, wanted at least"
-        " 0.100 and at most 0.600; classification error of `ours`: 3.00 %, wanted at most 5.00.\n"
+        "**The paper**: ours are sharper. **Here this holds by our bounds.** Sharpness of “ours” less that of “theirs”:"
+        " 0.300, wanted at least 0.100 and at most 0.600; classification error of “ours”: 3.00 %, wanted at most"
+        " 5.00.\n"
     )
     assert text in markdown.figure_with_claim(drawn(SHARPER, SURE))
 
@@ -132,12 +172,12 @@ def test_a_claim_is_shown_where_every_check_of_the_means_holds():
         (drawn(SHARPER, SURE, ours=[(0.02, 0.55)]), "0.050, wanted at least 0.100"),
         (drawn(SHARPER, SURE, theirs=0.1), "0.700, wanted at least 0.100 and at most 0.600"),
         (drawn(SHARPER, SURE, ours=[(0.06, 0.8)]), "6.00 %, wanted at most 5.00"),
-        (drawn(SURE, ours=[]), "Classification error of `ours`: not run, wanted at most 5.00 %"),
+        (drawn(SURE, ours=[]), "Classification error of “ours”: not run, wanted at most 5.00 %"),
     ],
 )
-def test_a_claim_is_not_shown_where_one_check_fails_or_a_cell_was_not_run(figure, number):
+def test_a_claim_does_not_hold_where_one_check_fails_or_a_cell_was_not_run(figure, number):
     text = markdown.claim(figure)
-    assert "**Here: not shown.**" in text and number in text
+    assert "**Here this does not hold by our bounds.**" in text and number in text
 
 
 def test_a_figure_of_which_nothing_is_claimed_has_its_numbers_alone():
@@ -150,8 +190,7 @@ def test_the_classes_of_a_runs_samples_stand_under_its_cell():
     figure = drawn()
     (cell,) = figure["cells"]
     for run in cell["runs"]:
-        run |= {"seed": 3, "step": 1, "git_commit": None, "device": {"kind": "cpu", "count": 1}, "versions": {}}
-        run["train"] = {"seconds": 1.0, "compile_seconds": 0.0}
+        run |= MADE | {"seed": 3}
         run["numbers"]["class_shares"] = [0.25, 0.75]
     text = markdown.provenance({"cells": [cell | {"command": "python"}]})
     assert "- seed 3: Samples of each class, %, from 0 up: 25.00, 75.00\n" in text

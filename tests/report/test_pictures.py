@@ -14,6 +14,7 @@ from pixelgan_jax.report.pictures import Explored, Pictures, _drawable, grid, wr
 from pixelgan_jax.training import logs
 
 LINE, BAND, GROUND = 2, 12, 44
+NOTHING = Explored(np.zeros((1, 8, 8, 1), np.uint8), 1, np.array([-1]))
 
 
 def _random(*shape, seed=0):
@@ -86,7 +87,7 @@ def test_many_images_are_magnified_less():
 
 def test_samples_fill_a_square_and_are_not_altered(tmp_path):
     samples = _random(10, 8, 8, 1)
-    write_pictures(tmp_path, Pictures(samples=samples))
+    write_pictures(tmp_path, Pictures(NOTHING, samples=samples))
     picture = _open(tmp_path, "prior.png")
     assert picture.shape == (3 * 58 + LINE, 4 * 58 + LINE)
     np.testing.assert_array_equal(picture[LINE + 58 : 58 * 2 : 7, LINE + 58 : 58 * 2 : 7], samples[5, ..., 0])
@@ -95,7 +96,7 @@ def test_samples_fill_a_square_and_are_not_altered(tmp_path):
 
 def test_a_reconstruction_lies_below_its_original(tmp_path):
     originals, reconstructions = _random(6, 8, 8, 3), _random(6, 8, 8, 3, seed=1)
-    write_pictures(tmp_path, Pictures(originals=originals, reconstructions=reconstructions))
+    write_pictures(tmp_path, Pictures(NOTHING, originals=originals, reconstructions=reconstructions))
     picture = _open(tmp_path, "reconstructions.png")
     picture = picture[:, -(4 * 58 + LINE) :]  # four columns, right of the names
     pair = 2 * 58 - LINE + BAND
@@ -108,7 +109,7 @@ def test_a_reconstruction_lies_below_its_original(tmp_path):
 
 def test_rows_have_names_on_their_left(tmp_path):
     rows = _random(2, 3, 8, 8, 1)
-    write_pictures(tmp_path, Pictures(rows=rows, row_kind="class", row_names=["8 → eins", "W"]))
+    write_pictures(tmp_path, Pictures(NOTHING._replace(rows=rows, kind="class", names=["8 → eins", "W"])))
     picture = _open(tmp_path, "classes.png")
     names, images = picture[:, : -(3 * 58 + LINE)], picture[:, -(3 * 58 + LINE) :]
     np.testing.assert_array_equal(images, grid(rows)[..., 0])
@@ -123,7 +124,7 @@ def test_a_mistake_stands_beside_its_own_reconstruction(tmp_path):
     told = {"categories": categories, "probabilities": np.arange(30) / 30, "kind": "class", "category_count": 2}
     reconstructed = {"reconstructions": drawn, "reconstructed": np.array([3, 4, 29])}
     seen = Explored(images, 30, np.zeros(30, int), ["a", "b"], **told, **reconstructed)
-    write_pictures(tmp_path, Pictures(explored=seen))
+    write_pictures(tmp_path, Pictures(seen))
     pairs = np.stack([[images[29], drawn[2]], [images[4], drawn[1]]])  # the surest first
     np.testing.assert_array_equal(_open(tmp_path, "mistakes.png")[:, -(2 * 58 + LINE) :], grid(pairs)[..., 0])
 
@@ -133,19 +134,19 @@ def test_a_class_whose_name_the_font_cannot_write_has_its_number(tmp_path):
     """In every picture, where it would be a box that looks like another one."""
     assert _drawable(["Katze", "猫", "→ ΩЖ", "犬"]) == ["Katze", "#1", "→ ΩЖ", "#3"]
     seen = Explored(_random(8, 8, 8, 1), 8, np.arange(8) % 2, ["猫", "犬"], categories=np.arange(8) // 4,
-                    probabilities=np.ones(8), kind="class", category_count=2)  # fmt: skip
-    rows = {"rows": _random(2, 3, 8, 8, 1), "row_kind": "class", "row_names": ["猫", "犬"]}
-    codes = {"codes": np.eye(8, 2), "code_labels": seen.labels}
-    write_pictures(tmp_path, Pictures(explored=seen, **rows, **codes))
+                    probabilities=np.ones(8), kind="class", category_count=2, rows=_random(2, 3, 8, 8, 1),
+                    codes=np.eye(8, 2))  # fmt: skip
+    write_pictures(tmp_path, Pictures(seen))
     assert _names(tmp_path) == ["classes.png", "code.png", "confusion.png", "mistakes.png"]
 
 
 def test_stale_pictures_of_our_names_go_and_others_stay(tmp_path):
     rows = _random(2, 3, 8, 8, 1)
-    write_pictures(tmp_path, Pictures(samples=rows[0], rows=rows, row_kind="cluster", codes=np.zeros((4, 2))))
+    seen = NOTHING._replace(rows=rows)
+    write_pictures(tmp_path, Pictures(seen._replace(codes=np.zeros((1, 2))), samples=rows[0]))
     (tmp_path / "samples" / "mine.png").touch()
     assert _names(tmp_path) == ["clusters.png", "code.png", "mine.png", "prior.png"]
-    write_pictures(tmp_path, Pictures(rows=rows, row_kind="class"))
+    write_pictures(tmp_path, Pictures(seen._replace(kind="class")))
     assert _names(tmp_path) == ["classes.png", "mine.png"]
 
 
@@ -223,5 +224,5 @@ def test_curves_come_from_the_log_of_the_folder(tmp_path):
     with logs.Log(tmp_path, 0) as log:
         log.scalars(1, {"reconstruction_nats": 4.0})
         log.scalars(2, {"reconstruction_nats": float("nan"), "validation_reconstruction_nats": 5.0})
-    write_pictures(tmp_path, Pictures())
+    write_pictures(tmp_path, Pictures(NOTHING))
     assert _names(tmp_path) == ["curves.png"]

@@ -10,7 +10,7 @@ import pytest
 
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.report import page
-from pixelgan_jax.report.pictures import Pictures, write_pictures
+from pixelgan_jax.report.pictures import Explored, Pictures, write_pictures
 from pixelgan_jax.training import logs, workdir
 
 SPLIT = {
@@ -28,6 +28,8 @@ RESULTS = {
     "train": {"seconds": 3725.0, "compile_seconds": 8.31, "images_per_second": 1210.3},
     "validation": SPLIT | {"error": 0.015}, "test": SPLIT,
 }  # fmt: skip
+UNLABELLED = RESULTS | {"config": {"data": {"labels": 0}}}
+OF_CLUSTERS = ("Cluster error", "Clusters used", "Normalised mutual information", "Adjusted Rand index")
 
 
 def _page(folder, results=None):
@@ -68,11 +70,28 @@ def _poisoned(value, poison):
 
 
 def test_every_metric_is_shown_with_its_name_and_unit(tmp_path):
-    text = _text(_page(tmp_path, RESULTS))
+    text = _text(_page(tmp_path, UNLABELLED))
     for shown in ("2.22 %", "1.50 %", "3.10 %", "0.951", "20.71 nats", "0.002 nats", "2.287 nats", "1,031.25 nats",
-                  "0.5185 bits", "Negative ELBO", "Adjusted Rand index", "Clusters used"):  # fmt: skip
+                  "0.5185 bits", "Negative ELBO", *OF_CLUSTERS):  # fmt: skip
         assert shown in text, shown
     assert not any(key in text for key in SPLIT if "_" in key)
+
+
+def test_clusters_are_left_out_where_labels_name_the_classes(tmp_path):
+    runs = [{"seed": seed, "test": SPLIT} for seed in (0, 1)]
+    text = _text(_page(tmp_path, RESULTS | {"replicates": runs}))
+    assert text.count("Classification error") == 2 and not any(title in text for title in OF_CLUSTERS)
+    text = _text(_page(tmp_path, UNLABELLED | {"replicates": runs}))
+    assert all(text.count(title) >= 2 for title in OF_CLUSTERS)
+
+
+def test_a_rate_and_a_weight_of_the_last_step_are_shown_however_small(tmp_path):
+    with logs.Log(tmp_path, 0) as log:
+        log.scalars(7, {"generator_rate": 3e-5, "supervised_rate": 0.0005, "consistency_weight": 0.0, "ari": 1e-6})
+    text = _text(_page(tmp_path))
+    for shown in ("generator of the phase’s step 3e-05", "supervised of the phase’s step 0.0005",
+                  "Consistency weight of that distance in the loss 0", "the same partition 0.000"):  # fmt: skip
+        assert shown in text, shown
 
 
 def test_the_run_is_described(tmp_path):
@@ -139,8 +158,8 @@ def test_replicates_have_a_table_with_mean_and_deviation(tmp_path):
         {"examples": 360.0, "error": 0.03, "clusters_used": 10, "new": 3},
         {"error": 0.0141, "clusters_used": 0.71, "new": 0.5},
     )
-    text = _text(_page(tmp_path, RESULTS | {"replicates": runs, "test": mean, "test_sd": spread}))
-    assert "3.00 ± 1.41 % classification error on 360 test images, with 100 labels, mean of 2 seeds" in text
+    text = _text(_page(tmp_path, UNLABELLED | {"replicates": runs, "test": mean, "test_sd": spread}))
+    assert "3.00 ± 1.41 % classification error on 360 test images, mean of 2 seeds" in text
     assert "validation, mean of the seeds test, mean of the seeds" in text
     assert "seed 0 seed 1 mean ± s.d. Images 360 360 360 Classification error 2.00 4.00 3.00 ± 1.41 %" in text
     assert "Clusters used 9 10 10.0 ± 0.7 new – – 3 ± 0.5" in text
@@ -173,7 +192,10 @@ def test_the_page_needs_no_other_file_and_no_network(tmp_path):
     with logs.Log(tmp_path, 0) as log:
         log.scalars(1, {"reconstruction_nats": 43.0, "discriminator_loss": 1.4})
     images = np.zeros((4, 8, 8, 1), np.uint8)
-    write_pictures(tmp_path, Pictures(images, images, images, images[None], images[None], codes=np.zeros((4, 2))))
+    seen = Explored(
+        images, len(images), np.zeros(len(images), int), codes=np.zeros((len(images), 2)), rows=images[None]
+    )
+    write_pictures(tmp_path, Pictures(seen, images, images, images, images[None]))
     page = _page(tmp_path, RESULTS)
     assert not re.search(r"https?:|//|@import|url\(", re.sub(r"base64,[A-Za-z0-9+/=]*", "", page))
     sources = [value for _, attributes in _parsed(page).tags for name, value in attributes.items()
@@ -189,8 +211,9 @@ def test_pictures_of_other_names_come_last(tmp_path):
     (tmp_path / "samples").mkdir()
     for name in ("aaa", "prior"):
         (tmp_path / "samples" / f"{name}.png").write_bytes(name.encode())
-    sources = [attributes["src"] for tag, attributes in _parsed(_page(tmp_path, RESULTS)).tags if tag == "img"]
-    assert [base64.b64decode(source.split(",")[1]) for source in sources] == [b"prior", b"aaa"]
+    images = [attributes for tag, attributes in _parsed(_page(tmp_path, RESULTS)).tags if tag == "img"]
+    assert [base64.b64decode(image["src"].split(",")[1]) for image in images] == [b"prior", b"aaa"]
+    assert images[0]["alt"].startswith("Samples: Drawn anew from the model.") and images[1]["alt"] == "aaa"
 
 
 def test_a_path_that_is_no_text_does_not_stop_the_report(tmp_path):

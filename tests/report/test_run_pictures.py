@@ -23,7 +23,7 @@ def test_each_picture_is_of_the_codes_and_beginnings_that_it_says(monkeypatch):
     def draw(of_model, codes, seed, method, temperature, given, known):
         requests.append((codes, given, known))
         assert (of_model, seed, method, temperature) == (model, 5, "oracle", 0.5)
-        return np.broadcast_to(np.arange(len(codes), dtype=np.uint8)[:, None, None, None], given.shape), known
+        return np.broadcast_to(np.arange(len(codes), dtype=np.uint8)[:, None, None, None], given.shape)
 
     monkeypatch.setattr(run_pictures, "draw", draw)
     pictures = run_pictures.illustrate(model, Split(images, np.arange(tiny.EXAMPLES, dtype=np.int32) % 10))
@@ -39,7 +39,7 @@ def test_each_picture_is_of_the_codes_and_beginnings_that_it_says(monkeypatch):
         return drawn[..., 0, 0, 0].tolist()
 
     assert numbers(pictures.samples) == list(range(4))
-    assert np.ravel(numbers(pictures.rows)).tolist() == list(range(4, 104))
+    assert np.ravel(numbers(pictures.explored.rows)).tolist() == list(range(4, 104))
     assert numbers(pictures.reconstructions) == list(range(104, 144))
     np.testing.assert_array_equal(pictures.originals, images)
     np.testing.assert_array_equal(pictures.completions[:, 0], images[::5])  # eight of forty
@@ -54,7 +54,7 @@ def test_every_mistake_that_is_shown_is_reconstructed_wherever_it_lies(monkeypat
 
     def draw(of_model, asked, seed, method, temperature, given, known):
         codes.append(asked[model.config.sample.count + 100 :])  # after those of the prior and of ten classes
-        return given, known
+        return given
 
     monkeypatch.setattr(run_pictures, "draw", draw)
     monkeypatch.setattr(run_pictures, "EXPLORED", 5)
@@ -81,7 +81,7 @@ def test_codes_are_embedded_by_one_thread_that_waits_for_no_other(monkeypatch):
     monkeypatch.setattr(run_pictures, "TSNE", Embedding)
     found = {"code": np.eye(10)[:8], "log_probabilities": random.randn(8, 10).astype(np.float32)}
     with threadpool_limits(2):  # on one core, too
-        told = run_pictures._code_map(model, Split(np.zeros((8, *tiny.SHAPE), np.uint8), np.arange(8)), found)
+        told = run_pictures._code_map(model, found)
     assert set(threads) == {1} and told["codes"].shape == (8, 2)
 
 

@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import jax
@@ -18,6 +19,7 @@ from pixelgan_jax.errors import InputError
 from pixelgan_jax.methods.autoencoder.phases import optimizers
 from pixelgan_jax.training import parallel
 from pixelgan_jax.training.checkpoint import Checkpoints, checksums, newest
+from pixelgan_jax.training.signals import Interrupted, handled_by
 from tests import brief, tiny
 from tests.faults.checkpoints import described
 
@@ -296,6 +298,41 @@ def test_a_refusal_is_passed_on_and_not_taken_for_damage(tmp_path, small, capsys
     with Checkpoints(tmp_path) as checkpoints, pytest.raises(InputError, match="config.model.layers: differs"):
         checkpoints.newest_good(refuse)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_it_restores_is_not_taken_for_damage(tmp_path, small, capsys, monkeypatch, number):
+    """Orbax and tensorstore make an error of their own of what a signal's handler raises in their call-backs."""
+    save(tmp_path, small, [1, 2])
+    restore = Checkpoints.restore
+
+    def interrupted(*given):
+        try:
+            signal.raise_signal(number)
+        except KeyboardInterrupt as error:
+            raise ValueError("Encountered error while reading") from error
+        return restore(*given)
+
+    def stop(received):
+        raise Interrupted(received, "stopped")
+
+    monkeypatch.setattr(Checkpoints, "restore", interrupted)
+    with pytest.raises(Interrupted, match=f"^{signal.Signals(number).name}: stopped$"), handled_by(stop):
+        newest(tmp_path, brief.target(MADE))
+    before = signal.signal(number, signal.default_int_handler)  # Python's own for Ctrl-C, without the command line
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            newest(tmp_path, brief.target(MADE))
+    finally:
+        signal.signal(number, before)
+    assert capsys.readouterr().out == "" and kept(tmp_path) == [1, 2]
+
+
+def test_a_process_killed_while_it_looked_whether_it_may_write_keeps_no_other_from_it(tmp_path, small):
+    save(tmp_path, small, [1])
+    (tmp_path / "checkpoints" / f".{os.getpid()}.probe").mkdir()
+    save(tmp_path, small, [2])
+    assert kept(tmp_path) == [1, 2]
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path, small):

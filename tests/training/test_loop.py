@@ -31,30 +31,30 @@ def settings_of(steps, size, log=50, evaluate=500, checkpoint=500):
 @given(st.integers(1, 40), counts, counts, counts, counts)
 def test_calls_make_every_step_and_end_where_something_is_due(steps, size, log, evaluate, checkpoint):
     train = settings_of(steps, size, log, evaluate, checkpoint)
-    sizes = list(loop.calls(0, train))
+    sizes = list(loop.call_sizes(0, train))
     ends = np.cumsum(sizes).tolist()
     assert ends[-1] == steps
     assert len({1, *sizes}) <= 2 and max(sizes) <= size
     due = {step for step in range(1, steps) for every in (log, evaluate, checkpoint) if step % every == 0}
     assert {1, steps} | due <= set(ends)
     for i, end in enumerate(ends):
-        assert list(loop.calls(end, train)) == sizes[i + 1 :]
+        assert list(loop.call_sizes(end, train)) == sizes[i + 1 :]
 
 
 def test_calls_are_as_large_as_asked_for():
-    assert list(loop.calls(0, settings_of(12, 4, log=100))) == [1, 1, 1, 1, 4, 4]
-    assert list(loop.calls(0, settings_of(60, 25, log=20))) == [1] * 20 + [20, 20]  # 25 would never fit
-    assert list(loop.calls(0, settings_of(30, 25, log=10))) == [1] * 10 + [10, 10]
-    assert list(loop.calls(0, settings_of(53, 25, log=53))) == [1] * 25 + [25, 1, 1, 1]  # nothing goes evenly
-    assert list(loop.calls(0, settings_of(3, 1))) == [1, 1, 1]
-    assert list(loop.calls(3, settings_of(3, 1))) == []
-    assert list(loop.calls(5, settings_of(3, 1))) == []  # fewer steps are asked for than were made
+    assert list(loop.call_sizes(0, settings_of(12, 4, log=100))) == [1, 1, 1, 1, 4, 4]
+    assert list(loop.call_sizes(0, settings_of(60, 25, log=20))) == [1] * 20 + [20, 20]  # 25 would never fit
+    assert list(loop.call_sizes(0, settings_of(30, 25, log=10))) == [1] * 10 + [10, 10]
+    assert list(loop.call_sizes(0, settings_of(53, 25, log=53))) == [1] * 25 + [25, 1, 1, 1]  # nothing goes evenly
+    assert list(loop.call_sizes(0, settings_of(3, 1))) == [1, 1, 1]
+    assert list(loop.call_sizes(3, settings_of(3, 1))) == []
+    assert list(loop.call_sizes(5, settings_of(3, 1))) == []  # fewer steps are asked for than were made
 
 
 @pytest.mark.parametrize(("backend", "sizes"), [("cpu", [1] * 52), ("gpu", [1] * 25 + [25, 1, 1])])
 def test_left_to_itself_a_call_is_one_step_on_cpu_and_many_on_an_accelerator(monkeypatch, backend, sizes):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
-    assert list(loop.calls(0, settings_of(52, 0, log=1000))) == sizes
+    assert list(loop.call_sizes(0, settings_of(52, 0, log=1000))) == sizes
 
 
 @pytest.mark.parametrize(("steps", "size"), [(1, 3), (2, 1), (3, 2)])

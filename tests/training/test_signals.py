@@ -130,6 +130,17 @@ def test_a_second_signal_ends_the_process_at_once():
     assert [signal.getsignal(number) for number in numbers] == before
 
 
+def test_a_signal_that_is_deferred_is_answered_afterwards_and_a_second_one_ends_the_process():
+    got, numbers = [], (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    with signals.handled_by(got.append):
+        with signals.deferred():
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert got == [] and signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+        assert got == [signal.SIGTERM]
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
 def test_a_closed_terminal_and_a_batch_systems_notice_are_answered_too(number):
     before, got = signal.signal(number, signal.SIG_DFL), []  # which under nohup ignores the first

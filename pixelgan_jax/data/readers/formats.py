@@ -15,8 +15,7 @@ import numpy as np
 
 from pixelgan_jax.config import Data
 from pixelgan_jax.data.readers import files, image_folder, mat, parquet, text
-from pixelgan_jax.data.readers.parts import Part, Parts
-from pixelgan_jax.data.readers.tfds import block_means
+from pixelgan_jax.data.readers.parts import Part, Parts, thirds
 from pixelgan_jax.errors import InputError, one_line
 
 Reader = Callable[[Path, Data], Parts | None]
@@ -199,7 +198,7 @@ def _norb_part(path: Path, name: str) -> Part:
         raise InputError(f"{file}: is {images.dtype} {list(images.shape)}; must be bytes [N, 2, 96, 96]")
     if labels.shape != images.shape[:1]:
         raise InputError(f"{file}: {len(images)} images but labels {list(labels.shape)}; must be one label an image")
-    return Part(block_means(images[:, 0, :, :, None], 3), labels)
+    return Part(thirds(images[:, 0, :, :, None]), labels)
 
 
 def read_cifar(path: Path, data: Data) -> Parts | None:

@@ -17,6 +17,7 @@ RAW_FILES = {
     "mnist": formats.read_idx,
     "svhn_cropped": formats.read_svhn,
 }
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
 FILES = (".npz", ".csv", ".parquet", *image_folder.ENDINGS)  # how a path that has no separator ends
 
 
@@ -80,6 +81,8 @@ def _from_path(data: Data) -> Parts:
         )
     if not os.path.exists(path):
         raise InputError(f"config.data.name: {data.name!r}: no such file or folder; must be {tfds.ALLOWED}")
+    if data.name.lower().endswith(ARCHIVES):
+        raise InputError(f"{path}: is an archive; must be unpacked, and config.data.name be the folder")
     raise InputError(f"config.data.name: {data.name!r} is not allowed: must be {tfds.ALLOWED}")
 
 

@@ -33,3 +33,10 @@ class Parts(NamedTuple):
     names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
     unlabelled: Mapping[str, Callable[[], Part]] = MappingProxyType({})
+
+
+def thirds(images: np.ndarray) -> np.ndarray:
+    """Means, rounded, of blocks of 3×3 pixels: uint8 [N, H, W, C] -> uint8 [N, H / 3, W / 3, C]."""
+    n, h, w, c = images.shape
+    blocks = images.reshape(n, h // 3, 3, w // 3, 3, c)
+    return np.rint(blocks.mean(axis=(2, 4), dtype=np.float32)).astype(np.uint8)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from pixelgan_jax.errors import InputError, one_line
@@ -49,14 +49,28 @@ class Picture(NamedTuple):
     content: Path | bytes
 
 
-def _open(picture: Picture) -> Image.Image:
+def _content(picture: Picture) -> bytes:
+    """Whole: of a file, Pillow asks for as much as a chunk claims to be, and room is made for it."""
+    if isinstance(picture.content, bytes):
+        return picture.content
+    if not picture.content.is_file():  # a pipe would be waited for
+        raise InputError(f"{picture.name}: is a link to nothing, a folder or a pipe; must be a file")
     try:
-        # whole: of a file, Pillow asks for as much as a chunk claims to be, and room is made for it
-        content = picture.content if isinstance(picture.content, bytes) else picture.content.read_bytes()
+        return picture.content.read_bytes()
+    except OSError as error:
+        raise InputError(f"{picture.name}: cannot be read: {error.strerror}") from error
+
+
+def _open(picture: Picture) -> Image.Image:
+    content = _content(picture)
+    try:
         with warnings.catch_warnings(action="ignore"):  # of what a camera wrote beside the picture
             return Image.open(io.BytesIO(content), formats=FORMATS)
+    except UnidentifiedImageError as error:  # whose text is a place in memory
+        told = "is none by its first bytes" if content else "is empty"
+        raise InputError(f"{picture.name}: damaged, or no {', '.join(FORMATS)} file: {told}") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = one_line(str(error) if content else "is empty")[:200]
+        reason = one_line(str(error))[:200]
         raise InputError(f"{picture.name}: damaged, or no {', '.join(FORMATS)} file: {reason}") from error
 
 
@@ -82,7 +96,7 @@ def _has_grey_palette(opened: Image.Image) -> bool:
 
 def _refused(opened: Image.Image) -> str | None:
     """What of a picture is not read, by its header."""
-    if opened.format in ("TIFF", "WEBP") and opened.is_animated:
+    if opened.format in ("PNG", "TIFF", "WEBP") and opened.is_animated:
         return "holds several pictures, pages or frames; must hold one"
     # libtiff makes room for whatever a tile claims to be, and writes to standard error by itself
     if opened.format == "TIFF":

@@ -46,7 +46,11 @@ def read_csv(path: Path) -> Part:
         label, others = [0] if _side(rows.shape[1]) is None else [], []
     if label and label[0] >= rows.shape[1]:
         raise InputError(f"{path}: names {len(cells)} columns and has rows of {rows.shape[1]}; must be as many")
-    images = squares(path, rows[:, np.setdiff1d(columns, label + others)])
+    pixels = np.setdiff1d(columns, label + others)
+    if named and not label and _side(len(pixels)) is None:
+        told = "the pixels of a square, grey or RGB, and of labels a column called label, class or y"
+        raise InputError(f"{path}: its first line names {len(pixels)} columns; must be {told}")
+    images = squares(path, rows[:, pixels])
     return Part(images, rows[:, label[0]] if label else None)
 
 

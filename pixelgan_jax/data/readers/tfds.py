@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pixelgan_jax.data.readers.parts import Part, Parts
-from pixelgan_jax.errors import InputError
+from pixelgan_jax.data.readers.parts import Part, Parts, thirds
+from pixelgan_jax.errors import InputError, first_line
 
 NAME = re.compile(r"[a-z0-9_]+(/[a-z0-9_.\-]+)*")
 ALLOWED = '"digits", a TFDS name, or a path to a folder or a file of images (docs/data.md)'
@@ -23,17 +23,10 @@ FORMATS = ("PNG", "JPEG", "BMP")  # of the pictures that it keeps
 PREPARING = "tensorflow-cpu importlib_resources"
 
 
-def block_means(images: np.ndarray, side: int) -> np.ndarray:
-    """Means, rounded, of side × side blocks: uint8 [N, H, W, C] -> uint8 [N, H / side, W / side, C]."""
-    n, h, w, c = images.shape
-    blocks = images.reshape(n, h // side, side, w // side, side, c)
-    return np.rint(blocks.mean(axis=(2, 4), dtype=np.float32)).astype(np.uint8)
-
-
 def _missing_package(name: str, error: ImportError) -> InputError:
     needs = "`pip install tensorflow-datasets array_record pillow`"
     return InputError(
-        f"config.data.name: {name!r} is no file or folder here, and TFDS's needs {needs} ({_one_line(error)})"
+        f"config.data.name: {name!r} is no file or folder here, and TFDS's needs {needs} ({first_line(error)})"
     )
 
 
@@ -55,10 +48,6 @@ def _hide_gpus_from_tensorflow() -> None:
             tensorflow.config.set_visible_devices([], "GPU")
 
 
-def _one_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".:")
-
-
 def has(name: str) -> bool:
     """Whether TFDS itself has a data set of that name; of community data sets the network would be asked."""
     return name.split("/")[0] in _import_tfds(name).list_builders(with_community_datasets=False)
@@ -76,7 +65,7 @@ def read(name: str, folder: str, download: bool) -> Parts:
     try:
         builder = tfds.builder(name, data_dir=folder or None)
     except Exception as error:  # a data set's own module runs here: it may raise anything
-        text = f"{name!r} is not allowed: must be {ALLOWED}; TFDS says: {_one_line(error)}"
+        text = f"{name!r} is not allowed: must be {ALLOWED}; TFDS says: {first_line(error)}"
         raise InputError(f"config.data.name: {text}") from error
     _hide_gpus_from_tensorflow()
     if download and not builder.info.splits:
@@ -100,7 +89,7 @@ def read(name: str, folder: str, download: bool) -> Parts:
         text = f"{builder.data_path} is not in array_record format; delete it and prepare it with {prepare}"
         raise InputError(f"config.data.dir: {text}") from error
     except Exception as error:  # on damaged files the readers raise what their C++ and protobuf layers do
-        raise InputError(f"{builder.data_path}: damaged or unreadable: {_one_line(error)}") from error
+        raise InputError(f"{builder.data_path}: damaged or unreadable: {first_line(error)}") from error
 
 
 def _prepared(tfds: ModuleType, name: str, folder: str) -> Any:
@@ -112,7 +101,7 @@ def _prepared(tfds: ModuleType, name: str, folder: str) -> Any:
     try:
         builder.download_and_prepare()
     except Exception as error:  # no network, no room, another file than its checksum, a data set's own code
-        raise InputError(f"config.data.download: {name!r}: TFDS says: {_one_line(error)}") from error
+        raise InputError(f"config.data.download: {name!r}: TFDS says: {first_line(error)}") from error
     _hide_gpus_from_tensorflow()
     return builder
 
@@ -151,6 +140,6 @@ def _part(tfds: ModuleType, builder: Any, part: str) -> Part:
     for start in range(0, len(source), BATCH):
         examples = source.__getitems__(range(start, min(start + BATCH, len(source))))
         batch = np.stack([_pixels(example["image"], image.shape) for example in examples])
-        images.append(block_means(batch, 3) if small_norb else batch)
+        images.append(thirds(batch) if small_norb else batch)
         labels.extend(int(example[label]) for example in examples if told is not None)
     return Part(np.concatenate(images), np.array(labels, np.int64) if told is not None else None)

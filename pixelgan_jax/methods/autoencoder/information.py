@@ -35,7 +35,8 @@ def information(code: Code, rows: dict[str, Any]) -> dict[str, float]:
 
     The left side is `kl_to_prior`'s. KL(q(z) ‖ p) is exact of a categorical code, from the mean posterior; of a
     Gaussian encoder's it is estimated with one draw of each component of the exact mixture q(z) = 1/N Σ q(z | x_i), of
-    a product of both likewise over the joint mixture. I is their difference. rows: as `kl_to_prior`'s, and code [N, D].
+    a product of both likewise over the joint mixture. I is their difference, and lies in 0 to log N, to which an
+    estimate that strays beyond is brought back. rows: as `kl_to_prior`'s, and code [N, D].
     """
     categories, dimensions = code.categories, code.dimensions
     log_q, to_prior = rows["log_probabilities"].astype(np.float64), float(np.mean(kl_to_prior(code, rows)))
@@ -49,7 +50,8 @@ def information(code: Code, rows: dict[str, Any]) -> dict[str, float]:
     if categories:
         log_prior += log_shares[drawn[:, :categories].argmax(axis=1)]
     marginal = float(np.mean(_log_mixture(drawn, log_q, mean, log_sd) - log_prior))
-    return {"marginal_kl_nats": marginal, "mutual_information_nats": to_prior - marginal}
+    shared = min(max(to_prior - marginal, 0.0), math.log(len(drawn)))
+    return {"marginal_kl_nats": to_prior - shared, "mutual_information_nats": shared}
 
 
 Proposals = Iterator[tuple[np.ndarray, np.ndarray]]

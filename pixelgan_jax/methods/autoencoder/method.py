@@ -17,7 +17,7 @@ from pixelgan_jax.methods.autoencoder.sampling import samplers
 from pixelgan_jax.methods.autoencoder.settings import AutoencoderConfig
 from pixelgan_jax.methods.autoencoder.step import train_step
 from pixelgan_jax.methods.method import AXIS, DataSpec, Method
-from pixelgan_jax.methods.state import TrainState
+from pixelgan_jax.methods.state import averaged
 from pixelgan_jax.nn.decoders.pixelcnn import reach
 
 Array = jax.Array
@@ -38,7 +38,7 @@ def make(config: AutoencoderConfig, data: DataSpec) -> Method:
     code, decodes = config.prior.code, config.optim.reconstruction  # without, the decoder is as it began
     known = has_density(code, config.model.encoder == "gaussian")
     return Method(
-        name="autoencoder",
+        name=config.method.name,
         shape=model.shape,
         levels=config.data.levels,
         code=code,
@@ -46,7 +46,7 @@ def make(config: AutoencoderConfig, data: DataSpec) -> Method:
         summary=_receptive_field(config) if decodes else "no decoder is trained",
         init=partial(create, model),
         step=partial(train_step, model),
-        averaged=_averaged,
+        averaged=averaged,
         infer=partial(_infer, model),
         kl_to_prior=partial(kl_to_prior, code) if known else None,
         information=partial(information, code) if known else None,
@@ -66,10 +66,6 @@ def _receptive_field(config: AutoencoderConfig) -> str:
         return ""
     seen = reach(settings.layers, settings.first_kernel, settings.kernel)
     return f"receptive field {seen} rows above, {2 * seen + 1} columns"
-
-
-def _averaged(state: TrainState) -> Variables:
-    return state.ema, state.ema_stats
 
 
 def _infer(model: Autoencoder, variables: Variables, images: Array, keys: Array) -> dict[str, Array]:

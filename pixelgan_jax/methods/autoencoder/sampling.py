@@ -96,7 +96,7 @@ def by_kernel(model: Autoencoder) -> bool:
     return model.config.model.likelihood == "bernoulli" and tpu_row.fits(model.decoder)
 
 
-def update(
+def redraw(
     model: Autoencoder, params: Params, request: Request, condition: Array, drawn: Array, first: Array, last: Array
 ) -> Array:
     """Draws the pixels `first` <= number < `last` anew, given the image `drawn` int32 [N, H, W, C] as it is; the
@@ -127,7 +127,7 @@ def iterated(model: Autoencoder, params: Params, request: Request, block: Array)
 
     def one_pass(state):
         drawn, first, tries, passes = state
-        anew = update(model, params, request, condition, drawn, first, first + block)
+        anew = redraw(model, params, request, condition, drawn, first, first + block)
         done = jnp.all(anew == drawn) | (tries + 1 >= block)
         return anew, jnp.where(done, first + block, first), jnp.where(done, 0, tries + 1), passes + 1
 
@@ -138,11 +138,11 @@ def iterated(model: Autoencoder, params: Params, request: Request, block: Array)
 
 def mean_images(
     model: Autoencoder, variables: Variables, options: None, code: Array, keys: Array, given: Array, known: Array
-) -> tuple[Array, Array]:
+) -> Array:
     """What the adversarial autoencoder draws: the mean of its pixels' distributions. Its deconvolutional decoder is
     deterministic given the code, so that nothing else counts."""
     parameters = model.decoder.apply({"params": variables[0]["decoder"]}, jnp.zeros(given.shape), code)
-    return to_uint8(model.likelihood.mean(parameters), model.config.data.levels), jnp.ones(len(code), jnp.int32)
+    return to_uint8(model.likelihood.mean(parameters), model.config.data.levels)
 
 
 def images_by_scan(
@@ -154,21 +154,20 @@ def images_by_scan(
     keys: Array,
     given: Array,
     known: Array,
-) -> tuple[Array, Array]:
-    """(uint8 [N, H, W, C], passes int32 [N]) by the `cached` sampler, which does the work of one pass."""
+) -> Array:
+    """uint8 [N, H, W, C] by the `cached` sampler."""
     levels = model.config.data.levels
     request = Request(code, pixel_uniforms(model, keys), quantise(given, levels), known, temperature)
-    return to_uint8(cached(model, variables[0]["decoder"], request, kernel)[0], levels), jnp.ones(len(code), jnp.int32)
+    return to_uint8(cached(model, variables[0]["decoder"], request, kernel)[0], levels)
 
 
 def images_by_iteration(
     model: Autoencoder, variables: Variables, options: Any, code: Array, keys: Array, given: Array, known: Array
-) -> tuple[Array, Array]:
-    """(uint8 [N, H, W, C], passes int32 [N]) by the `iterated` sampler; options: temperature [] and block []."""
+) -> Array:
+    """uint8 [N, H, W, C] by the `iterated` sampler; options: temperature [] and block []."""
     levels, (temperature, block) = model.config.data.levels, options
     request = Request(code, pixel_uniforms(model, keys), quantise(given, levels), known, temperature)
-    drawn, passes = iterated(model, variables[0]["decoder"], request, block)
-    return to_uint8(drawn, levels), jnp.full(len(code), passes)
+    return to_uint8(iterated(model, variables[0]["decoder"], request, block)[0], levels)
 
 
 def samplers(model: Autoencoder) -> Callable[[str, float], tuple[Callable, Any]]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pixelgan_jax.config import Config
-from pixelgan_jax.config.fields import boolean, choice, integer, odd, positives, real, refused, widths
+from pixelgan_jax.config.fields import boolean, choice, integer, kernel_size, positives, real, refused, widths
 from pixelgan_jax.methods.method import Code
 
 
@@ -64,8 +64,8 @@ class Model:
     )
     channels: int = integer(1, 32, "width of every decoder layer", high=65536)
     layers: int = integer(0, 4, "residual layers after the first", high=1000)
-    first_kernel: int = odd(3, 99, 3, "side of the first, strictly causal convolution")
-    kernel: int = odd(3, 99, 3, "side of the residual layers' convolutions")
+    first_kernel: int = kernel_size("side of the first, strictly causal convolution")
+    kernel: int = kernel_size("side of the residual layers' convolutions")
     conditioning: str = choice(
         ("location_invariant", "location_dependent"), "location_invariant", "the code's adaptive bias"
     )
@@ -186,6 +186,8 @@ class AutoencoderConfig(Config):
             raise refused("optim.temperature", self.optim.temperature, "1 without a categorical code")
         if not (self.optim.reconstruction or prior.code.width and prior.adversarial):
             raise refused("optim.reconstruction", False, "True without a code or without prior.adversarial")
+        if self.optim.schedule == "step" and self.optim.warmup > 0.5:
+            raise refused("optim.warmup", self.optim.warmup, "at most 0.5 with optim.schedule step, which falls there")
         self._check_encoder_share()
         if prior.name == "none" and model.decoder == "deconv":
             raise refused("prior.name", prior.name, "another with the deconv decoder, which must have a code")
@@ -201,9 +203,14 @@ class AutoencoderConfig(Config):
             raise refused("model.mean_batch_norm", True, allowed)
 
     def idle(self) -> list[str]:
-        model, without = self.model, not self.prior.code.categories
-        fields = ("logits_batch_norm", "discriminator_draws", "discriminator_apart")
-        return [f"model.{name}" for name in fields if getattr(model, name) and without]
+        code, fields = self.prior.code, ("logits_batch_norm", "discriminator_draws", "discriminator_apart")
+        told = dict.fromkeys(fields, "" if code.categories else " without a categorical code")
+        if code.categories and not code.dimensions:
+            told["discriminator_apart"] = ": the code has one part"
+        if not self.prior.adversarial:
+            told |= dict.fromkeys(fields[1:], " without prior.adversarial")
+        idle = [name for name, why in told.items() if why and getattr(self.model, name)]
+        return [f"config.model.{name} does nothing{told[name]}" for name in idle]
 
     def _check_encoder_share(self) -> None:
         share = self.optim.encoder_share

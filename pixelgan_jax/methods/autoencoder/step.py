@@ -132,7 +132,7 @@ def adversarial_phase(
     respect to that code back to the encoder.
     """
     keys, count = view_keys[0], images.shape[0]
-    code_for = priors.drawn_code if model.config.model.discriminator_draws else priors.soft_code
+    code_for = priors.straight_through_code if model.config.model.discriminator_draws else priors.soft_code
 
     def codes_of(params):
         seen, seen_keys = jnp.concatenate([images] * len(view_keys)), jnp.concatenate(view_keys)

@@ -28,7 +28,7 @@ PHASES = ("discriminator", "generator")  # each moves the role of its name
 
 
 @dataclass(frozen=True)
-class Adversarial:
+class GANFields:
     """Fields of a method with a generator."""
 
     noise_dimensions: int = integer(1, 62, "width of the noise that images are generated from", high=65536)
@@ -41,29 +41,29 @@ class Adversarial:
     ema: float = real(0, 0.999, "decay of the averaged parameters that are evaluated", high=1, below=True)
 
 
-def generator(settings: Adversarial, config: Config, shape: tuple[int, int, int]) -> Generator:
+def generator(settings: GANFields, config: Config, shape: tuple[int, int, int]) -> Generator:
     """The generator of images of `shape` (H, W, C)."""
     dtype = training_dtype(config.train.dtype)
     return Generator(shape, settings.generator_units, settings.generator_features, AXIS, dtype)
 
 
-def noise(settings: Adversarial, keys: Array) -> Array:
+def noise(settings: GANFields, keys: Array) -> Array:
     """What images are generated from, uniform in [-1, 1): [N, w], for keys [N]."""
     return 2.0 * uniform(keys, Stream.GENERATOR_NOISE, (settings.noise_dimensions,)) - 1.0
 
 
-def learning_rate(settings: Adversarial, steps: int, phase: str) -> optax.Schedule:
+def learning_rate(settings: GANFields, steps: int, phase: str) -> optax.Schedule:
     """A phase's rate over the run."""
     rate = getattr(settings, f"{phase}_rate")
     return optax.cosine_decay_schedule(rate, steps) if settings.schedule == "cosine" else optax.constant_schedule(rate)
 
 
-def optimizer(settings: Adversarial, steps: int, phase: str) -> optax.GradientTransformation:
+def optimizer(settings: GANFields, steps: int, phase: str) -> optax.GradientTransformation:
     """A phase's Adam."""
     return optax.adam(learning_rate(settings, steps, phase), b1=settings.momentum)
 
 
-def create(settings: Adversarial, steps: int, seed: Array, generator: tuple, discriminator: tuple) -> TrainState:
+def create(settings: GANFields, steps: int, seed: Array, generator: tuple, discriminator: tuple) -> TrainState:
     """The state before the first step. generator, discriminator: the network, then inputs of the shapes it takes."""
     key = fold(jax.random.key(seed), Stream.INITIALISATION)
     made = {
@@ -88,14 +88,14 @@ def in_training(network: nn.Module, state: TrainState, role: str) -> Callable[..
     return applied
 
 
-def averaged(network: nn.Module, variables: tuple[Tree, Tree], role: str, *inputs: Array) -> Any:
+def apply_averaged(network: nn.Module, variables: tuple[Tree, Tree], role: str, *inputs: Array) -> Any:
     """What the role's network makes of the inputs by the averaged parameters and statistics."""
     params, stats = variables
     return network.apply({"params": params[role], "batch_stats": stats[role]}, *inputs, train=False)
 
 
 def step(
-    settings: Adversarial,
+    settings: GANFields,
     steps: int,
     state: TrainState,
     generate: Callable[[Tree], tuple[Array, Tree]],
@@ -126,7 +126,7 @@ def step(
     return state, jax.lax.pmean(d_terms | g_terms | d_metrics | g_metrics, AXIS)
 
 
-def _update(settings: Adversarial, steps: int, state: TrainState, phase: str, gradients: Tree):
+def _update(settings: GANFields, steps: int, state: TrainState, phase: str, gradients: Tree):
     gradients = jax.lax.pmean(gradients, AXIS)
     updates, opt = optimizer(settings, steps, phase).update(gradients, state.opt[phase], state.params[phase])
     params = state.params | {phase: optax.apply_updates(state.params[phase], updates)}

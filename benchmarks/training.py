@@ -40,7 +40,7 @@ from pixelgan_jax.methods.state import training_dtype
 from pixelgan_jax.nn.platform import platform
 from pixelgan_jax.nn.xla_cpu import memory
 from pixelgan_jax.training import parallel
-from pixelgan_jax.training.loop import calls
+from pixelgan_jax.training.loop import call_sizes
 
 try:
     import torch
@@ -84,7 +84,7 @@ def case(name: str, batch: int, **fields) -> Case:
     index = np.arange(batch, dtype=np.int32)
     examples = parallel.replicate(Examples.of(images, index, labels, np.int32(0)), mesh)
     settings = from_dict(config)
-    steps = np.tile(index, (max(calls(0, settings.train)), 1))
+    steps = np.tile(index, (max(call_sizes(0, settings.train)), 1))
     return Case(build(settings, shape, AXIS), mesh, examples, Batch(steps, steps))
 
 

@@ -197,17 +197,17 @@ def confusion(counts: np.ndarray, labels: list[str], predicted: list[str], kind:
 
 
 def table_curves(gathered: dict[str, Any]) -> bytes | None:
-    """`learning_curves` of a gathered table's runs, a panel a row, or one of all rows where there is one column; None
-    where no run has a curve."""
-    cells = {cell["name"]: cell["runs"] for cell in gathered["cells"]}
-    columns, notes = gathered["columns"], gathered.get("notes", {})
+    """`learning_curves` of a gathered table's runs, a panel a row, or one of all rows where one column alone has
+    curves; None where none has."""
+    curves = {cell["name"]: [run["curve"] for run in cell["runs"] if run.get("curve")] for cell in gathered["cells"]}
+    rows, columns, notes = gathered["rows"], gathered["columns"], gathered.get("notes", {})
+    alone = sum(any(curves.get(f"{row}/{column}") for row in rows) for column in columns) == 1
     panels: dict[str, dict[str, list]] = {}
-    for row, row_title in gathered["rows"].items():
+    for row, row_title in rows.items():
         for column, title in columns.items():
             name = f"{row}/{column}"
-            seeds = [run["curve"] for run in cells.get(name, ()) if run.get("curve")]
-            panel, curve = (row_title, title) if len(columns) > 1 else (title, row_title)
-            if seeds:
+            panel, curve = (title, row_title) if alone else (row_title, title)
+            if seeds := curves.get(name):
                 panels.setdefault(panel, {})[curve + (f" ({notes[name]})" if name in notes else "")] = seeds
     keys = gathered.get("headlines") or CHOSEN_BY
     return learning_curves(panels, BY_KEY[keys[0]]) if panels else None

@@ -44,7 +44,7 @@ def test_a_tables_curves_are_in_the_order_of_its_rows_and_say_a_cells_note(monke
     cells = [{"name": name, "runs": [{"curve": [[64, 0.5]]}, {}]} for name in ("b/x", "a/x", "a/y")]
     told = {"cells": cells, "rows": {"a": "A", "b": "B"}, "columns": {"x": "X", "y": "Y"}, "notes": {"b/x": "few"}}
     assert plots.table_curves(told) == b"png"
-    plots.table_curves(told | {"columns": {"x": "X"}, "headlines": ["nmi"]})
+    plots.table_curves(told | {"cells": cells[:2], "headlines": ["nmi"]})
     curve = [[[64, 0.5]]]
     assert drawn == [
         ({"A": {"X": curve, "Y": curve}, "B": {"X (few)": curve}}, BY_KEY["error"]),

@@ -44,7 +44,7 @@ from pixelgan_jax.methods.method import AXIS, Batch, DataSpec, Examples
 from pixelgan_jax.nn.decoders import tpu_row
 from pixelgan_jax.nn.platform import made_for
 from pixelgan_jax.training import parallel
-from pixelgan_jax.training.loop import calls
+from pixelgan_jax.training.loop import call_sizes
 
 
 class Chip(NamedTuple):
@@ -107,7 +107,7 @@ def programs(config: Config, data: DataSpec, mesh: Mesh, replicates: int = 0) ->
     images = jax.ShapeDtypeStruct((size, *data.shape), jnp.uint8)
     numbers = lambda *sides: jax.ShapeDtypeStruct(sides, jnp.int32)  # noqa: E731
     state = jax.eval_shape(method.init, numbers())
-    steps = max(calls(0, config.train))
+    steps = max(call_sizes(0, config.train))
     rows = jax.ShapeDtypeStruct((data.images, data.shape[0], data.shape[1] * data.shape[2]), jnp.uint8)
     examples = Examples(rows, numbers(data.labels), numbers(data.labels), numbers(), data.shape)
     batch = Batch(numbers(steps, size), numbers(steps, size))

@@ -75,8 +75,8 @@ class TrainedModel:
     def encode(self, images: np.ndarray, seed: int = 0) -> np.ndarray:
         """f(x, n): float32 [N, K] probabilities, [N, d] codes, or both side by side; without a code [N, 0].
 
-        A Gaussian or noise-fed encoder draws its code with `seed`. Raises ValueError for other than uint8
-        [N, H, W, C].
+        A Gaussian or noise-fed encoder draws its code with `seed`. Raises ValueError for other images than uint8
+        [N, H, W, C], for a seed that is none, and where the method has no encoder.
         """
         self._require("encode")
         images, width = self._images(images), self._method.code.width
@@ -86,9 +86,10 @@ class TrainedModel:
         return trained.rows(self._trained, self._method.encode, (images, keys))
 
     def classify(self, images: np.ndarray) -> np.ndarray:
-        """The most probable class of each image, [N]: as the data's labels count them, or by the names of its folders.
+        """The most probable class of each image uint8 [N, H, W, C], [N]: as the data's labels count them, int32, or by
+        the names of its folders, text.
 
-        Raises ValueError unless trained with labels.
+        Raises ValueError for other images, and unless trained with labels.
         """
         if not self.config.data.labels:
             raise ValueError("classify: the model was trained without labels (data.labels = 0); see encode")
@@ -128,7 +129,7 @@ class TrainedModel:
 
         Images are quantised to the model's levels, x -> round(x / 255 · (L - 1)); `predict` and results.json take
         draws of black and white pixels where it was trained on these (data.binarisation), and of the code. Raises
-        ValueError for wrong shapes.
+        ValueError for wrong shapes, and where the method has no likelihood.
         """
         self._require("log_prob")
         images, code = self._images(images), self._code(code)
@@ -154,8 +155,8 @@ class TrainedModel:
         decoders, CatGAN, InfoGAN) it does nothing. prefix: the images' beginnings, which are kept and completed: uint8,
         their first rows [N, R, W, C] or their first pixels in raster order [N, P, C]. Where data.scale is not 1, images
         that are given are scaled, and those that are drawn are so already.
-        Raises ValueError for an argument of the wrong shape, type or range, and for a prefix where the decoder draws
-        all pixels at once (the adversarial autoencoder's).
+        Raises ValueError for an argument of the wrong shape, type or range, for a prefix where the decoder draws all
+        pixels at once (the adversarial autoencoder's), and where the method draws no images.
         """
         self._require("draw", "sample")
         code = self._code(code)

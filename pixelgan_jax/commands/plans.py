@@ -9,7 +9,6 @@ experiments, under an equal configuration, is done as well, wherever its workdir
 from __future__ import annotations
 
 import dataclasses
-import json
 import shlex
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -27,7 +26,7 @@ from pixelgan_jax.methods.registry import from_saved
 from pixelgan_jax.report.figures import Task
 from pixelgan_jax.training import loop
 from pixelgan_jax.training.checkpoint import newest_step
-from pixelgan_jax.training.workdir import InUse
+from pixelgan_jax.training.workdir import InUse, read_json
 
 DONE, NO_DATA, MISSING = "done", "not run: no data", "not run"
 # may change on resume, and decide all the same what a finished run has to show
@@ -48,8 +47,10 @@ class Cell(NamedTuple):
     committed: Row
 
 
-def plan(file: str, named: dict[str, Any], own_data: str, seeds: int, folder: Path, overrides: dict[str, Any]):
-    """The cells of `named`, {name: (experiment, {field: value})}, as list[Cell].
+def plan(
+    file: str, named: dict[str, Any], own_data: str, seeds: int, folder: Path, overrides: dict[str, Any]
+) -> list[Cell]:
+    """The cells of `named`, {name: (experiment, {field: value})}.
 
     The experiments lie beside `file`. Every cell is trained on so many `seeds`, or on fewer where its own
     train.replicates says so. `overrides` {group.field: value} reach every cell, but `data.name` only those whose data
@@ -151,19 +152,6 @@ def _config(path: Path, values: Row) -> Row:
     if path.name == "results.json":
         return values.get("config") or {}
     return {group: fields for group, fields in values.items() if group != "experiment"}
-
-
-def read_json(path: Path) -> Row | None:
-    """The JSON object of a file; None where there is no such file. Raises InputError for anything else."""
-    try:
-        values = json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (ValueError, RecursionError):
-        values = None
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: must hold one JSON object, as a run writes it")
-    return values
 
 
 def train(cells: list[Cell], check: Callable[[Cell, run.Run], None]) -> Iterator[dict[Path, str]]:

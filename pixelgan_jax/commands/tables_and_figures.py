@@ -25,7 +25,6 @@ from pixelgan_jax.commands.plans import (
     finished,
     gather,
     plan,
-    read_json,
     train,
 )
 from pixelgan_jax.commands.run import Run
@@ -34,7 +33,7 @@ from pixelgan_jax.evaluation.metrics import BY_KEY, CHOSEN_BY, VALIDATION, VECTO
 from pixelgan_jax.report import markdown, plots
 from pixelgan_jax.report.figures import DRAWINGS, REAL, Task, check_cell, check_same_shape
 from pixelgan_jax.training import logs
-from pixelgan_jax.training.workdir import prepare, write_json, write_whole
+from pixelgan_jax.training.workdir import prepare, read_json, write_json, write_whole
 
 PARTS = {"table": ("title", "cells", "columns", "rows", "published"), "figure": ("title", "cells", "drawing")}
 MODES = tuple(PARTS)

@@ -5,6 +5,7 @@ float64 (`summarise`). Shapes: N examples, K categories, d continuous dimensions
 """
 
 import math
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -35,7 +36,7 @@ def decoded_at_once(method: Method, batch: int) -> int:
 
 
 @cache
-def nats_function(method: Method):
+def nats_function(method: Method) -> Callable[..., Array]:
     """(variables, images, keys, code) -> -log p(x | code), nats [N]."""
 
     def nats(variables: Variables, images: Array, keys: Array, code: Array) -> Array:
@@ -83,8 +84,10 @@ def _importance_weighted_nats(
     return math.log(count) - summed
 
 
-def summarise(trained: Trained, found: Rows, labels: np.ndarray, fitted: Rows, fitted_labels: np.ndarray):
-    """The metrics of results.json that apply (docs/metrics.md), as a dict; cluster maps are fitted on (fitted,
+def summarise(
+    trained: Trained, found: Rows, labels: np.ndarray, fitted: Rows, fitted_labels: np.ndarray
+) -> dict[str, Any]:
+    """The metrics of results.json that apply (docs/metrics.md); cluster maps are fitted on (fitted,
     fitted_labels), the validation split. Images whose label is -1 have none, and no part in what compares labels."""
     method, with_labels = trained.method, trained.config.data.labels
     metrics: dict[str, Any] = {"examples": len(labels)}

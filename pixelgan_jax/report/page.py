@@ -163,26 +163,15 @@ def _config(results: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
     }
 
 
-def _results(folder: Path) -> dict[str, Any]:
-    path = folder / "results.json"
-    try:
-        results = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return {}
-    except (ValueError, RecursionError):
-        results = None
-    if not isinstance(results, dict):
-        raise InputError(f"{path}: must hold one JSON object; --mode evaluate writes it anew")
-    return results
-
-
 def write_html(folder: Path, results: dict[str, Any] | None = None) -> None:
     """Writes the workdir's report.html, a page that needs no other file and no network.
 
     It shows whatever of results, which are results.json's where none are given, metrics.jsonl and samples/*.png there
     is. Raises InputError where results.json is not what a run writes, OSError where a file cannot be read or written.
     """
-    results, rows = _results(folder) if results is None else results, logs.read(folder)
+    if results is None:
+        results = workdir.read_json(folder / "results.json", "; --mode evaluate writes it anew") or {}
+    rows = logs.read(folder)
     try:
         page = _page(folder, results, rows)
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:

@@ -86,13 +86,26 @@ def write_json(path: Path, value: Any) -> None:
     write_whole(path, json.dumps(value, indent=2, allow_nan=False, default=_plain) + "\n")
 
 
+def read_json(path: Path, hint: str = ", as a run writes it") -> dict[str, Any] | None:
+    """The JSON object of a file; None where there is no such file. Raises InputError for anything else, with a hint,
+    and OSError where it cannot be read."""
+    try:
+        values = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: must hold one JSON object{hint}")
+    return values
+
+
 def results_of(workdir: Path) -> dict[str, Any]:
     """What the workdir's results.json holds; {} where there is none, or it is damaged."""
     try:
-        results = json.loads((workdir / "results.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return read_json(workdir / "results.json") or {}
+    except (InputError, OSError):
         return {}
-    return results if isinstance(results, dict) else {}
 
 
 def _running(pid: int) -> bool:

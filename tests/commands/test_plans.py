@@ -13,6 +13,7 @@ from pixelgan_jax.commands import experiment, plans, tables_and_figures
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.evaluation.metrics import BY_KEY
 from pixelgan_jax.report import figures
+from pixelgan_jax.training.workdir import read_json
 from tests.commands.small_plan import PLAN, ROOT
 
 pytestmark = pytest.mark.usefixtures("own_experiments")
@@ -69,7 +70,7 @@ def test_what_is_committed_is_of_the_plan_and_stands_for_no_other(name):
         cells = plans.plan(path, planned["cells"], own, 1, Path("w"), overrides)
         return {cell.name for cell in cells if cell.committed}
 
-    rows = plans.read_json(ROOT / "results" / f"{name}.json")["cells"]
+    rows = read_json(ROOT / "results" / f"{name}.json")["cells"]
     done = {row["name"] for row in rows if any(run["status"] == plans.DONE for run in row["runs"])}
     assert done and done <= standing()
     for shown in ({"sample.temperature": 0.5}, {"train.importance_draws": 7}):

@@ -1,4 +1,4 @@
-"""p(pixel | parameters) of the three decoders' outputs: log_prob, sample and mean beside each other.
+"""Three likelihoods p(pixel | parameters), of any decoder's outputs: log_prob, sample and mean beside each other.
 
 Shapes: C image channels, L grey levels, M mixture components, P parameters of a pixel, S uniforms to draw one.
 Sampling is a function of the parameters and of uniform draws: with the draws fixed, every sampler that computes the

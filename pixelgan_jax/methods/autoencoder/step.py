@@ -44,7 +44,7 @@ def train_step(model: Autoencoder, state: TrainState, examples: Examples, batch:
     """One step over a mini-batch; see `phases` for what it is made of.
 
     Metrics are scalars: each phase's loss in nats (reconstruction_nats, discriminator_loss, …) under the parameters
-    it started from, and its gradient's norm.
+    it started from, its gradient's norm and its rate, and where two views are drawn generator_view_information_nats.
     """
     model, count = in_training(model), batch.index.shape[0]
     keys_for = partial(step_keys, state, examples.seed, count)

@@ -43,26 +43,8 @@ def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any], s
         raise InputError(f"--output {output}: is a file; must be a folder")
     model = trained.load(workdir, step)
     run.tell_of_another_step(workdir, model)
-    asked = _asked(model.config, model.method.shape, file, overrides)
-    try:
-        parts, notes = sources.unsplit(asked)
-    except InputError as error:  # which knows the file by the field that it is named in for training
-        raise InputError(str(error).replace("config.data.name", "--input")) from None
-    if any(_coloured(part, model.method.shape) for part in parts):
-        notes += ("coloured images are read in grey, which the model takes",)
-    parts = [_fitting(file, part, model.method.shape) for part in parts]
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=output).close()  # before hours of work
-    except OSError as error:
-        told = f"{error.strerror}; must be a folder that may be written into, or a place for one"
-        raise InputError(f"--output {output}: {told}") from error
-    others = {label for part in parts for label in part.labels} - {"", *_known(model)}
-    if others and (model.config.data.labels or model.cluster_classes):
-        told = f"{min(others)!r} is no class of the model, as {min(_known(model))!r} is"
-        notes += (f"{told}: images whose label it does not know are not compared with what it says",)
-    for note in notes:
-        print(f"{file}: {note}", flush=True)
+    parts = _read(model, file, overrides)
+    _make_writable(output)
     begun, codes, text = time.monotonic(), [], io.StringIO()  # as text: a hundredth of what rows of objects take
     writer, right = None, []
     for row in _rows(model, parts, codes):
@@ -84,6 +66,34 @@ def execute(workdir: Path, file: str, output: Path, overrides: dict[str, Any], s
     if known := [each for each in right if each != ""]:
         told.append(f"{as_text('error', 1 - sum(known) / len(known))} of the {len(known):,} with labels")
     print(f"{'; '.join(told)}; {output}: {', '.join(written)}", flush=True)
+
+
+def _read(model: Trained, file: str, overrides: dict[str, Any]) -> list[Unsplit]:
+    """The parts of the file as the model takes them; prints what there is to say of them."""
+    try:
+        parts, notes = sources.unsplit(_asked(model.config, model.method.shape, file, overrides))
+    except InputError as error:  # which knows the file by the field that it is named in for training
+        raise InputError(str(error).replace("config.data.name", "--input")) from None
+    if any(_coloured(part, model.method.shape) for part in parts):
+        notes += ("coloured images are read in grey, which the model takes",)
+    parts = [_fitting(file, part, model.method.shape) for part in parts]
+    others = {label for part in parts for label in part.labels} - {"", *_known(model)}
+    if others and (model.config.data.labels or model.cluster_classes):
+        told = f"{min(others)!r} is no class of the model, as {min(_known(model))!r} is"
+        notes += (f"{told}: images whose label it does not know are not compared with what it says",)
+    for note in notes:
+        print(f"{file}: {note}", flush=True)
+    return parts
+
+
+def _make_writable(output: Path) -> None:
+    """Makes the folder and looks, before hours of work, whether files can be written there."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=output).close()
+    except OSError as error:
+        told = f"{error.strerror}; must be a folder that may be written into, or a place for one"
+        raise InputError(f"--output {output}: {told}") from error
 
 
 def _asked(config: Config, shape: tuple[int, int, int], file: str, overrides: dict[str, Any]) -> Data:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from experiments import base
@@ -73,6 +73,7 @@ def test_any_override(overrides, joined):
 
 
 @given(name=st.sampled_from(list(FIELDS)), value=st.integers() | st.floats() | st.tuples(st.integers()) | st.booleans())
+@example(name="model.input_shear", value=2**53 + 1)
 def test_any_value_of_a_field_is_taken_as_it_is_or_refused(name, value):
     if command(f"--config={DIGITS}", f"--config.{name}={value}") == 0:
         config = cli.parse([f"--config={DIGITS}", f"--config.{name}={value}"])[1]

@@ -110,7 +110,7 @@ def refused(name: str, value: Any, allowed: str) -> InputError:
 def value_of(name: str, field: dataclasses.Field, value: Any) -> Any:
     """`value` as the field `name` holds it; raises InputError where it may not."""
     kind, allowed = field.metadata["kind"], field.metadata["allowed"]
-    if kind is float and type(value) is int and abs(value) <= 2**53:  # beyond, a float may be another number
+    if kind is float and type(value) is int and abs(value) < 2**63:
         value = float(value)
     if kind is int and type(value) is float and value.is_integer():  # 1e4
         value = int(value)

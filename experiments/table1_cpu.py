@@ -10,7 +10,7 @@ SCALE = mnist_cpu.SCALE | table1.SHALLOW | {"train.steps": 3000}
 SEEDS = 3
 TENTH = {"optim.encoder_share": 0.1}  # of the reconstruction's rate moves the encoder
 NO_DECODER = {"optim.reconstruction": False}
-ERASED, SELDOM_ERASED = {"model.input_erasing": 0.5}, {"model.input_erasing": 0.25}  # a blank band in half of the views
+ERASED, SELDOM_ERASED = {"model.input_erasing": 0.5}, {"model.input_erasing": 0.25}  # a blank band in half, a quarter
 LONGER = {"train.replicates": 1}  # what takes long has one seed, but for MORE
 BEST_LONGER = LONGER | {"train.steps": 12_000}
 # without views a surer head finds clusters sooner, and they go on moving as long as the decoder learns, which small

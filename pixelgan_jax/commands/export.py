@@ -67,7 +67,7 @@ def card(experiment: str, folder: str, model: Trained, data: DataSpec, results: 
         "",
         f"- **Data**: `{_placeless(model.config).data.name}`, {height}×{width}×{channels}, {data.images:,} training"
         f" images, {data.labels:,} of them with labels. No copy of it is here; its licence is its makers'.",
-        f"- **Code**: commit {results.get('git_commit') or 'not known of this step'}; weights are the averaged ones,"
+        f"- **Code**: commit {results.get('git_commit') or 'unknown'}; weights are the averaged ones,"
         f" {PRECISION[weights]}.",
         "- **Licence** of the weights: their maker's to say. Meant for research; it knows nothing but such images.",
         "",

@@ -157,7 +157,7 @@ def _validate(run: Run, state: State) -> tuple[dict[str, float], float | None]:
 
 def _finish(run: Run, state: State, meta: Meta, log: Log | None = None) -> dict[str, Any] | None:
     """Evaluates both splits; then the first process alone writes pictures and report.html, logs them, and last
-    results.json: where it lies, all else does."""
+    results.json, so that a run that was stopped before has none of this step."""
     validation, test = run.splits.validation, run.splits.test
     model = _trained(run, state)
     draws = run.config.train.importance_draws

@@ -48,8 +48,9 @@ def execute(mode: str, experiment: str, config: Config, workdir: Path) -> None:
         if mode != "sample" and parallel.is_first():
             for folder, own in zip(each, results, strict=True):  # of an older checkpoint where the newest is damaged
                 _check_finished(folder, own["step"], config)
-            write_json(workdir / "results.json", gather(results))
-            page.write_html(workdir)
+            gathered = gather(results)
+            page.write_html(workdir, gathered)
+            write_json(workdir / "results.json", gathered)  # last, as a run's own
 
 
 def _each(

@@ -31,7 +31,7 @@ from pixelgan_jax.commands.run import Run
 from pixelgan_jax.errors import InputError
 from pixelgan_jax.evaluation.metrics import BY_KEY, CHOSEN_BY, VALIDATION, VECTORS, first_of
 from pixelgan_jax.report import markdown, plots
-from pixelgan_jax.report.figures import DRAWINGS, REAL, Task, check_cell, check_same_shape
+from pixelgan_jax.report.figures import DRAWINGS, REAL, SHOWN_REAL, Task, check_cell, check_same_shape
 from pixelgan_jax.training import logs
 from pixelgan_jax.training.workdir import prepare, read_json, write_json, write_whole
 
@@ -101,9 +101,10 @@ def _check(mode: str, asked: Any, where: str) -> None:
             raise InputError(f"{where}: {part} have a cell {other[0]!r}; must be one of the plan's")
         if other := [text for text in asked.get(part, {}).values() if not isinstance(text, str)]:
             raise InputError(f"{where}: {part} have a text {other[0]!r}; must be texts")
-    called = list(asked.get("titles", {}).values())
+    titles = asked.get("titles", {})
+    called = [*(titles.get(name, name) for name in asked["cells"]), SHOWN_REAL, REAL]
     if twice := [title for title in called if called.count(title) > 1]:
-        raise InputError(f"{where} has two titles {twice[0]!r}; must tell cells apart")
+        raise InputError(f"{where} has two titles {twice[0]!r}; must tell cells apart, and from real images")
     if mode == "figure" and asked["drawing"] not in list(DRAWINGS):
         raise InputError(f"{where}: drawing {asked['drawing']!r} is unknown; must be one of {', '.join(DRAWINGS)}")
     if mode == "table":

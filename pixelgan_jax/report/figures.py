@@ -31,6 +31,7 @@ Drawing = tuple[bytes, dict[str, list[Numbers]], dict[str, Numbers]]
 
 
 REAL = "real test images"  # what samples' numbers are held against is called
+SHOWN_REAL = "real images"  # and those that are shown
 STEPS = 10  # of a walk along either dimension of a code
 # of codes on the simplex: the corners, counter-clockwise
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, math.sqrt(0.75)]])
@@ -65,7 +66,7 @@ def samples(done: dict[str, list[Task]], titles: dict[str, str]) -> Drawing:
                 shown[title] = drawn[: task.config.sample.count]
                 if model.method.code.categories == 0 and model.method.code.dimensions == 2:
                     walks[f"{title}: its first dimension →, second ↑"] = trained.draw(model, walk(), seed)
-    shown["real images"] = real.images[: first.config.sample.count]
+    shown[SHOWN_REAL] = real.images[: first.config.sample.count]
     reference = scores.score(real.judge, real.images) | {"classifier_error": real.error}
     panels = {name: pictures.square(images) for name, images in (shown | walks).items()}
     return pictures.gallery(panels, columns=len(shown)), numbers, {REAL: reference}

@@ -195,7 +195,8 @@ def provenance(gathered: dict[str, Any]) -> str:
             parts.append("\n".join(lines) + "\n")
     left_out: dict[str, list[str]] = {}
     for cell in (cell for cell, done in cells if not done):
-        left_out.setdefault(cell["runs"][0]["status"], []).append(f"`{cell['name']}`")
+        why = "; ".join(dict.fromkeys(run["status"] for run in cell["runs"]))
+        left_out.setdefault(why, []).append(f"`{cell['name']}`")
     parts += [f"{_capital(status)}: {', '.join(names)}.\n" for status, names in left_out.items()]
     return "\n".join(parts)
 

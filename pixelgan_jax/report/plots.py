@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -203,18 +204,25 @@ def table_curves(gathered: dict[str, Any]) -> bytes | None:
     rows, columns, notes = gathered["rows"], gathered["columns"], gathered.get("notes", {})
     alone = sum(any(curves.get(f"{row}/{column}") for row in rows) for column in columns) == 1
     panels: dict[str, dict[str, list]] = {}
+    said: dict[tuple[str, str], str] = {}
     for row, row_title in rows.items():
         for column, title in columns.items():
             name = f"{row}/{column}"
             panel, curve = (title, row_title) if alone else (row_title, title)
             if seeds := curves.get(name):
-                panels.setdefault(panel, {})[curve + (f" ({notes[name]})" if name in notes else "")] = seeds
+                panels.setdefault(panel, {})[curve] = seeds
+                said[panel, curve] = notes.get(name, "")
     keys = gathered.get("headlines") or CHOSEN_BY
-    return learning_curves(panels, BY_KEY[keys[0]]) if panels else None
+    return learning_curves(panels, BY_KEY[keys[0]], said) if panels else None
 
 
-def learning_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]], metric: Metric) -> bytes:
+def learning_curves(
+    panels: dict[str, dict[str, list[list[tuple[int, float]]]]],
+    metric: Metric,
+    notes: Mapping[tuple[str, str], str] = MappingProxyType({}),
+) -> bytes:
     """A PNG of a metric on validation against training images seen: {panel: {curve: [(images, value) of each seed]}}.
+    notes: what stands beside the name of a (panel, curve).
 
     A curve is the mean over the seeds, where all were evaluated, its band what lies between the least and the greatest.
     """
@@ -232,7 +240,8 @@ def learning_curves(panels: dict[str, dict[str, list[list[tuple[int, float]]]]],
         bare(axes)
         titled(axes, textwrap.fill(title, 50))
         for label, seeds in curves_of.items():
-            _draw_curve(axes, label, seeds, of_curve[label])
+            note = notes.get((title, label))
+            _draw_curve(axes, f"{label} ({note})" if note else label, seeds, of_curve[label])
         _measure(axes, metric)
         if axes.lines:
             legend(axes, **({"loc": "upper center", "bbox_to_anchor": (0.5, -0.14)} if below else {"loc": "best"}))

@@ -211,6 +211,13 @@ def test_a_plan_that_does_not_fit_the_mode_is_refused(capsys):
             " has two titles 'A'; must tell cells apart",
         ),
         (
+            "figure",
+            '"drawing"',
+            '"titles": {"ours/svhn": "ours/clusters"}, "drawing"',
+            " has two titles 'ours/clusters'",
+        ),
+        ("figure", '"drawing"', '"titles": {"ours/svhn": "real images"}, "drawing"', " has two titles 'real images'"),
+        (
             "table",
             '"published": {"Theirs": {"clusters"',
             '"published": {"Theirs": {"clusterz"',

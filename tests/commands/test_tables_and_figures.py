@@ -121,7 +121,7 @@ def test_curves_are_of_the_plans_headline(folder, monkeypatch, capsys):
     told = ["--config", folder / "experiments/headlines.py", "--mode", "table", "--workdir", folder / "runs"]
     assert cli.run_command([str(each) for each in told]) == 0
     assert "| test | Clusters |" in capsys.readouterr().out
-    panels, metric = drawn["told"]
+    panels, metric, _ = drawn["told"]
     assert metric.key == "nmi" and list(panels) == ["Clusters"] and list(panels["Clusters"]) == ["Ours"]
     curves = panels["Clusters"]["Ours"]
     assert len(curves) == 2 and all(images == 32 and 0 <= value <= 1 for curve in curves for images, value in curve)

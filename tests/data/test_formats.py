@@ -414,7 +414,7 @@ def test_the_first_classes_alone_have_no_image_without_a_label(tmp_path):
         ("label,a\n1.0,0.5\n", "must be whole numbers, pixels of 0 to 255"),
         ("1.0e0,0.5\n1.0e0,0.5\n", "at row 0, .*must be whole numbers, pixels of 0 to 255"),
         ("label,a\n", "rows of"),
-        ("target,a\n1,2\n", "its first line names 2 columns; must be the pixels of a square, .*called label"),
+        ("target,a\n1,2\n", "has 2 columns of numbers; must be the pixels of a square, .*called label"),
         ("", "rows of|damaged"),
     ],
 )

@@ -47,10 +47,24 @@ def test_a_tables_curves_are_in_the_order_of_its_rows_and_say_a_cells_note(monke
     plots.table_curves(told | {"cells": cells[:2], "headlines": ["nmi"]})
     curve = [[[64, 0.5]]]
     assert drawn == [
-        ({"A": {"X": curve, "Y": curve}, "B": {"X (few)": curve}}, BY_KEY["error"]),
-        ({"X": {"A": curve, "B (few)": curve}}, BY_KEY["nmi"]),
+        (
+            {"A": {"X": curve, "Y": curve}, "B": {"X": curve}},
+            BY_KEY["error"],
+            {("A", "X"): "", ("A", "Y"): "", ("B", "X"): "few"},
+        ),
+        ({"X": {"A": curve, "B": curve}}, BY_KEY["nmi"], {("X", "A"): "", ("X", "B"): "few"}),
     ]
     assert list(drawn[0][0]) == ["A", "B"] and plots.table_curves(told | {"cells": []}) is None
+
+
+def test_a_curve_has_its_colour_in_every_panel_and_its_note_in_the_legend(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(plots, "figure_png", drawn.append)
+    curve = [[(64, 0.5), (128, 0.4)]]
+    plots.learning_curves({"A": {"X": curve, "Y": curve}, "B": {"Y": curve}}, BY_KEY["error"], {("B", "Y"): "few"})
+    first, second = (axes.get_lines() for axes in drawn[0].axes)
+    assert [line.get_label() for line in (*first, *second)] == ["X", "Y", "Y (few)"]
+    assert first[0].get_color() != first[1].get_color() == second[0].get_color()
 
 
 def test_the_axes_of_errors_alone_are_logarithmic_and_say_what_stands_there(monkeypatch):

@@ -85,6 +85,8 @@ def test_what_most_runs_were_made_with_is_said_once_and_cells_without_runs_toget
     assert told.startswith("Made with 1 × cpu; jax 0.10.2, where nothing else is said.\n")
     assert told.count("jax 0.10.2") == 2 and "- 1 × H200; jax 0.10.2; commit c\n" in told and "python d" not in told
     assert told.endswith("Not run: `d`, `f`.\n\nNot run: no data: `e`.\n")
+    cells[-1]["runs"].append({"seed": 1, "status": "in use"})
+    assert markdown.provenance({"cells": cells}).endswith("Not run; in use: `f`.\n")
 
 
 def test_rows_of_which_nothing_was_run_are_named_under_the_table():

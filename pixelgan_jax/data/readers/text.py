@@ -49,7 +49,7 @@ def read_csv(path: Path) -> Part:
     pixels = np.setdiff1d(columns, label + others)
     if named and not label and _side(len(pixels)) is None:
         told = "the pixels of a square, grey or RGB, and of labels a column called label, class or y"
-        raise InputError(f"{path}: its first line names {len(pixels)} columns; must be {told}")
+        raise InputError(f"{path}: has {len(pixels)} columns of numbers; must be {told}")
     images = squares(path, rows[:, pixels])
     return Part(images, rows[:, label[0]] if label else None)
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from pixelgan_jax.evaluation.metrics import BY_KEY, METRICS, SPLIT, VALIDATION, Metric
+from pixelgan_jax.evaluation.metrics import BY_KEY, METRICS, OF_CLUSTERS, SPLIT, VALIDATION, Metric
 from pixelgan_jax.report.plots import bare, colours, figure_png, legend, titled
 
 
@@ -23,6 +23,8 @@ def _panels(rows: list[dict[str, Any]]) -> dict[str, list[_Curve]]:
     """The curves of each panel, by its title, as far as the rows have their keys: panels of losses first, then those
     of validation, then a panel of its own for every validation metric that the table of metrics does not know."""
     present = {key for row in rows for key, value in row.items() if isinstance(value, int | float)}
+    if VALIDATION + "error" in present:  # clusters that are the classes would say the same again
+        present -= {VALIDATION + key for key in OF_CLUSTERS}
     panels: dict[str, list[_Curve]] = {}
     for prefix in ("", VALIDATION):
         for metric in METRICS:

@@ -28,8 +28,8 @@ def test_losses_come_first_and_what_the_table_does_not_know_last(monkeypatch):
     found = drawn(
         monkeypatch,
         validation_new=1.0,
+        validation_cluster_error_majority=0.5,
         validation_nmi=0.5,
-        validation_error=0.1,
         supervised_loss=1.0,
         generator_loss=1.0,
         images_per_second=9.0,
@@ -37,7 +37,12 @@ def test_losses_come_first_and_what_the_table_does_not_know_last(monkeypatch):
     assert list(found.items()) == [
         ("Adversarial losses, nats", ["generator"]),
         ("Supervised loss, nats", []),
-        ("Validation error", ["classification"]),
+        ("Validation error", ["clusters, majority"]),
         ("Validation: clusters and labels", ["NMI"]),
         ("validation_new", []),
     ]
+
+
+def test_clusters_that_are_the_classes_have_no_curves_of_their_own(monkeypatch):
+    found = drawn(monkeypatch, validation_error=0.1, validation_cluster_error_majority=0.1, validation_nmi=0.5)
+    assert found == {"Validation error": ["classification"]}

@@ -23,7 +23,7 @@ _CLAUSES = {
     "bits_per_dim": "per dimension",
     "reconstruction_nats": "reconstruction of an image",
 }
-_SCALES = {metric.key for metric in LOGGED if not metric.unit}  # learning rates and the like: three decimals may be 0
+_UNITLESS = {metric.key for metric in LOGGED if not metric.unit}  # learning rates and the like: three decimals may be 0
 
 
 def render(template: str, **values: Any) -> str:
@@ -39,8 +39,8 @@ def png_uri(content: bytes) -> str:
 
 
 def _unit(key: str) -> str | None:
-    """A metric's unit; None of what the table of metrics does not know, and of _SCALES, which four digits tell."""
-    return BY_KEY[key].unit if key in BY_KEY and key not in _SCALES else None
+    """A metric's unit; None of what the table of metrics does not know, and of _UNITLESS, which four digits tell."""
+    return BY_KEY[key].unit if key in BY_KEY and key not in _UNITLESS else None
 
 
 def _text(value: Any, unit: str | None = None, with_unit: bool = True, spread: float | None = None) -> str:

@@ -197,9 +197,8 @@ def train(
             if stopping:
                 break
         checkpoints.wait()
-        if not stopping:
-            signal_received()  # of the last step: several processes answer one call late
-            stopping = signal_received()
+        if not stopping:  # of the last step: several processes answer one call late
+            stopping = signal_received() or signal_received()
     if stopping:
         raise Interrupted(stopping, f"saved at step {step}")
     return state, clock.added_to(meta)

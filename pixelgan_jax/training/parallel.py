@@ -23,7 +23,7 @@ Step = Callable[[State, Examples, Batch], tuple[State, Metrics]]
 
 def make_mesh(devices: list | None = None) -> Mesh:
     """All devices (or the given ones) along the one axis that mini-batches are split over."""
-    stack.shield()  # whatever compiles has made a mesh: on CPU the compiler may want more stack than threads have
+    stack.shield()  # of signals that arrive in a convolution: whatever computes has made a mesh
     # not jax.make_mesh, whose explicit axes shard_map refuses
     return Mesh(np.array(jax.devices() if devices is None else devices), (AXIS,))
 

@@ -18,33 +18,6 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextmanager
-def deferred() -> Iterator[None]:
-    """A signal of STOPPING that Python answers, as by raising KeyboardInterrupt, is answered when this is left: raised
-    in a call-back of another library, that would be taken for a failure of the library's own. A second one ends the
-    process."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    arrived: list[int] = []
-
-    def note(number: int, frame) -> None:
-        arrived.append(number)
-        for each in previous:
-            signal.signal(each, signal.SIG_DFL)
-
-    previous = {number: handler for number in STOPPING if callable(handler := signal.getsignal(number))}
-    try:
-        for number in previous:
-            signal.signal(number, note)
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-        if arrived:
-            previous[arrived[0]](arrived[0], None)
-
-
-@contextmanager
 def handled_by(handle: Callable[[int], None]) -> Iterator[None]:
     """Calls `handle` with the number of the first signal of STOPPING that arrives inside; a second one ends the
     process.
@@ -71,3 +44,16 @@ def handled_by(handle: Callable[[int], None]) -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """A first signal of STOPPING is answered, as it would be before and after, when this is left: what Ctrl-C raises in
+    a call-back of another library would be taken for a failure of the library's own. A second one ends the process."""
+    arrived: list[int] = []
+    try:
+        with handled_by(arrived.append):
+            yield
+    finally:
+        if arrived:
+            signal.raise_signal(arrived[0])
